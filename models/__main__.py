@@ -1,0 +1,111 @@
+"""python -m models: look at the registry, check it, move its labels."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from models.publish import import_version, prune
+from models.registry import SHELF, STABLE, Registry, RegistryError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 1 refused with a sentence."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(Registry(options.registry), options) or 0)
+    except (RegistryError, ValidationError, OSError) as error:
+        print(f"models: {error}", file=sys.stderr)
+        return 1
+
+
+def _list(registry: Registry, _: argparse.Namespace) -> None:
+    for model in registry.models():
+        labels = registry.labels(model)
+        for version in registry.versions(model):
+            named = " ".join(name for name, at in sorted(labels.items()) if at == version)
+            manifest = registry.manifest(model, version)
+            error = manifest.evaluation.model.mean_absolute_error
+            print(
+                f"{model:<12} {version:>3}  {manifest.architecture.name:<12} "
+                f"{error:6.2f} kcal  {manifest.created:%Y-%m-%d %H:%M}  {named}".rstrip()
+            )
+
+
+def _show(registry: Registry, options: argparse.Namespace) -> None:
+    version = options.version or registry.labelled(options.model, STABLE)
+    print(registry.manifest(options.model, version).model_dump_json(indent=2))
+
+
+def _verify(registry: Registry, options: argparse.Namespace) -> int:
+    failures = 0
+    for model in [options.model] if options.model else registry.models():
+        registry.latest(model)
+        for version in [options.version] if options.version else registry.versions(model):
+            try:
+                files = len(registry.verify(model, version).files)
+                print(f"{model} {version}: {files} files match the manifest")
+            except RegistryError as error:
+                failures += 1
+                print(f"{model} {version}: {error}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _label(registry: Registry, options: argparse.Namespace) -> None:
+    registry.set_label(options.model, options.label, options.version)
+    print(f"{options.model}: {options.label} is version {options.version}")
+
+
+def _rollback(registry: Registry, options: argparse.Namespace) -> None:
+    version = registry.rollback(options.model, options.label)
+    print(f"{options.model}: {options.label} is version {version} again")
+
+
+def _prune(registry: Registry, options: argparse.Namespace) -> None:
+    doomed = prune(registry, options.model, options.keep)
+    print(f"{options.model}: removed {', '.join(map(str, doomed)) or 'nothing'}")
+
+
+def _import(registry: Registry, options: argparse.Namespace) -> None:
+    manifest = import_version(registry, options.folder, promote=not options.no_promote)
+    print(f"{manifest.model}: published as version {manifest.version}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m models", description=__doc__)
+    parser.add_argument(
+        "--registry", type=Path, default=SHELF, metavar="DIR", help="default: this repo's models/"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    command("list", _list, "every version, its held-out error, its age and its labels")
+    show = command("show", _show, "the manifest of a version (default: stable)")
+    verify = command("verify", _verify, "check files against their manifests")
+    label = command("label", _label, "point a label at a version")
+    rollback = command("rollback", _rollback, "move a label back to where it was before")
+    pruned = command("prune", _prune, "delete old versions that no label names")
+    imported = command("import", _import, "publish a copy of a version's folder from elsewhere")
+
+    for each in (show, label, rollback, pruned):
+        each.add_argument("model")
+    verify.add_argument("model", nargs="?", help="default: all")
+    for each in (show, verify):
+        each.add_argument("version", type=int, nargs="?")
+    label.add_argument("label")
+    label.add_argument("version", type=int)
+    rollback.add_argument("label", nargs="?", default=STABLE)
+    pruned.add_argument("--keep", type=int, default=5, help="newest versions to keep (default: 5)")
+    imported.add_argument("folder", type=Path, help="such as OTHER/calories/2")
+    imported.add_argument("--no-promote", action="store_true", help="leave stable where it is")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

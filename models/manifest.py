@@ -1,0 +1,127 @@
+"""The manifest: the card inside a version that says what it is and what it was made from."""
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MANIFEST = "manifest.json"
+TWIN = "model.tflite"
+
+
+class Card(BaseModel):
+    """A frozen part of the manifest; an unknown field is refused, so a typo cannot hide."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Input(Card):
+    """One input column of the model, as it was in training."""
+
+    name: str
+    unit: str = "g a serving"
+    dtype: Literal["float32"] = "float32"
+    min: float
+    max: float
+    mean: float
+    quantiles: dict[str, float]
+
+
+class Output(Card):
+    """What the model answers."""
+
+    name: Literal["calories"] = "calories"
+    unit: str = "kcal a serving"
+
+
+class Interval(Card):
+    """How `lower` and `upper` were made: `coverage` is the share of truths they aim to hold."""
+
+    coverage: float = Field(gt=0, lt=1)
+    method: str
+    half_width: float = Field(ge=0, description="kcal; the mean where the width varies")
+
+
+class Architecture(Card):
+    """The network and how it was fitted."""
+
+    name: str
+    inputs: tuple[str, ...]
+    hidden: tuple[int, ...]
+    activation: str
+    members: int
+    parameters: int
+    seed: int
+    recipe: dict[str, float | int | str]
+    libraries: dict[str, str]
+
+
+class Data(Card):
+    """What the model was fitted on."""
+
+    source: str
+    rows: int
+    left_out: int
+    sha256: str
+
+
+class Score(Card):
+    """Held-out errors in kcal; R2 has no unit."""
+
+    mean_absolute_error: float
+    root_mean_squared_error: float
+    r2: float
+
+
+class Evaluation(Card):
+    """The scores of this version and of the baselines, all on the same folds."""
+
+    folds: str
+    model: Score
+    baselines: dict[str, Score]
+
+
+class Code(Card):
+    """The revision of this repository that made the version."""
+
+    revision: str
+    modified: bool
+
+
+class Manifest(Card):
+    """Everything known of one version. `files` maps each other file to its SHA-256."""
+
+    schema_version: Literal[1] = 1
+    model: str
+    version: int = Field(ge=1)
+    architecture: Architecture
+    inputs: tuple[Input, ...]
+    output: Output = Output()
+    interval: Interval
+    data: Data
+    evaluation: Evaluation
+    code: Code
+    created: datetime
+    files: dict[str, str]
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The inputs in the order of the `features` signature's columns."""
+        return tuple(each.name for each in self.inputs)
+
+
+def sha256(content: bytes) -> str:
+    """The hexadecimal SHA-256 of `content`."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file below `folder` but the manifest, by POSIX relative path."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): sha256(path.read_bytes())
+        for path in files
+        if path != folder / MANIFEST
+    }

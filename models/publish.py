@@ -1,0 +1,108 @@
+"""Publish a version so that no reader ever sees half of one.
+
+    models/calories/.staging-x7k2/   1. the files are written here
+                                     2. the manifest is written last, everything is fsynced
+    models/calories/3/               3. one rename gives the version its number
+
+A crash before the rename leaves only a staging folder, which no reader looks at and a
+later publish removes once it is old; a crash after it leaves a whole version that no
+label names yet.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from models.manifest import MANIFEST, Manifest, checksums
+from models.registry import LABELS, STABLE, Registry, RegistryError, checked, fsync, verify_files
+
+STAGING = ".staging-"
+STALE_SECONDS = 3600.0  # no publish takes an hour: an older staging folder was left by a crash
+
+
+@contextmanager
+def staging(registry: Registry, model: str) -> Iterator[Path]:
+    """A fresh folder to write a version into; it is gone afterwards unless it was published."""
+    folder = registry.root / checked(model)
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_stale(folder)
+    draft = Path(tempfile.mkdtemp(prefix=STAGING, dir=folder))
+    draft.chmod(0o755)  # mkdtemp gives 0700; the service may run as another user
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def publish(registry: Registry, draft: Path, manifest: Manifest, *, promote: bool) -> int:
+    """Turn `draft` into the next version of `manifest.model` and return its number.
+
+    The manifest's `version` and `files` are set here. `promote` moves `stable` to the new
+    version; else `stable` stays where it is (pinned, if it only meant "the latest" so far).
+    The first version of a model is always `stable`: there is nothing else it could be.
+    """
+    model = manifest.model
+    files = checksums(draft)
+    with registry.locked(model):
+        existing = registry.versions(model)
+        version = existing[-1] + 1 if existing else 1
+        complete = manifest.model_copy(update={"version": version, "files": files})
+        (draft / MANIFEST).write_text(complete.model_dump_json(indent=2) + "\n")
+        _fsync_tree(draft)
+        if existing and not (registry.root / model / LABELS).exists():
+            registry.move_label(model, STABLE, existing[-1])
+        target = registry.root / model / str(version)
+        draft.rename(target)  # refuses to replace a folder that is not empty
+        fsync(target.parent)
+        if promote or not existing:
+            registry.move_label(model, STABLE, version)
+    return version
+
+
+def import_version(registry: Registry, folder: Path, *, promote: bool = True) -> Manifest:
+    """Publish a copy of a version's folder from elsewhere under the next free number.
+
+    Raises BrokenVersion when its files are not what its own manifest says.
+    """
+    manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    with staging(registry, manifest.model) as draft:
+        shutil.copytree(folder, draft, dirs_exist_ok=True)
+        verify_files(draft, manifest)
+        version = publish(registry, draft, manifest, promote=promote)
+    return manifest.model_copy(update={"version": version})
+
+
+def prune(registry: Registry, model: str, keep: int) -> tuple[int, ...]:
+    """Delete all but the newest `keep` versions of `model`; a labelled version always stays."""
+    if keep < 1:
+        raise RegistryError(f"prune keeps at least 1 version, received {keep}.")
+    registry.latest(model)
+    with registry.locked(model):
+        kept = {*registry.versions(model)[-keep:], *registry.labels(model).values()}
+        doomed = tuple(v for v in registry.versions(model) if v not in kept)
+        for version in doomed:
+            _delete(registry.folder(model, version))
+    return doomed
+
+
+def _delete(folder: Path) -> None:
+    """Rename first, so that a reader sees a whole version or none."""
+    grave = folder.with_name(f"{STAGING}deleted-{folder.name}-{os.getpid()}")
+    folder.rename(grave)
+    shutil.rmtree(grave)
+
+
+def _remove_stale(folder: Path) -> None:
+    for path in folder.glob(f"{STAGING}*"):
+        if time.time() - path.stat().st_mtime > STALE_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _fsync_tree(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        fsync(path)
+    fsync(folder)

@@ -1,0 +1,267 @@
+"""The shelf on disk: which models, versions and labels there are.
+
+    models/
+      calories/
+        labels.json     {"stable": 2}
+        history.jsonl   one line for each move of a label
+        1/manifest.json ...
+        2/manifest.json ...
+
+A folder is a version when its name is a positive integer and it holds a manifest.json;
+everything else (`.staging-*`, Python files) is passed over. With no labels.json,
+`stable` means the latest version. Nothing is cached: every call reads the disk.
+"""
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from models.manifest import MANIFEST, Manifest, checksums, sha256
+
+STABLE = "stable"
+LABELS = "labels.json"
+HISTORY = "history.jsonl"
+SHELF = Path(__file__).parent
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+VERSION = re.compile(r"[1-9][0-9]{0,8}")
+
+
+class RegistryError(Exception):
+    """What a user of the registry may meet; its text is a full sentence."""
+
+
+class NotInRegistry(RegistryError):
+    """The model, version or label does not exist."""
+
+
+class BrokenVersion(RegistryError):
+    """A version's files are not what its manifest says."""
+
+
+class Registry:
+    """Reads the models below `root` and moves their labels."""
+
+    def __init__(self, root: Path = SHELF) -> None:
+        self.root = root
+
+    def models(self) -> tuple[str, ...]:
+        """The models with at least one version, by name."""
+        if not self.root.is_dir():
+            raise RegistryError(f"The registry folder {self.root} does not exist.")
+        names = sorted(path.name for path in self.root.iterdir() if NAME.fullmatch(path.name))
+        return tuple(name for name in names if self.versions(name))
+
+    def versions(self, model: str) -> tuple[int, ...]:
+        """The published versions of `model`, oldest first; none for an unknown model."""
+        folder = self.root / checked(model)
+        if not folder.is_dir():
+            return ()
+        numbers = [int(path.name) for path in folder.iterdir() if VERSION.fullmatch(path.name)]
+        return tuple(n for n in sorted(numbers) if (folder / str(n) / MANIFEST).is_file())
+
+    def latest(self, model: str) -> int:
+        """The highest version; raises NotInRegistry when there is none."""
+        versions = self.versions(model)
+        if not versions:
+            known = ", ".join(self.models()) or "none"
+            raise NotInRegistry(f"There is no model '{model}' in {self.root}; it has: {known}.")
+        return versions[-1]
+
+    def labels(self, model: str) -> dict[str, int]:
+        """The labels of `model`; without a labels.json, `stable` is the latest version."""
+        latest = self.latest(model)
+        path = self.root / model / LABELS
+        try:
+            content = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return {STABLE: latest}
+        except ValueError as error:
+            raise RegistryError(f"{path} is not JSON: {error}.") from error
+        if not isinstance(content, dict) or not all(_is_version(v) for v in content.values()):
+            raise RegistryError(
+                f'{path} must map labels to version numbers, as in {{"stable": 2}}.'
+            )
+        return content
+
+    def labelled(self, model: str, label: str) -> int:
+        """The version that `label` names; raises NotInRegistry when there is no such label."""
+        labels = self.labels(model)
+        if label not in labels:
+            raise NotInRegistry(
+                f"Model '{model}' has no label '{label}'; it has: {', '.join(labels)}."
+            )
+        return labels[label]
+
+    def folder(self, model: str, version: int) -> Path:
+        """The folder of a published version; raises NotInRegistry when there is none."""
+        latest = self.latest(model)
+        if version not in self.versions(model):
+            known = ", ".join(map(str, self.versions(model)))
+            raise NotInRegistry(
+                f"Model '{model}' has no version {version}; it has: {known} (latest {latest})."
+            )
+        return self.root / model / str(version)
+
+    def manifest(self, model: str, version: int) -> Manifest:
+        """The manifest of a version; raises BrokenVersion when it is unreadable or another's."""
+        path = self.folder(model, version) / MANIFEST
+        try:
+            manifest = Manifest.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise BrokenVersion(f"{path} cannot be read as a manifest: {error}") from error
+        if (manifest.model, manifest.version) != (model, version):
+            raise BrokenVersion(
+                f"{path} describes {manifest.model} version {manifest.version}, "
+                f"not {model} version {version}: was the folder copied or renamed? "
+                "Publish it with 'python -m models import'."
+            )
+        return manifest
+
+    def verify(self, model: str, version: int) -> Manifest:
+        """Check every file against the manifest; raises BrokenVersion naming the first wrong."""
+        manifest = self.manifest(model, version)
+        verify_files(self.folder(model, version), manifest)
+        return manifest
+
+    def read(self, manifest: Manifest, name: str) -> bytes:
+        """The bytes of one file of a version, checked: what is returned is what was digested."""
+        path = self.root / manifest.model / str(manifest.version) / name
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise BrokenVersion(f"{path} cannot be read: {error.strerror}.") from error
+        _compare(path, sha256(content), manifest.files[name])
+        return content
+
+    def set_label(self, model: str, label: str, version: int) -> None:
+        """Point `label` at `version` by one atomic rename, and note it in the history."""
+        if not NAME.fullmatch(label):
+            raise RegistryError(f"'{label}' is no label: expected lower-case letters and digits.")
+        self.folder(model, version)
+        with self.locked(model):
+            self.move_label(model, label, version)
+
+    def rollback(self, model: str, label: str = STABLE) -> int:
+        """Undo the move that put `label` where it is; returns the version it names now.
+
+        Raises NotInRegistry when the history holds no such move, or its version is gone.
+        """
+        self.latest(model)
+        with self.locked(model):
+            current = self.labelled(model, label)
+            moves = [m for m in self._history(model) if m["label"] == label and not m["undo"]]
+            before = next((m["before"] for m in reversed(moves) if m["now"] == current), None)
+            if before is None:
+                raise NotInRegistry(
+                    f"'{label}' of {model} has been at version {current} from the start; choose "
+                    f"a version with 'python -m models label {model} {label} VERSION'."
+                )
+            self.folder(model, before)
+            self.move_label(model, label, before, undo=True)
+        return before
+
+    def move_label(self, model: str, label: str, version: int, *, undo: bool = False) -> None:
+        """Move a label while `locked`. The history comes first: a crash leaves no untold move."""
+        path = self.root / model / LABELS
+        labels = self.labels(model) if path.exists() else {}
+        before = labels.get(label)
+        if before != version:
+            move = Move(time=_now(), label=label, before=before, now=version, undo=undo)
+            with (self.root / model / HISTORY).open("a") as history:
+                history.write(json.dumps(move) + "\n")
+        write_durably(path, json.dumps({**labels, label: version}) + "\n")
+
+    @contextmanager
+    def locked(self, model: str) -> Iterator[None]:
+        """Hold the model's write lock; the operating system frees it when its holder dies."""
+        with (self.root / checked(model) / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _history(self, model: str) -> list["Move"]:
+        path = self.root / model / HISTORY
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [move for line in lines if (move := _parsed(line)) is not None]
+
+
+class Move(TypedDict):
+    """One line of history.jsonl: `label` went from `before` (None: nowhere) to `now`."""
+
+    time: str
+    label: str
+    before: int | None
+    now: int
+    undo: bool
+
+
+def verify_files(folder: Path, manifest: Manifest) -> None:
+    """Hold the files below `folder` against the manifest; raises BrokenVersion."""
+    found = checksums(folder)
+    for name in sorted(manifest.files.keys() | found.keys()):
+        if name not in found:
+            raise BrokenVersion(f"{folder / name} is missing.")
+        if name not in manifest.files:
+            raise BrokenVersion(f"{folder / name} is not in the manifest.")
+        _compare(folder / name, found[name], manifest.files[name])
+
+
+def checked(model: str) -> str:
+    """`model` itself when it can be a folder of the registry; raises NotInRegistry if not."""
+    if not NAME.fullmatch(model):
+        raise NotInRegistry(
+            f"'{model}' is no model name: expected lower-case letters, digits, '-' and '_', "
+            "beginning with a letter."
+        )
+    return model
+
+
+def write_durably(path: Path, text: str) -> None:
+    """Replace `path` by one rename: a reader sees the old text or the new, also after a crash."""
+    draft = path.with_name(f".{path.name}.draft")
+    with draft.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+    fsync(path.parent)
+
+
+def fsync(path: Path) -> None:
+    """Make a file's content, or the names in a folder, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _compare(path: Path, found: str, expected: str) -> None:
+    if found != expected:
+        raise BrokenVersion(
+            f"{path} is not the file that was published: "
+            f"expected SHA-256 {expected}, found {found}."
+        )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _is_version(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _parsed(line: str) -> Move | None:
+    """A history line, or None for one that a crash cut short."""
+    try:
+        return TypeAdapter(Move).validate_json(line)
+    except ValidationError:
+        return None

@@ -1,0 +1,63 @@
+"""python -m service: check the settings and the port, then become gunicorn."""
+
+import errno
+import os
+import socket
+import sys
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_settings import CliApp
+
+from service.config import Settings
+
+HERE = Path(__file__).parent
+
+
+def main() -> int:
+    """Start gunicorn in this process; returns 1, with a sentence, only when that cannot work."""
+    try:
+        settings = CliApp.run(Settings)
+        _become_gunicorn(settings)
+    except ValidationError as error:
+        for detail in error.errors():
+            name = "".join(map(str, detail["loc"])).upper()
+            _tell(f"{name}: {detail['msg']}, received {detail['input']!r}.")
+    except OSError as error:
+        _tell(_advice(error, settings))
+    return 1
+
+
+def _become_gunicorn(settings: Settings) -> None:
+    """Hand the settings on by environment and replace this process: gunicorn gets the signals."""
+    _try_to_listen(settings)
+    for name, value in settings.model_dump(mode="json").items():
+        os.environ[name.upper()] = str(value)
+    os.chdir(HERE.parent)
+    command = [sys.executable, "-m", "gunicorn", "-c", str(HERE / "gunicorn.conf.py")]
+    os.execv(command[0], command)  # noqa: S606  a constant, and no shell
+
+
+def _try_to_listen(settings: Settings) -> None:
+    """Raise OSError when the address cannot be listened on; gunicorn would retry for seconds."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((settings.host, settings.port))
+
+
+def _advice(error: OSError, settings: Settings) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {settings.port} on {settings.host} is in use; stop what listens there or "
+            f"choose another: make serve PORT={settings.port + 1}."
+        )
+    return f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}."
+
+
+def _tell(sentence: str) -> None:
+    print(f"service: {sentence}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""Settings: every knob of the service, read once from the environment or the command line."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from models.registry import SHELF
+
+MEBIBYTE = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """Read from the environment by the field's name in capitals: PORT=9000."""
+
+    model_config = SettingsConfigDict(frozen=True, cli_kebab_case=True, cli_hide_none_type=True)
+
+    host: str = "127.0.0.1"
+    """The address to listen on. The default is reachable from this machine only."""
+
+    port: int = Field(8000, ge=1, le=65535)
+    """The port to listen on."""
+
+    workers: int = Field(2, ge=1, le=256)
+    """Worker processes; one a core is a good start."""
+
+    threads: int = Field(4, ge=1, le=256)
+    """Threads a worker: how many requests it handles at a time."""
+
+    registry: Path = SHELF
+    """The folder of the models; the default is the one that ships with the code."""
+
+    default_model: str = "calories"
+    """The model that answers when a request names none."""
+
+    engine: Literal["auto", "litert", "saved_model"] = "auto"
+    """What computes the answers. `auto` takes the twin where a version has one, else TensorFlow."""
+
+    latest_versions: int = Field(2, ge=1)
+    """How many of the newest versions of each model stay loaded beside the labelled ones."""
+
+    poll_seconds: float = Field(1.0, gt=0, le=3600)
+    """How often the registry is looked at for new versions and moved labels."""
+
+    max_body_bytes: int = Field(8 * MEBIBYTE, ge=1024)
+    """The largest request body; a larger one gets 413."""
+
+    max_rows: int = Field(100_000, ge=1)
+    """The most rows one request may hold; more get 422."""
+
+    graceful_seconds: int = Field(30, ge=1, le=3600)
+    """How long requests in flight may take to finish after SIGTERM."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least urgent messages that are logged."""

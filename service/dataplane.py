@@ -1,0 +1,63 @@
+"""The data plane: what the service can do, free of HTTP. All dialects go through it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.engines import Rows
+from service.errors import EngineFailure, NotFound, NotLoaded
+from service.host import Host, Loaded, Snapshot
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Answers to n rows: float32 [n] kcal each; `in_range` is bool [n]."""
+
+    source: Loaded
+    calories: NDArray[np.float32]
+    lower: NDArray[np.float32]
+    upper: NDArray[np.float32]
+    in_range: NDArray[np.bool_]
+
+
+class DataPlane:
+    """Answers questions with the versions in the host."""
+
+    def __init__(self, host: Host, default_model: str, max_rows: int) -> None:
+        self._host = host
+        self.default_model = default_model
+        self.max_rows = max_rows
+
+    def ready(self) -> str:
+        """Empty when the default model answers, else the sentence that says why not."""
+        try:
+            self.choose()
+        except (NotFound, NotLoaded) as error:
+            return str(error)
+        return ""
+
+    def choose(
+        self, model: str | None = None, version: int | None = None, label: str | None = None
+    ) -> Loaded:
+        """The loaded version that a request means; raises NotFound or NotLoaded."""
+        return self._host.find(model or self.default_model, version, label)
+
+    def served(self) -> Snapshot:
+        """All models with their labels, loaded versions and failures."""
+        return self._host.snapshot
+
+    def predict(self, source: Loaded, rows: Rows) -> Prediction:
+        """Answer float32 [n, k] rows in grams, k in the order of `source.inputs`.
+
+        A row outside the training range is answered and marked. Raises EngineFailure when
+        an answer is not finite.
+        """
+        calories, lower, upper = source.engine.predict(rows)
+        if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
+            raise EngineFailure(
+                f"{source.model} version {source.version} answered something that is no finite "
+                "number; roll back with 'python -m models rollback'."
+            )
+        in_range = np.all((rows >= source.low) & (rows <= source.high), axis=1)
+        return Prediction(source, calories, lower, upper, in_range)

@@ -1,0 +1,48 @@
+"""What may go wrong with a request, as data and a full sentence; dialects make HTTP of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One wrong field: where it is, what was expected there and what came."""
+
+    field: str
+    expected: str
+    received: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: expected {self.expected}, received {self.received}"
+
+
+class ServiceError(Exception):
+    """A request that cannot be answered; its text says what, why and the way out."""
+
+
+class MalformedBody(ServiceError):
+    """The body cannot be read at all."""
+
+
+class InvalidInput(ServiceError):
+    """The body can be read, and something in it is not as it must be."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(map(str, self.faults)) + ".")
+
+
+class UnsupportedMediaType(ServiceError):
+    """The body is in a format that is not spoken here."""
+
+
+class NotFound(ServiceError):
+    """The model, version or label that was asked for does not exist."""
+
+
+class NotLoaded(ServiceError):
+    """The version exists on disk and cannot be served."""
+
+
+class EngineFailure(ServiceError):
+    """The model answered something that is no number."""

@@ -1,0 +1,42 @@
+"""gunicorn's configuration, from Settings."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from service.config import Settings
+
+if TYPE_CHECKING:
+    from gunicorn.workers.base import Worker
+
+settings = Settings()
+
+bind = [
+    f"[{settings.host}]:{settings.port}"
+    if ":" in settings.host
+    else f"{settings.host}:{settings.port}"
+]
+wsgi_app = "service.wsgi:app"
+worker_class = "gthread"
+workers = settings.workers
+threads = settings.threads
+graceful_timeout = settings.graceful_seconds
+loglevel = settings.log_level
+# A proxy in front keeps idle connections for 60 s: it must be the one that closes them,
+# or a request may meet a connection that is just being closed here.
+keepalive = 65
+# The heartbeat is a file; on a disk that stalls, gunicorn would kill a healthy worker.
+_memory = Path("/dev/shm")  # noqa: S108  gunicorn makes its own unguessable names there
+worker_tmp_dir = str(_memory) if _memory.is_dir() else None
+# It wants a writable home, which a container does not have.
+control_socket_disable = True
+# No preload_app: a SavedModel that is loaded before the fork hangs in the child.
+# No max_requests: nothing leaks, and a worker that goes takes its connections with it.
+
+
+def post_worker_init(worker: "Worker") -> None:
+    """Print the banner when the first worker can answer."""
+    if worker.age == 1:
+        from service import wsgi  # noqa: PLC0415  only a worker loads the models
+        from service.banner import banner  # noqa: PLC0415
+
+        print(banner(wsgi.settings, wsgi.host), flush=True)

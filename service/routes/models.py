@@ -1,0 +1,29 @@
+"""GET /models and below: what is served."""
+
+from flask import Blueprint, Response
+
+from service.dataplane import DataPlane
+from service.dialects import native
+from service.routes import respond
+
+
+def blueprint(plane: DataPlane) -> Blueprint:
+    """The models, their versions and their manifests."""
+    routes = Blueprint("models", __name__, url_prefix="/models")
+
+    @routes.get("")
+    def models() -> Response:
+        """List the models with their labels and versions."""
+        return respond(native.models(plane))
+
+    @routes.get("/<name>")
+    def model(name: str) -> Response:
+        """Tell one model's labels and versions."""
+        return respond(native.model(plane, name))
+
+    @routes.get("/<name>/<int:version>")
+    def manifest(name: str, version: int) -> Response:
+        """Give a version's manifest."""
+        return respond(native.manifest(plane, name, version))
+
+    return routes

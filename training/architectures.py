@@ -1,0 +1,149 @@
+"""The architectures of the introduction, as Keras builds them.
+
+    linear-unit   sugar -> Dense(1)
+    linear        sugar, fiber, protein -> Dense(1)
+    deep          sugar, fiber, protein -> Dense(4, relu) -> Dense(3, relu) -> Dense(1)
+    ensemble      several deeper networks side by side, averaged
+
+Every network takes grams and answers kcal: the standardisation that training needs is
+folded into the first and last layer afterwards (`fold`), so a printed weight is kcal a
+gram and the parameter count is the network's own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+SUGAR_FIBER_PROTEIN = ("sugar", "fiber", "protein")
+
+Layer = tuple[NDArray[np.float64], NDArray[np.float64]]  # kernel [in, out], bias [out]
+Network = list[Layer]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the weights are found: full-batch Adam on standardised data, cosine to zero.
+
+    `weight_decay` is decoupled (AdamW, Loshchilov and Hutter 2019) and holds for kernels
+    only. `patience` steps without an improvement of the loss end the training early.
+    """
+
+    loss: str  # "absolute" or "squared" error
+    steps: int
+    learning_rate: float = 0.01
+    weight_decay: float = 0.0
+    patience: int = 200
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A family of networks; `inputs` are columns, `hidden` the widths of its ReLU layers."""
+
+    name: str
+    model: str  # the name it is published under, unless the user gives another
+    inputs: tuple[str, ...]
+    hidden: tuple[int, ...]
+    recipe: Recipe
+    activation: str = "relu"
+    members: int = 1
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The size of every layer from the inputs to the single output."""
+        return (len(self.inputs), *self.hidden, 1)
+
+    @property
+    def parameters(self) -> int:
+        """The number of weights and biases, as `count_params()` of the Keras model gives it."""
+        pairs = zip(self.widths, self.widths[1:], strict=False)
+        return self.members * sum((before + 1) * after for before, after in pairs)
+
+
+LEAST_SQUARES = Recipe(loss="squared", steps=1000, learning_rate=0.1)
+
+ARCHITECTURES = {
+    each.name: each
+    for each in (
+        Architecture("linear-unit", "linear-unit", ("sugar",), (), LEAST_SQUARES),
+        Architecture("linear", "linear", SUGAR_FIBER_PROTEIN, (), LEAST_SQUARES),
+        Architecture(
+            "deep",
+            "deep",
+            SUGAR_FIBER_PROTEIN,
+            (4, 3),
+            Recipe(loss="absolute", steps=1500, learning_rate=0.03, weight_decay=0.01),
+        ),
+        Architecture(
+            "ensemble",
+            "calories",
+            SUGAR_FIBER_PROTEIN,
+            (16, 16),
+            Recipe(loss="absolute", steps=800, learning_rate=0.01, weight_decay=1.0),
+            members=3,
+        ),
+    )
+}
+
+
+def build(architecture: Architecture) -> keras.Model:
+    """The Keras model: a Sequential of Dense layers, or the average of several of them.
+
+    Takes float32 [n, k] in grams, answers float32 [n, 1] in kcal.
+    """
+    if architecture.members == 1:
+        return sequential(architecture)
+    features = keras.Input((len(architecture.inputs),), name="features")
+    members = [sequential(architecture) for _ in range(architecture.members)]
+    average = keras.layers.Average()([member(features) for member in members])
+    return keras.Model(features, average, name=architecture.name)
+
+
+def sequential(architecture: Architecture) -> keras.Sequential:
+    """One network: rectified (or otherwise activated) Dense layers and a linear output."""
+    return keras.Sequential(
+        [
+            keras.Input((len(architecture.inputs),)),
+            *(keras.layers.Dense(n, architecture.activation) for n in architecture.hidden),
+            keras.layers.Dense(1),
+        ]
+    )
+
+
+def with_weights(architecture: Architecture, networks: Sequence[Network]) -> keras.Model:
+    """The Keras model with the weights of its `members` networks set."""
+    model = build(architecture)
+    model.set_weights([array for network in networks for layer in network for array in layer])
+    return model
+
+
+def initial(architecture: Architecture, rng: np.random.Generator) -> Network:
+    """Random weights as Keras's Dense draws them: Glorot uniform kernels, zero biases.
+
+    Glorot and Bengio 2010: uniform within sqrt(6 / (in + out)).
+    """
+    pairs = zip(architecture.widths, architecture.widths[1:], strict=False)
+    return [(rng.uniform(-1, 1, (a, b)) * np.sqrt(6 / (a + b)), np.zeros(b)) for a, b in pairs]
+
+
+def fold(network: Network, inputs: "Standardisation", output: "Standardisation") -> Network:
+    """The same function in grams and kcal: standardisation folded into the outer layers.
+
+    The first layer sees (x - mean) / scale, so its kernel is divided by the scale and its
+    bias takes the mean; the last layer's answer is multiplied by the scale and shifted.
+    """
+    kernel, bias = network[0]
+    kernel = kernel / inputs.scale[:, None]
+    folded = [(kernel, bias - inputs.mean @ kernel), *network[1:]]
+    kernel, bias = folded[-1]
+    return [*folded[:-1], (kernel * output.scale, bias * output.scale + output.mean)]
+
+
+@dataclass(frozen=True)
+class Standardisation:
+    """Mean and scale of columns: float64 [k], or scalars for the output."""
+
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]

@@ -1,0 +1,100 @@
+"""Publish: export a trained model, check it, write its manifest and give it a number."""
+
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from models.manifest import Architecture, Code, Data, Input, Manifest
+from models.publish import publish, staging
+from models.registry import Registry
+from training.dataset import Dataset
+from training.export import export
+from training.train import Trained
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+ROOT = Path(__file__).parent.parent
+
+
+def publish_trained(trained: Trained, registry: Registry, model: str) -> tuple[Manifest, float]:
+    """Publish under the name `model`; raises ExportError when twin and SavedModel differ.
+
+    Returns the manifest and the largest difference found by the parity check, in kcal.
+    """
+    inputs = ranges(trained.data)
+    with staging(registry, model) as draft:
+        difference = export(trained.model, inputs, trained.interval.half_width, draft)
+        manifest = describe(trained, inputs, model)
+        number = publish(registry, draft, manifest, promote=True)
+    return registry.manifest(model, number), difference
+
+
+def describe(trained: Trained, inputs: tuple[Input, ...], model: str) -> Manifest:
+    """The manifest, but for the version and the checksums, which publishing adds."""
+    config, data = trained.config, trained.data
+    architecture = config.architecture
+    return Manifest(
+        model=model,
+        version=1,
+        architecture=Architecture(
+            name=architecture.name,
+            inputs=architecture.inputs,
+            hidden=architecture.hidden,
+            activation=architecture.activation,
+            members=architecture.members,
+            parameters=trained.model.count_params(),
+            seed=config.seed,
+            recipe=vars(architecture.recipe),
+            libraries={
+                "tensorflow": tf.__version__,
+                "keras": keras.__version__,
+                "ai-edge-litert": version("ai-edge-litert"),
+            },
+        ),
+        inputs=inputs,
+        interval=trained.interval,
+        data=Data(
+            source=data.source, rows=len(data), left_out=len(data.left_out), sha256=data.sha256
+        ),
+        evaluation=trained.evaluation,
+        code=_revision(),
+        created=datetime.now(UTC).replace(microsecond=0),
+        files={},
+    )
+
+
+def ranges(data: Dataset) -> tuple[Input, ...]:
+    """What each input was in training."""
+    return tuple(
+        Input(
+            name=name,
+            min=float(column.min()),
+            max=float(column.max()),
+            mean=float(column.mean()),
+            quantiles={f"{q:g}": float(np.quantile(column, q)) for q in QUANTILES},
+        )
+        for name, column in zip(data.inputs, data.rows.T, strict=True)
+    )
+
+
+def _revision() -> Code:
+    """The commit of the code, or "unknown" outside a git checkout (in an image, say)."""
+    try:
+        revision = _git("rev-parse", "HEAD")
+        return Code(revision=revision, modified=bool(_git("status", "--porcelain")))
+    except (OSError, subprocess.CalledProcessError):
+        return Code(revision="unknown", modified=False)
+
+
+def _git(*arguments: str) -> str:
+    run = subprocess.run(
+        ["git", "-C", str(ROOT), *arguments],  # noqa: S607  the user's own git
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return run.stdout.strip()
