@@ -5,8 +5,8 @@ export HOST ?= 127.0.0.1
 export PORT ?= 8000
 export ENGINE ?= auto
 
-SERVICE := .venv/service/bin/python
-DEV := .venv/dev/bin/python
+SERVICE := .venv/service
+DEV := .venv/dev
 URL := http://$(HOST):$(PORT)
 
 # The SavedModel engine needs TensorFlow, which only the development environment has.
@@ -18,36 +18,36 @@ SERVING := $(if $(filter saved_model,$(ENGINE)),$(DEV),$(SERVICE))
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
-serve: $(SERVING) ## start the service (PORT=, HOST=, ENGINE=saved_model)
-	@exec $(SERVING) -m service
+serve: $(SERVING)/.installed ## start the service (PORT=, HOST=, ENGINE=saved_model)
+	@exec $(SERVING)/bin/python -m service
 
-predict: $(SERVICE) ## ask the running service for one prediction
-	@$(SERVICE) -m service.client --url $(URL) 5 1 2
+predict: $(SERVICE)/.installed ## ask the running service for one prediction
+	@$(SERVICE)/bin/python -m service.client --url $(URL) 5 1 2
 
-train: $(DEV) ## train `calories` and publish it (ARGS="--architecture deep" for another)
-	@$(DEV) -m training $(ARGS)
+train: $(DEV)/.installed ## train `calories` and publish it (ARGS="--architecture deep" for another)
+	@$(DEV)/bin/python -m training $(ARGS)
 
-test: $(DEV) $(SERVICE) ## run all tests
-	@$(DEV) -m pytest $(ARGS)
+test: $(DEV)/.installed $(SERVICE)/.installed ## run all tests
+	@$(DEV)/bin/python -m pytest $(ARGS)
 
-check: $(DEV) ## lint, types, import rules
-	@.venv/dev/bin/ruff check .
-	@.venv/dev/bin/ruff format --check .
-	@.venv/dev/bin/mypy
-	@.venv/dev/bin/lint-imports
+check: $(DEV)/.installed ## lint, types, import rules
+	@$(DEV)/bin/ruff check .
+	@$(DEV)/bin/ruff format --check .
+	@$(DEV)/bin/mypy
+	@$(DEV)/bin/lint-imports
 
-format: $(DEV) ## format the code
-	@.venv/dev/bin/ruff check --fix .
-	@.venv/dev/bin/ruff format .
+format: $(DEV)/.installed ## format the code
+	@$(DEV)/bin/ruff check --fix .
+	@$(DEV)/bin/ruff format .
 
-lock: $(DEV) ## resolve requirements/*.in into locks with hashes
-	@scripts/lock .venv/dev/bin/uv
+lock: $(DEV)/.installed ## resolve requirements/*.in into locks with hashes
+	@scripts/lock $(abspath $(DEV))/bin/uv
 
 clean: ## remove the environments and caches
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
 
-# The interpreter is the last file that its environment's lock touches: a changed lock installs anew.
-.venv/%/bin/python: requirements/%.txt
+# The stamp is written last, so that an interrupted or outdated install starts anew.
+.venv/%/.installed: requirements/%.txt
 	@python=$$(scripts/find-python) && echo "Making the $* environment in .venv/$* (once)" >&2 \
 	&& "$$python" -m venv --clear .venv/$* \
 	&& .venv/$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< \
