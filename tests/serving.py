@@ -1,0 +1,112 @@
+"""Real servers on free ports, their output shown when they do not come up."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+ROOT = Path(__file__).parent.parent
+SERVICE_PYTHON = ROOT / ".venv" / "service" / "bin" / "python"  # made by `make test`
+DEV_PYTHON = Path(sys.executable)
+ROW = {"sugar": 5, "fiber": 1, "protein": 2}
+PATIENCE = 60.0  # seconds until something that must happen is given up
+
+
+def await_(condition: Callable[[], bool], what: str) -> None:
+    """Return as soon as `condition` holds; fail with `what` when it does not come to hold."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {PATIENCE:.0f} s in vain until {what}")
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def run(
+    python: Path, *arguments: str | Path, check: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Run Python in the repository's folder; the output is captured."""
+    command = [python, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=check)
+
+
+@dataclass
+class Server:
+    """A running service."""
+
+    process: subprocess.Popen[str]
+    port: int
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def output(self) -> str:
+        return self.log.read_text()
+
+    def predict(self, row: object = ROW, query: str = "") -> requests.Response:
+        return requests.post(f"{self.url}/predict{query}", json=row, timeout=PATIENCE)
+
+    def answers(self) -> bool:
+        if self.process.poll() is not None:
+            raise AssertionError(f"the service ended with {self.process.returncode}")
+        try:
+            return requests.get(f"{self.url}/readyz", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    def workers(self) -> list[int]:
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def running(folder: Path, python: Path = SERVICE_PYTHON, **settings: object) -> Iterator[Server]:
+    """`python -m service` with these settings, from its first answer until its end."""
+    assert python.exists(), f"{python} does not exist: run the tests with 'make test'"
+    port = free_port()
+    log = folder / f"service-{port}.log"
+    environment = {name.upper(): str(value) for name, value in settings.items()}
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [python, "-m", "service"],
+            cwd=ROOT,
+            env={**os.environ, "PORT": str(port), **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    server = Server(process, port, log)
+    try:
+        await_(server.answers, "the service answers")
+        yield server
+    except BaseException:
+        print(server.output())
+        raise
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

@@ -1,0 +1,154 @@
+"""The real gunicorn, started as a user starts it, in the service's own environment."""
+
+import json
+import re
+import shlex
+import socket
+from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.serving import DEV_PYTHON, PATIENCE, ROW, SERVICE_PYTHON, Server, run, running
+
+JSON = {"content-type": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("server"), workers=4, registry=shipped_root) as server:
+        yield server
+
+
+def test_the_readme_request_is_answered(server: Server) -> None:
+    answer = server.predict()
+    assert answer.status_code == 200
+    assert list(answer.json()) == ["calories", "lower", "upper", "in_range", "model", "version"]
+
+
+def test_start_up_prints_the_url_and_every_version(server: Server) -> None:
+    output = server.output()
+    assert f"Serving calories at {server.url}" in output
+    for model in ("calories", "deep", "linear", "linear-unit"):
+        assert f"  {model}: version 1 (stable: 1)" in output
+
+
+def test_the_printed_curl_line_works(server: Server) -> None:
+    [line] = re.findall(r"^  curl .*", server.output(), re.MULTILINE)
+    command = shlex.split(line)
+    url, header, body = command[2], command[4], command[6]
+    name, _, value = header.partition(": ")
+    answer = requests.post(url, data=body, headers={name: value}, timeout=PATIENCE)
+    assert answer.json()["model"] == "calories"
+
+
+def test_the_client_prints_a_prediction(server: Server) -> None:
+    client = run(SERVICE_PYTHON, "-m", "service.client", "--url", server.url, "5", "1", "2")
+    assert re.fullmatch(r"\d+\.\d kcal \(.* to .*\), by calories version 1\n", client.stdout)
+
+
+def test_a_worker_stays_under_80_mb(server: Server) -> None:
+    for _ in range(200):
+        server.predict()
+    for pid in server.workers():
+        [kilobytes] = re.findall(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+        assert int(kilobytes) * 1024 < 80e6
+
+
+def test_tensorflow_is_not_imported_by_the_service() -> None:
+    code = "import sys, service.wsgi; print(*{name.split('.')[0] for name in sys.modules})"
+    # In an environment in which TensorFlow could be imported.
+    imported = set(run(DEV_PYTHON, "-c", code).stdout.split())
+    assert {"service", "flask", "ai_edge_litert"} <= imported
+    assert not {"tensorflow", "keras"} & imported
+
+
+def test_the_service_environment_holds_no_tensorflow() -> None:
+    listed = run(SERVICE_PYTHON, "-m", "pip", "list", "--format", "json").stdout
+    installed = {package["name"].lower() for package in json.loads(listed)}
+    assert "ai-edge-litert" in installed
+    assert not {name for name in installed if name.startswith(("tensorflow", "keras"))}
+
+
+def test_the_service_environment_stays_under_250_mb() -> None:
+    site = SERVICE_PYTHON.parent.parent / "lib"
+    assert sum(f.stat().st_size for f in site.rglob("*") if f.is_file()) < 250e6
+
+
+def test_a_chunked_body_is_answered(server: Server) -> None:
+    chunks = iter([b'{"sugar":5,', b'"fiber":1,"protein":2}'])
+    answer = requests.post(f"{server.url}/predict", data=chunks, headers=JSON, timeout=PATIENCE)
+    assert answer.json()["calories"] == server.predict().json()["calories"]
+
+
+def test_a_body_over_the_limit_gets_413_and_a_problem(server: Server) -> None:
+    answer = requests.post(
+        f"{server.url}/predict",
+        data=b" " * (8 * 1024 * 1024 + 1),
+        headers=JSON,
+        timeout=PATIENCE,
+    )
+    assert answer.status_code == 413
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def open_half_a_request(port: int) -> tuple[socket.socket, bytes]:
+    """Send the head and the first bytes of a request; give the connection and the rest."""
+    body = json.dumps(ROW).encode()
+    connection = socket.create_connection(("127.0.0.1", port))
+    connection.sendall(
+        b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body)
+    )
+    # gunicorn answers "100 Continue" when the handler begins to read: it is in flight now.
+    assert connection.recv(64).startswith(b"HTTP/1.1 100")
+    return connection, body
+
+
+def test_sigterm_finishes_what_is_in_flight_and_exits_0(tmp_path: Path, shipped_root: Path) -> None:
+    with running(tmp_path, workers=1, registry=shipped_root) as server:
+        connection, rest = open_half_a_request(server.port)
+        server.process.terminate()
+        with connection:
+            connection.sendall(rest)
+            response = HTTPResponse(connection)
+            response.begin()
+            assert response.status == 200
+            assert json.loads(response.read())["model"] == "calories"
+        assert server.process.wait(PATIENCE) == 0
+
+
+def test_a_busy_port_is_one_clear_sentence(server: Server) -> None:
+    refused = run(SERVICE_PYTHON, "-m", "service", "--port", str(server.port), check=False)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"service: port {server.port} on 127.0.0.1 is in use; ")
+    assert len(refused.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--port", "x"], "service: PORT: "),
+        (["--engine", "torch"], "service: ENGINE: "),
+        (["--host", "256.1.1.1"], "service: cannot listen on 256.1.1.1, port 8000: "),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(arguments: list[str], sentence: str) -> None:
+    refused = run(SERVICE_PYTHON, "-m", "service", *arguments, check=False)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(sentence)
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_connection_is_kept_between_requests(server: Server) -> None:
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+    for _ in range(3):
+        connection.request(
+            "POST", "/predict", json.dumps(ROW), {"content-type": "application/json"}
+        )
+        response = connection.getresponse()
+        response.read()
+        assert not response.will_close
+    connection.close()
