@@ -99,8 +99,12 @@ def _read_csv(path: Path) -> Table:
                 f"{path}, row {number}: expected {len(header)} cells as in the header, "
                 f"found {len(row)}."
             )
-    columns: list[list[object]] = [[row[i].strip() for row in rows] for i in range(len(header))]
-    return dict(zip((name.strip() for name in header), columns, strict=True))
+    names = [name.strip() for name in header]
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"{path} has more than one column '{name}'; rename all but one.")
+    columns: list[list[object]] = [[row[i].strip() for row in rows] for i in range(len(names))]
+    return dict(zip(names, columns, strict=True))
 
 
 def _read_parquet(path: Path) -> Table:

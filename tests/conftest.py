@@ -1,0 +1,79 @@
+"""A ladder of small real things, each standing on the one before."""
+
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from models.manifest import Architecture, Code, Data, Evaluation, Input, Interval, Manifest, Score
+from models.publish import publish, staging
+from models.registry import SHELF, Registry
+
+SHIPPED = ("calories", "deep", "linear", "linear-unit")
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    """An empty registry."""
+    (tmp_path / "registry").mkdir()
+    return Registry(tmp_path / "registry")
+
+
+@pytest.fixture(scope="session")
+def card() -> Manifest:
+    """A manifest for a model `half` that nobody trained."""
+    score = Score(mean_absolute_error=8.0, root_mean_squared_error=12.0, r2=0.5)
+    return Manifest(
+        model="half",
+        version=1,
+        architecture=Architecture(
+            name="linear-unit",
+            inputs=("sugar",),
+            hidden=(),
+            activation="linear",
+            members=1,
+            parameters=2,
+            seed=0,
+            recipe={},
+            libraries={},
+        ),
+        inputs=(Input(name="sugar", min=0, max=15, mean=7, quantiles={"0.5": 7}),),
+        interval=Interval(coverage=0.9, method="none", half_width=1),
+        data=Data(source="nothing", rows=0, left_out=0, sha256="0" * 64),
+        evaluation=Evaluation(folds="none", model=score, baselines={}),
+        code=Code(revision="unknown", modified=False),
+        created=datetime(2026, 11, 24, tzinfo=UTC),
+        files={},
+    )
+
+
+Publish = Callable[..., int]
+
+
+@pytest.fixture
+def publish_text(registry: Registry, card: Manifest) -> Publish:
+    """Publish a version of `half` that is one text file; gives its number."""
+
+    def publish_text(text: str = "0.5", *, promote: bool = True) -> int:
+        with staging(registry, card.model) as draft:
+            (draft / "weights.txt").write_text(text)
+            return publish(registry, draft, card, promote=promote)
+
+    return publish_text
+
+
+@pytest.fixture(scope="session")
+def shipped_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the versions that ship, without what was trained beside them here."""
+    root = tmp_path_factory.mktemp("shipped")
+    for model in SHIPPED:
+        shutil.copytree(SHELF / model / "1", root / model / "1")
+    return root
+
+
+@pytest.fixture(scope="session")
+def shipped(shipped_root: Path) -> Registry:
+    """The versions that ship."""
+    return Registry(shipped_root)
