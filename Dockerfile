@@ -43,7 +43,7 @@ COPY --from=shelf --chown=10001:10001 /registry /registry
 COPY service/ service/
 ENV HOST=0.0.0.0 PORT=8000
 EXPOSE 8000
-HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --start-interval=250ms \
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/readyz', timeout=2)"]
 # It becomes gunicorn, so the signals of `docker stop` reach the server itself.
 CMD ["python", "-m", "service"]

@@ -14,7 +14,7 @@ from tests.serving import ROOT
 @pytest.mark.parametrize("dockerfile", ["Dockerfile", "deploy/edge/Dockerfile"])
 def test_a_dockerfile_lints(dockerfile: str) -> None:
     hadolint = Path(sys.executable).with_name("hadolint")
-    command = [hadolint, "--failure-threshold", "warning", ROOT / dockerfile]
+    command = [str(hadolint), "--failure-threshold", "warning", str(ROOT / dockerfile)]
     linted = subprocess.run(command, capture_output=True, text=True, check=False)
     assert linted.returncode == 0, linted.stdout
 
