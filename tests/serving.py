@@ -66,8 +66,8 @@ class Server:
             raise AssertionError(f"the service ended with {self.process.returncode}")
         try:
             return requests.get(f"{self.url}/readyz", timeout=5).ok
-        except requests.ConnectionError:
-            return False
+        except (requests.ConnectionError, requests.Timeout):
+            return False  # gunicorn listens before a worker has loaded, so a request may wait
 
     def workers(self) -> list[int]:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
