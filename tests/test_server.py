@@ -83,10 +83,16 @@ def test_a_chunked_body_is_answered(server: Server) -> None:
     assert answer.json()["calories"] == server.predict().json()["calories"]
 
 
-def test_a_body_over_the_limit_gets_413_and_a_problem(server: Server) -> None:
+LARGE = b" " * (8 * 1024 * 1024 + 1)
+
+
+@pytest.mark.parametrize("body", [LARGE, [LARGE]], ids=["whole", "chunked"])
+def test_a_body_over_the_limit_gets_413_and_a_problem(
+    server: Server, body: bytes | list[bytes]
+) -> None:
     answer = requests.post(
         f"{server.url}/predict",
-        data=b" " * (8 * 1024 * 1024 + 1),
+        data=body if isinstance(body, bytes) else iter(body),
         headers=JSON,
         timeout=PATIENCE,
     )

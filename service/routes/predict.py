@@ -4,7 +4,7 @@ from flask import Blueprint, Response, request
 
 from service.dataplane import DataPlane
 from service.dialects import native
-from service.routes import respond
+from service.routes import read_body, respond
 
 
 def blueprint(plane: DataPlane) -> Blueprint:
@@ -14,7 +14,7 @@ def blueprint(plane: DataPlane) -> Blueprint:
     @routes.post("/predict")
     def predict() -> Response:
         """Predict calories for a row, rows or columns."""
-        body = request.get_data(cache=False)
+        body = read_body()
         query = request.query_string.decode("latin-1")
         return respond(native.predict(plane, body, request.content_type or "", query))
 
