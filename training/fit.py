@@ -114,7 +114,7 @@ class _Trainer:
             elif step - best_step >= self.recipe.patience:
                 return
 
-    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+    @tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
     def _chunk(
         self,
         weights: list[tf.Tensor],
@@ -122,10 +122,20 @@ class _Trainer:
         second: list[tf.Tensor],
         start: tf.Tensor,
     ) -> tuple[list[tf.Tensor], list[tf.Tensor], list[tf.Tensor]]:
-        step = start
-        for _ in tf.range(CHUNK):
-            step += 1.0
-            weights, first, second = self._step(weights, first, second, step)
+        """CHUNK steps; the loop is spelled out, for AutoGraph fails on Python 3.13."""
+
+        def unfinished(step: tf.Tensor, *_: list[tf.Tensor]) -> tf.Tensor:
+            return step < start + CHUNK
+
+        def advance(
+            step: tf.Tensor, *state: list[tf.Tensor]
+        ) -> tuple[tf.Tensor, list[tf.Tensor], list[tf.Tensor], list[tf.Tensor]]:
+            weights, first, second = state
+            return (step + 1, *self._step(weights, first, second, step + 1))
+
+        _, weights, first, second = tf.while_loop(
+            unfinished, advance, (start, weights, first, second)
+        )
         return weights, first, second
 
     def _step(
@@ -150,7 +160,7 @@ class _Trainer:
         ]
         return moved, first, second
 
-    @tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+    @tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
     def _look(self, weights: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         outputs = self._outputs(weights)
         return outputs, self._loss(outputs) / tf.cast(tf.shape(outputs)[0], tf.float32)
