@@ -1,8 +1,35 @@
-"""Dialects: HTTP APIs over the data plane, as functions from bytes to a Reply. No Flask here."""
+"""Dialects: HTTP APIs over the data plane, each from a Request to a Reply. No Flask here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(slots=True)
+class Request:
+    """What a dialect needs of an HTTP request: its whole body, and its WSGI environ (PEP 3333).
+
+    The environ is read where it is needed, so that a request pays for no header it does not use.
+    """
+
+    body: bytes
+    environ: Mapping[str, Any]
+
+    @property
+    def query(self) -> str:
+        """The query string without its question mark."""
+        return str(self.environ.get("QUERY_STRING", ""))
+
+    @property
+    def content_type(self) -> str:
+        """The content type with its parameters, empty when none was sent."""
+        return str(self.environ.get("CONTENT_TYPE", ""))
+
+    def header(self, name: str) -> str:
+        """Any other header, empty when it was not sent."""
+        return str(self.environ.get(f"HTTP_{name.upper().replace('-', '_')}", ""))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from service.dataplane import DataPlane, Prediction
-from service.dialects import Reply
+from service.dialects import Reply, Request
 from service.errors import (
     EngineFailure,
     Fault,
@@ -39,12 +39,12 @@ STATUS = {
 JSON = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
 
-def predict(plane: DataPlane, body: bytes, content_type: str, query: str) -> Reply:
+def predict(plane: DataPlane, request: Request) -> Reply:
     """Answer one POST /predict."""
     try:
-        require_json(content_type)
-        source = plane.choose(**choice(query))
-        return _answer(plane, source, body)
+        require_json(request.content_type)
+        source = plane.choose(**choice(request.query))
+        return _answer(plane, source, request.body)
     except ServiceError as error:
         return refuse(error)
 

@@ -3,7 +3,12 @@
 from flask import Response, current_app, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from service.dialects import Reply
+from service.dialects import Reply, Request
+
+
+def received() -> Request:
+    """The present request as the dialects take it, its body read whole."""
+    return Request(read_body(), request.environ)
 
 
 def respond(reply: Reply) -> Response:

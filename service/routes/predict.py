@@ -1,10 +1,10 @@
 """POST /predict."""
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from service.dataplane import DataPlane
 from service.dialects import native
-from service.routes import read_body, respond
+from service.routes import received, respond
 
 
 def blueprint(plane: DataPlane) -> Blueprint:
@@ -14,8 +14,6 @@ def blueprint(plane: DataPlane) -> Blueprint:
     @routes.post("/predict")
     def predict() -> Response:
         """Predict calories for a row, rows or columns."""
-        body = read_body()
-        query = request.query_string.decode("latin-1")
-        return respond(native.predict(plane, body, request.content_type or "", query))
+        return respond(native.predict(plane, received()))
 
     return routes
