@@ -1,19 +1,21 @@
 """The composition root: from Settings to a Flask app."""
 
-import logging
+from functools import partial
 from http import HTTPStatus
 
-from flask import Flask, Response
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from models.registry import Registry
 from service.config import Settings
 from service.dataplane import DataPlane
-from service.dialects import native
+from service.dialects import Reply, native
+from service.errors import ServiceError
+from service.fast_path import FastPath
+from service.guard import Guard, Observer
 from service.host import Host
 from service.routes import health, models, predict, respond
-
-log = logging.getLogger("service")
+from service.wire import ROUTE
 
 
 def create_host(settings: Settings) -> Host:
@@ -23,25 +25,47 @@ def create_host(settings: Settings) -> Host:
     return host
 
 
-def create_app(settings: Settings, host: Host) -> Flask:
-    """The app that answers with the versions in `host`."""
+def create_app(settings: Settings, host: Host, observer: Observer | None = None) -> Flask:
+    """The app that answers with the versions in `host` and tells `observer` of each request."""
     app = Flask("service", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's DefaultJSONProvider
     app.url_map.strict_slashes = False
+    app.config["PROPAGATE_EXCEPTIONS"] = True  # to the guard, which answers for both ways
 
     plane = DataPlane(host, settings.default_model, settings.max_rows)
     app.register_blueprint(predict.blueprint(plane))
     app.register_blueprint(models.blueprint(plane))
     app.register_blueprint(health.blueprint(plane))
-
     app.register_error_handler(HTTPException, _refuse)
-    app.register_error_handler(Exception, _fail)
+    if observer is not None:
+        app.before_request(_name_route)
+
+    if settings.fast_path:
+        hot = {"/predict": partial(native.predict, plane)}
+        app.wsgi_app = FastPath(app.wsgi_app, hot)  # type: ignore[method-assign]
+    app.wsgi_app = Guard(  # type: ignore[method-assign]
+        app.wsgi_app,
+        _refusal,
+        max_body_bytes=settings.max_body_bytes,
+        max_in_flight=settings.max_in_flight,
+        observer=observer,
+    )
     return app
 
 
+def _refusal(path: str, error: ServiceError) -> Reply:  # noqa: ARG001  one dialect so far
+    """The guard's refusals, in the dialect spoken at the path."""
+    return native.refuse(error)
+
+
+def _name_route() -> None:
+    """Tell the observer which route a path belongs to; the fast path names its own."""
+    if request.url_rule is not None:
+        request.environ[ROUTE] = request.url_rule.rule
+
+
 def _refuse(error: HTTPException) -> Response:
-    """Flask's own refusals (404, 405, 413 ...) as problem documents, their headers kept."""
+    """Flask's own refusals (404, 405 ...) as problem documents, their headers kept."""
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     response = respond(native.problem(status, _sentence(error, status)))
     for name, value in error.get_headers():
@@ -51,17 +75,8 @@ def _refuse(error: HTTPException) -> Response:
 
 
 def _sentence(error: HTTPException, status: HTTPStatus) -> str:
-    if isinstance(error, RequestEntityTooLarge):
-        return "The body is larger than MAX_BODY_BYTES allows; send fewer rows a request."
     if isinstance(error, MethodNotAllowed):
         return f"This path answers {', '.join(sorted(error.valid_methods or []))} only."
     if status == HTTPStatus.NOT_FOUND:
         return "There is nothing at this path; predictions are at POST /predict."
     return error.description or status.phrase
-
-
-def _fail(error: Exception) -> Response:
-    """Anything unforeseen: the log gets the traceback, the client a sentence."""
-    log.error("A request failed.", exc_info=error)
-    detail = "The service failed to answer; its log says why."
-    return respond(native.problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail))

@@ -49,6 +49,12 @@ class Settings(BaseSettings):
     max_rows: int = Field(100_000, ge=1)
     """The most rows one request may hold; more get 422."""
 
+    max_in_flight: int = Field(64, ge=1)
+    """The most requests a worker answers at once; one more gets 503 and is told to try again."""
+
+    fast_path: bool = True
+    """Answer the predict URLs ahead of Flask; the answers are the same, for a third of the time."""
+
     graceful_seconds: int = Field(30, ge=1, le=3600)
     """How long requests in flight may take to finish after SIGTERM."""
 

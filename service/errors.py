@@ -24,6 +24,10 @@ class MalformedBody(ServiceError):
     """The body cannot be read at all."""
 
 
+class BodyTooLarge(ServiceError):
+    """The body has more bytes than a request may have."""
+
+
 class InvalidInput(ServiceError):
     """The body can be read, and something in it is not as it must be."""
 
@@ -46,3 +50,11 @@ class NotLoaded(ServiceError):
 
 class EngineFailure(ServiceError):
     """The model answered something that is no number."""
+
+
+class Overloaded(ServiceError):
+    """As many requests are being answered as may be at once."""
+
+
+class Unforeseen(ServiceError):
+    """An exception that nobody expected; the log has its traceback."""

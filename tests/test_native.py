@@ -6,24 +6,24 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
+from werkzeug.test import Client, TestResponse
 
 from models.registry import Registry
-from service.app import create_app, create_host
+from service.app import create_host
 from service.config import Settings
+from tests.both_ways import both_ways
 
 ROW: dict[str, float] = {"sugar": 5, "fiber": 1, "protein": 2}
 KEYS = ["calories", "lower", "upper", "in_range", "model", "version"]
 
 
 @pytest.fixture(scope="module", params=["litert", "saved_model"])
-def client(request: pytest.FixtureRequest, shipped: Registry) -> Iterator[FlaskClient]:
+def client(request: pytest.FixtureRequest, shipped: Registry) -> Iterator[Client]:
     settings = Settings(
         registry=shipped.root, engine=request.param, max_body_bytes=4096, max_rows=50
     )
     host = create_host(settings)
-    yield create_app(settings, host).test_client()
+    yield both_ways(settings, host)
     host.close()
 
 
@@ -31,7 +31,7 @@ Post = Callable[..., TestResponse]
 
 
 @pytest.fixture
-def post(client: FlaskClient) -> Post:
+def post(client: Client) -> Post:
     def post(body: object, query: str = "", content_type: str = "application/json") -> TestResponse:
         data = body if isinstance(body, str | bytes) else json.dumps(body)
         return client.post(f"/predict{query}", data=data, content_type=content_type)
@@ -209,14 +209,14 @@ def test_a_charset_parameter_is_accepted(post: Post) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
-def test_another_method_gets_405_with_allow(client: FlaskClient, method: str) -> None:
+def test_another_method_gets_405_with_allow(client: Client, method: str) -> None:
     response = client.open("/predict", method=method)
     assert response.status_code == 405
     assert "POST" in response.headers["Allow"]
     assert "POST" in problem(response)["detail"]
 
 
-def test_an_unknown_path_gets_404(client: FlaskClient) -> None:
+def test_an_unknown_path_gets_404(client: Client) -> None:
     response = client.get("/nowhere")
     assert response.status_code == 404
     assert "/predict" in problem(response)["detail"]
@@ -256,31 +256,31 @@ def test_a_wrong_query_gets_422(post: Post, query: str) -> None:
     assert problem(response)["errors"][0]["field"].startswith("?")
 
 
-def test_the_models_are_listed_with_labels_and_versions(client: FlaskClient) -> None:
+def test_the_models_are_listed_with_labels_and_versions(client: Client) -> None:
     models = client.get("/models").get_json()["models"]
     assert [model["name"] for model in models] == ["calories", "deep", "linear", "linear-unit"]
     assert models[0]["labels"] == {"stable": 1}
     assert [version["state"] for version in models[0]["versions"]] == ["loaded"]
 
 
-def test_one_model_is_told(client: FlaskClient) -> None:
+def test_one_model_is_told(client: Client) -> None:
     assert client.get("/models/deep").get_json()["name"] == "deep"
 
 
-def test_a_version_gives_its_manifest(client: FlaskClient) -> None:
+def test_a_version_gives_its_manifest(client: Client) -> None:
     manifest = client.get("/models/deep/1").get_json()
     assert (manifest["model"], manifest["version"]) == ("deep", 1)
     assert manifest["architecture"]["hidden"] == [4, 3]
 
 
 @pytest.mark.parametrize("path", ["/models/bread", "/models/deep/9", "/models/bread/1"])
-def test_an_unknown_model_or_version_gets_404(client: FlaskClient, path: str) -> None:
+def test_an_unknown_model_or_version_gets_404(client: Client, path: str) -> None:
     response = client.get(path)
     assert response.status_code == 404
     problem(response)
 
 
-def test_health_readiness_and_version_answer(client: FlaskClient) -> None:
+def test_health_readiness_and_version_answer(client: Client) -> None:
     assert client.get("/healthz").get_json() == {"status": "ok"}
     assert client.get("/readyz").get_json() == {"status": "ready"}
     assert set(client.get("/version").get_json()) == {"service", "python"}

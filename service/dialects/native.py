@@ -16,13 +16,16 @@ import orjson
 from service.dataplane import DataPlane, Prediction
 from service.dialects import Reply, Request
 from service.errors import (
+    BodyTooLarge,
     EngineFailure,
     Fault,
     InvalidInput,
     MalformedBody,
     NotFound,
     NotLoaded,
+    Overloaded,
     ServiceError,
+    Unforeseen,
     UnsupportedMediaType,
 )
 from service.host import Loaded, Model
@@ -30,11 +33,14 @@ from service.validation import schema
 
 STATUS = {
     MalformedBody: HTTPStatus.BAD_REQUEST,
+    BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     NotFound: HTTPStatus.NOT_FOUND,
     NotLoaded: HTTPStatus.SERVICE_UNAVAILABLE,
     EngineFailure: HTTPStatus.INTERNAL_SERVER_ERROR,
+    Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
+    Unforeseen: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 JSON = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 

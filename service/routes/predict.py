@@ -1,10 +1,11 @@
 """POST /predict."""
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from service.dataplane import DataPlane
 from service.dialects import native
-from service.routes import received, respond
+from service.routes import respond
+from service.wire import received
 
 
 def blueprint(plane: DataPlane) -> Blueprint:
@@ -14,6 +15,6 @@ def blueprint(plane: DataPlane) -> Blueprint:
     @routes.post("/predict")
     def predict() -> Response:
         """Predict calories for a row, rows or columns."""
-        return respond(native.predict(plane, received()))
+        return respond(native.predict(plane, received(request.environ)))
 
     return routes
