@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 MANIFEST = "manifest.json"
 TWIN = "model.tflite"
+REPORT = "report/index.html"
 
 
 class Card(BaseModel):

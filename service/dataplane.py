@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.manifest import REPORT
+from models.registry import RegistryError
 from service.engines import Rows
 from service.errors import EngineFailure, NotFound, NotLoaded
 from service.host import Host, Loaded, Snapshot
@@ -46,6 +48,22 @@ class DataPlane:
     def served(self) -> Snapshot:
         """All models with their labels, loaded versions and failures."""
         return self._host.snapshot
+
+    def report(self, source: Loaded) -> bytes:
+        """The page that training wrote about a version, as it was published.
+
+        Raises NotFound when the version has none, and NotLoaded when its file is no longer
+        the one that was published.
+        """
+        if REPORT not in source.manifest.files:
+            raise NotFound(
+                f"{source.model} version {source.version} has no report; versions that "
+                "'python -m training' publishes have one."
+            )
+        try:
+            return self._host.registry.read(source.manifest, REPORT)
+        except RegistryError as error:
+            raise NotLoaded(str(error)) from error
 
     def predict(self, source: Loaded, rows: Rows) -> Prediction:
         """Answer float32 [n, k] rows in grams, k in the order of `source.inputs`.

@@ -12,6 +12,7 @@ import tensorflow as tf
 from models.manifest import Architecture, Code, Data, Input, Manifest
 from models.publish import publish, staging
 from models.registry import Registry
+from training import report
 from training.dataset import Dataset
 from training.export import export
 from training.train import Trained
@@ -28,6 +29,7 @@ def publish_trained(trained: Trained, registry: Registry, model: str) -> tuple[M
     inputs = ranges(trained.data)
     with staging(registry, model) as draft:
         difference = export(trained.model, inputs, trained.interval.half_width, draft)
+        report.write(report.content_of(trained, model), draft)
         manifest = describe(trained, inputs, model)
         number = publish(registry, draft, manifest, promote=True)
     return registry.manifest(model, number), difference

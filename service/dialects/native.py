@@ -42,6 +42,8 @@ STATUS = {
     Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
     Unforeseen: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
+# The page has its style and pictures in it: nothing else may load, and no script may run.
+PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 JSON = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
 
@@ -124,6 +126,16 @@ def manifest(plane: DataPlane, name: str, version: int) -> Reply:
     except ServiceError as error:
         return refuse(error)
     return Reply(HTTPStatus.OK, source.manifest.model_dump_json(indent=2).encode() + b"\n")
+
+
+def report(plane: DataPlane, name: str, version: int) -> Reply:
+    """Answer GET /models/<name>/<version>/report: the page about it."""
+    try:
+        page = plane.report(plane.choose(name, version))
+    except ServiceError as error:
+        return refuse(error)
+    policy = ("content-security-policy", PAGE_POLICY)
+    return Reply(HTTPStatus.OK, page, "text/html; charset=utf-8", (policy,))
 
 
 def _model(name: str, served: Model) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from service.routes import respond
 
 
 def blueprint(plane: DataPlane) -> Blueprint:
-    """The models, their versions and their manifests."""
+    """The models, their versions, manifests and reports."""
     routes = Blueprint("models", __name__, url_prefix="/models")
 
     @routes.get("")
@@ -25,5 +25,10 @@ def blueprint(plane: DataPlane) -> Blueprint:
     def manifest(name: str, version: int) -> Response:
         """Give a version's manifest."""
         return respond(native.manifest(plane, name, version))
+
+    @routes.get("/<name>/<int:version>/report")
+    def report(name: str, version: int) -> Response:
+        """Give a version's report, a page."""
+        return respond(native.report(plane, name, version))
 
     return routes

@@ -1,0 +1,117 @@
+"""What a report shows, as data: the trained model, what it was fitted on and what was measured."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.manifest import Evaluation, Score
+from training import evaluate
+from training.architectures import Architecture, Network
+from training.dataset import Dataset
+from training.fit import Progress
+from training.train import Trained
+
+Floats = NDArray[np.float64]
+Predict = Callable[[Floats], tuple[Floats, Floats, Floats]]
+
+LEVELS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)  # the nominal coverages of the calibration
+
+
+@dataclass(frozen=True)
+class Line:
+    """One architecture or baseline of the comparison, all on the same folds.
+
+    `difference_low` and `difference_high` bound its mean absolute error less that of least
+    squares, in kcal: a paired confidence interval. `seconds` is what fitting it took.
+    """
+
+    name: str
+    score: Score
+    difference_low: float
+    difference_high: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Content:
+    """Everything the pictures are drawn from.
+
+    `networks` are the final members, in grams and kcal. `predict` takes float64 [n, k] and
+    gives calories, lower and upper, float64 [n] each. `held_out` is float64 [repeats, n], the
+    predictions by folds that did not see the row; `half_widths` float64 [n] in kcal goes
+    around them. `calibration` is pairs of nominal and observed coverage.
+    """
+
+    model: str
+    architecture: Architecture
+    data: Dataset
+    networks: Sequence[Network]
+    predict: Predict
+    held_out: Floats
+    half_widths: Floats
+    coverage: float
+    history: Sequence[Progress]
+    evaluation: Evaluation
+    comparison: Sequence[Line] = ()
+    calibration: Sequence[tuple[float, float]] = ()
+
+    @property
+    def predicted(self) -> Floats:
+        """Each row's held-out prediction, the mean over the repeats: float64 [n] kcal."""
+        return np.asarray(self.held_out.mean(axis=0))
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """Whether a row's truth lies in its held-out interval: bool [n]."""
+        return np.asarray(np.abs(self.predicted - self.data.calories) <= self.half_widths)
+
+    @property
+    def medians(self) -> Floats:
+        """The median of every input, float64 [k] in grams."""
+        return np.asarray(np.median(self.data.rows, axis=0))
+
+    @property
+    def rectified(self) -> bool:
+        """Whether there are hidden layers of ReLU units."""
+        return bool(self.architecture.hidden) and self.architecture.activation == "relu"
+
+
+def content_of(trained: Trained, model: str) -> Content:
+    """The content of a fresh training's report."""
+    data, half_width = trained.data, trained.interval.half_width
+    masks = evaluate.folds(len(data))
+    held_out = evaluate.held_out(trained.fit.predictions[:-1], masks)
+
+    def predict(rows: Floats) -> tuple[Floats, Floats, Floats]:
+        calories = np.asarray(trained.model(rows.astype(np.float32)), np.float64)[:, 0]
+        return calories, calories - half_width, calories + half_width
+
+    return Content(
+        model=model,
+        architecture=trained.config.architecture,
+        data=data,
+        networks=trained.fit.networks[-1],
+        predict=predict,
+        held_out=held_out,
+        half_widths=np.full(len(data), half_width),
+        coverage=trained.interval.coverage,
+        history=trained.fit.history,
+        evaluation=trained.evaluation,
+        calibration=calibration(held_out, data.calories),
+    )
+
+
+def calibration(held_out: Floats, truth: Floats) -> list[tuple[float, float]]:
+    """Nominal and observed coverage: every other row is held against the residuals of the rest."""
+    even = np.arange(len(truth)) % 2 == 0
+    error = np.abs(held_out - truth).mean(axis=0)
+
+    def observed(level: float) -> float:
+        widths = [
+            evaluate.half_width(held_out[:, ~half], truth[~half], level) for half in (even, ~even)
+        ]
+        return float((error <= np.where(even, *widths)).mean())
+
+    return [(level, observed(level)) for level in LEVELS]

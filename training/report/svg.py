@@ -1,0 +1,94 @@
+"""Pictures as SVG, coloured by the classes of picture.css: right in light and in dark."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+WIDTH = 440  # of every picture: text of 13 is read on a phone and beside a paragraph
+CHARACTER = 7.2  # the usual width of a character at that size
+STYLE = (Path(__file__).parent / "picture.css").read_text()
+
+
+@dataclass(frozen=True)
+class About:
+    """A picture's name (its file's too), its title, and what it shows for who cannot see it."""
+
+    name: str
+    title: str
+    description: str
+
+
+class Picture:
+    """One drawing, WIDTH wide, with its title and description in it."""
+
+    def __init__(self, about: About, height: float) -> None:
+        self.about = about
+        self.height = height
+        self.root = element(
+            "svg",
+            viewBox=f"0 0 {WIDTH} {height:g}",
+            role="img",
+            aria_labelledby=f"{about.name}-title {about.name}-description",
+        )
+        self.add("title", about.title, id=f"{about.name}-title")
+        self.add("desc", about.description, id=f"{about.name}-description")
+
+    def add(self, tag: str, text: str = "", **attributes: object) -> ET.Element:
+        """Append an element; see `element` for how attributes are written."""
+        child = element(tag, text, **attributes)
+        self.root.append(child)
+        return child
+
+    def legend(self, entries: dict[str, str], x: float, y: float) -> None:
+        """A row of marks with their meaning; `entries` maps a text to the class of its mark."""
+        for text, kind in entries.items():
+            if kind.startswith("dot"):
+                self.add("circle", cx=x + 8, cy=y - 4, r=4, class_=kind)
+            elif kind.startswith("area"):
+                self.add("rect", x=x, y=y - 10, width=16, height=11, rx=2, class_=kind)
+            else:
+                self.add("path", d=path([(x, y - 4), (x + 16, y - 4)]), class_=kind, stroke_width=3)
+            self.add("text", text, x=x + 22, y=y)
+            x += 40 + CHARACTER * len(text)
+
+    def inline(self) -> str:
+        """The picture for a page that has picture.css in it."""
+        return ET.tostring(self.root, encoding="unicode")
+
+    def standalone(self) -> str:
+        """The picture as a file of its own, with its style and a background."""
+        alone = element("svg", xmlns="http://www.w3.org/2000/svg", **_renamed(self.root.attrib))
+        alone.append(element("style", STYLE))
+        alone.append(element("rect", width="100%", height="100%", class_="surface"))
+        alone.extend(self.root)
+        return ET.tostring(alone, encoding="unicode") + "\n"
+
+
+def element(tag: str, text: str = "", /, **attributes: object) -> ET.Element:
+    """An element; `class_` is class, an underscore a hyphen, a number gets one decimal."""
+    made = ET.Element(tag, {_name(name): _value(value) for name, value in attributes.items()})
+    made.text = text or None
+    return made
+
+
+def path(points: list[tuple[float, float]], *, closed: bool = False) -> str:
+    """The `d` of a path through the points."""
+    steps = "L".join(f"{_value(x)} {_value(y)}" for x, y in points)
+    return f"M{steps}{'Z' if closed else ''}"
+
+
+def signed(number: float) -> str:
+    """Two decimals and a sign, a real minus."""
+    return f"{number:+.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _name(name: str) -> str:
+    return name.rstrip("_").replace("_", "-") if name != "viewBox" else name
+
+
+def _value(value: object) -> str:
+    return str(value) if isinstance(value, str) else f"{float(value):.1f}".removesuffix(".0")  # type: ignore[arg-type]
+
+
+def _renamed(attributes: dict[str, str]) -> dict[str, str]:
+    return {name.replace("-", "_"): value for name, value in attributes.items()}
