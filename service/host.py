@@ -28,8 +28,9 @@ class Loaded:
         self.model = manifest.model
         self.version = manifest.version
         self.inputs = manifest.input_names
-        self.low = np.array([each.min for each in manifest.inputs], np.float32)
-        self.high = np.array([each.max for each in manifest.inputs], np.float32)
+        # [k, 1], to be compared with columns.
+        self.low = np.array([[each.min] for each in manifest.inputs], np.float32)
+        self.high = np.array([[each.max] for each in manifest.inputs], np.float32)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
+from service import accept
 from service.engines import Rows
 from service.errors import Fault, InvalidInput, MalformedBody
 
@@ -45,11 +46,17 @@ class Schema:
 
     def rows(self, body: bytes) -> Rows:
         """An array of objects: float32 [n, k]."""
+        taken = accept.rows(body, self.inputs, self._max_rows, LARGEST)
+        if taken is not None:
+            return taken
         rows = self._validated(self._rows, body)
         return np.array([[row[name] for name in self.inputs] for row in rows], np.float32)
 
     def columns(self, body: bytes) -> Rows:
         """An object of arrays, all of one length: float32 [n, k]."""
+        taken = accept.columns(body, self.inputs, self._max_rows, LARGEST)
+        if taken is not None:
+            return taken
         columns = self._validated(self._columns, body)
         first = self.inputs[0]
         faults = [

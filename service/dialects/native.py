@@ -12,9 +12,11 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
+from numpy.typing import NDArray
 
 from service.dataplane import DataPlane, Prediction
 from service.dialects import Reply, Request
+from service.dialects.records import records
 from service.errors import (
     BodyTooLarge,
     EngineFailure,
@@ -79,23 +81,19 @@ def _as_row(answer: Prediction) -> dict[str, Any]:
 
 
 def _as_rows(answer: Prediction) -> dict[str, Any]:
-    columns = (answer.calories, answer.lower, answer.upper, answer.in_range.tolist())
-    return {
-        "predictions": [
-            {"calories": calories, "lower": lower, "upper": upper, "in_range": in_range}
-            for calories, lower, upper, in_range in zip(*columns, strict=True)
-        ],
-        **_signed(answer),
-    }
+    return {"predictions": orjson.Fragment(records(_columns(answer))), **_signed(answer)}
 
 
 def _as_columns(answer: Prediction) -> dict[str, Any]:
+    return {**_columns(answer), **_signed(answer)}
+
+
+def _columns(answer: Prediction) -> dict[str, NDArray[Any]]:
     return {
         "calories": answer.calories,
         "lower": answer.lower,
         "upper": answer.upper,
         "in_range": answer.in_range,
-        **_signed(answer),
     }
 
 
