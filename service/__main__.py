@@ -1,4 +1,4 @@
-"""python -m service: check the settings and the port, then become gunicorn."""
+"""python -m service: check the settings and the port, then become the server."""
 
 import errno
 import os
@@ -15,10 +15,17 @@ HERE = Path(__file__).parent
 
 
 def main() -> int:
-    """Start gunicorn in this process; returns 1, with a sentence, only when that cannot work."""
+    """Serve in this process; returns 1, with a sentence, only when that cannot work."""
     try:
         settings = CliApp.run(Settings)
-        _become_gunicorn(settings)
+        _try_to_listen(settings)
+        _hand_on(settings)
+        if settings.server == "granian":
+            from service.granian import serve  # noqa: PLC0415  only for those who want it
+
+            serve(settings)
+            return 0
+        _become_gunicorn()
     except ValidationError as error:
         for detail in error.errors():
             name = "".join(map(str, detail["loc"])).upper()
@@ -28,12 +35,15 @@ def main() -> int:
     return 1
 
 
-def _become_gunicorn(settings: Settings) -> None:
-    """Hand the settings on by environment and replace this process: gunicorn gets the signals."""
-    _try_to_listen(settings)
+def _hand_on(settings: Settings) -> None:
+    """Give the settings to the workers, by the environment."""
     for name, value in settings.model_dump(mode="json").items():
         os.environ[name.upper()] = str(value)
     os.chdir(HERE.parent)
+
+
+def _become_gunicorn() -> None:
+    """Replace this process, so that gunicorn gets the signals."""
     command = [sys.executable, "-m", "gunicorn", "-c", str(HERE / "gunicorn.conf.py")]
     os.execv(command[0], command)  # noqa: S606  a constant, and no shell
 

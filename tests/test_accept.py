@@ -18,11 +18,10 @@ NUMBERS = st.one_of(
     st.floats(0, 1000).map(repr),
     st.integers(0, 1000).map(str),
     st.floats().map(json.dumps),
-    st.sampled_from(
-        "-0 -0.0 1e2 1E+2 1e999 5e-324 01 1. .5 +1 1_0 0x1 18446744073709551616".split()
-    ),
+    st.sampled_from(["-0", "-0.0", "1e2", "1E+2", "1e999", "5e-324", "01", "1.", ".5", "+1"]),
+    st.sampled_from(["1_0", "0x1", "18446744073709551616", "1000.0000001", "9" * 400, " 7\t"]),
     st.sampled_from(["true", "false", "null", '"1.5"', "[1]", "[]", "{}", '{"sugar":1}', ""]),
-    st.sampled_from(["1000.0000001", "1000.00000000000001", "9" * 400, " 7\t"]),
+    st.just("1000.00000000000001"),
 )
 NAMES = st.sampled_from(
     ['"sugar"'] * 4 + ['"fiber"'] * 4 + ['"protein"'] * 4 + ['"\\u0073ugar"', '"fat"', '"a\\"b"']

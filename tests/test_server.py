@@ -1,8 +1,10 @@
-"""The real gunicorn, started as a user starts it, in the service's own environment."""
+"""The real servers, started as a user starts them, in the service's own environment."""
 
 import json
+import os
 import re
 import shlex
+import signal
 import socket
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
@@ -11,14 +13,22 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.serving import DEV_PYTHON, PATIENCE, ROW, SERVICE_PYTHON, Server, run, running
+from tests.serving import DEV_PYTHON, PATIENCE, ROW, SERVICE_PYTHON, Server, await_, run, running
 
 JSON = {"content-type": "application/json"}
 
 
+@pytest.fixture(scope="module", params=["gunicorn", "granian"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("server"), workers=4, registry=shipped_root) as server:
+def server(
+    kind: str, tmp_path_factory: pytest.TempPathFactory, shipped_root: Path
+) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server")
+    with running(folder, workers=2, registry=shipped_root, server=kind) as server:
         yield server
 
 
@@ -31,6 +41,7 @@ def test_the_readme_request_is_answered(server: Server) -> None:
 def test_start_up_prints_the_url_and_every_version(server: Server) -> None:
     output = server.output()
     assert f"Serving calories at {server.url}" in output
+    assert output.count("Serving calories at") == 1
     for model in ("calories", "deep", "linear", "linear-unit"):
         assert f"  {model}: version 1 (stable: 1)" in output
 
@@ -108,13 +119,15 @@ def open_half_a_request(port: int) -> tuple[socket.socket, bytes]:
         b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body)
     )
-    # gunicorn answers "100 Continue" when the handler begins to read: it is in flight now.
+    # The server answers "100 Continue" when the request is in a worker's hands.
     assert connection.recv(64).startswith(b"HTTP/1.1 100")
     return connection, body
 
 
-def test_sigterm_finishes_what_is_in_flight_and_exits_0(tmp_path: Path, shipped_root: Path) -> None:
-    with running(tmp_path, workers=1, registry=shipped_root) as server:
+def test_sigterm_finishes_what_is_in_flight_and_exits_0(
+    kind: str, tmp_path: Path, shipped_root: Path
+) -> None:
+    with running(tmp_path, workers=1, registry=shipped_root, server=kind) as server:
         connection, rest = open_half_a_request(server.port)
         server.process.terminate()
         with connection:
@@ -138,6 +151,7 @@ def test_a_busy_port_is_one_clear_sentence(server: Server) -> None:
     [
         (["--port", "x"], "service: PORT: "),
         (["--engine", "torch"], "service: ENGINE: "),
+        (["--server", "apache"], "service: SERVER: "),
         (["--host", "256.1.1.1"], "service: cannot listen on 256.1.1.1, port 8000: "),
     ],
 )
@@ -158,3 +172,20 @@ def test_a_connection_is_kept_between_requests(server: Server) -> None:
         response.read()
         assert not response.will_close
     connection.close()
+
+
+def test_a_killed_worker_is_replaced(kind: str, tmp_path: Path, shipped_root: Path) -> None:
+    with running(tmp_path, workers=2, registry=shipped_root, server=kind) as server:
+        before = server.workers()
+        os.kill(before[0], signal.SIGKILL)
+        await_(lambda: len({*server.workers()} - {*before}) == 1, "another worker is there")
+        await_(server.answers, "the service answers")
+        assert server.predict().status_code == 200
+
+
+def test_granian_logs_as_urgently_as_it_is_told(tmp_path: Path, shipped_root: Path) -> None:
+    with running(
+        tmp_path, workers=1, registry=shipped_root, server="granian", log_level="error"
+    ) as server:
+        server.stop()
+        assert "Starting granian" not in server.output()
