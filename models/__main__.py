@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from models.labels import STABLE, Place
 from models.publish import import_version, prune
-from models.registry import SHELF, STABLE, Registry, RegistryError
+from models.registry import SHELF, Registry, RegistryError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,15 +24,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _list(registry: Registry, _: argparse.Namespace) -> None:
     for model in registry.models():
-        labels = registry.labels(model)
+        places = sorted(registry.placed(model).items())
         for version in registry.versions(model):
-            named = " ".join(name for name, at in sorted(labels.items()) if at == version)
+            named = " ".join(_named(label, at) for label, at in places if at.version == version)
             manifest = registry.manifest(model, version)
             error = manifest.evaluation.model.mean_absolute_error
             print(
                 f"{model:<12} {version:>3}  {manifest.architecture.name:<12} "
                 f"{error:6.2f} kcal  {manifest.created:%Y-%m-%d %H:%M}  {named}".rstrip()
             )
+
+
+def _named(label: str, at: Place) -> str:
+    return label if at.percent is None else f"{label}({at.percent:g}%)"
 
 
 def _show(registry: Registry, options: argparse.Namespace) -> None:
@@ -54,8 +59,13 @@ def _verify(registry: Registry, options: argparse.Namespace) -> int:
 
 
 def _label(registry: Registry, options: argparse.Namespace) -> None:
-    registry.set_label(options.model, options.label, options.version)
-    print(f"{options.model}: {options.label} is version {options.version}")
+    registry.set_label(options.model, options.label, options.version, options.percent)
+    print(f"{options.model}: {options.label} is {Place(options.version, options.percent)}")
+
+
+def _unlabel(registry: Registry, options: argparse.Namespace) -> None:
+    registry.remove_label(options.model, options.label)
+    print(f"{options.model}: {options.label} is removed")
 
 
 def _rollback(registry: Registry, options: argparse.Namespace) -> None:
@@ -89,17 +99,22 @@ def _parser() -> argparse.ArgumentParser:
     show = command("show", _show, "the manifest of a version (default: stable)")
     verify = command("verify", _verify, "check files against their manifests")
     label = command("label", _label, "point a label at a version")
+    unlabel = command("unlabel", _unlabel, "take a label away, and its share of the requests")
     rollback = command("rollback", _rollback, "move a label back to where it was before")
     pruned = command("prune", _prune, "delete old versions that no label names")
     imported = command("import", _import, "publish a copy of a version's folder from elsewhere")
 
-    for each in (show, label, rollback, pruned):
+    for each in (show, label, unlabel, rollback, pruned):
         each.add_argument("model")
     verify.add_argument("model", nargs="?", help="default: all")
     for each in (show, verify):
         each.add_argument("version", type=int, nargs="?")
     label.add_argument("label")
     label.add_argument("version", type=int)
+    label.add_argument(
+        "--percent", type=float, help="the share of stable's requests it takes (default: none)"
+    )
+    unlabel.add_argument("label")
     rollback.add_argument("label", nargs="?", default=STABLE)
     pruned.add_argument("--keep", type=int, default=5, help="newest versions to keep (default: 5)")
     imported.add_argument("folder", type=Path, help="such as OTHER/calories/2")

@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from models.labels import STABLE
 from models.manifest import MANIFEST, Manifest, checksums
-from models.registry import LABELS, STABLE, Registry, RegistryError, checked, fsync, verify_files
+from models.registry import LABELS, Registry, RegistryError, checked, fsync, verify_files
 
 STAGING = ".staging-"
 STALE_SECONDS = 3600.0  # no publish takes an hour: an older staging folder was left by a crash

@@ -2,7 +2,7 @@
 
     models/
       calories/
-        labels.json     {"stable": 2}
+        labels.json     {"stable": 2, "canary": {"version": 3, "percent": 5}}
         history.jsonl   one line for each move of a label
         1/manifest.json ...
         2/manifest.json ...
@@ -24,9 +24,10 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
+from models import labels
+from models.labels import STABLE, Place
 from models.manifest import MANIFEST, Manifest, checksums, sha256
 
-STABLE = "stable"
 LABELS = "labels.json"
 HISTORY = "history.jsonl"
 SHELF = Path(__file__).parent
@@ -44,6 +45,9 @@ class NotInRegistry(RegistryError):
 
 class BrokenVersion(RegistryError):
     """A version's files are not what its manifest says."""
+
+
+Stamp = tuple[object, ...]  # compared, never looked into
 
 
 class Registry:
@@ -67,6 +71,34 @@ class Registry:
         numbers = [int(path.name) for path in folder.iterdir() if VERSION.fullmatch(path.name)]
         return tuple(n for n in sorted(numbers) if (folder / str(n) / MANIFEST).is_file())
 
+    def stamps(self) -> dict[str, Stamp]:
+        """For each model what changes when its labels move or a version comes, goes or is replaced.
+
+        It costs a small read a model and a stat a version; nothing is parsed or verified.
+        Labels are compared by content, versions by inode, size and times, and never by which is
+        newer: a clock that was set back hides nothing.
+        """
+        if not self.root.is_dir():
+            raise RegistryError(f"The registry folder {self.root} does not exist.")
+        names = sorted(name for name in _names(self.root) if NAME.fullmatch(name))
+        found = {name: self._stamp(self.root / name) for name in names}
+        return {name: (labels, *versions) for name, (labels, versions) in found.items() if versions}
+
+    def _stamp(self, folder: Path) -> tuple[object, list[Stamp]]:
+        try:
+            written: object = (folder / LABELS).read_bytes()
+        except OSError as error:
+            written = error.errno
+        names = sorted(name for name in _names(folder) if VERSION.fullmatch(name))
+        stats = [(name, _stat(folder / name / MANIFEST)) for name in names]
+        return written, [stamp for stamp in stats if stamp[1]]
+
+    def version_stamp(self, model: str, version: int) -> Stamp:
+        """What changes when any file of the version does: a stat a file."""
+        walked = os.walk(self.root / checked(model) / str(version))
+        paths = [Path(folder, name) for folder, _, names in walked for name in names]
+        return tuple(sorted((str(path), _stat(path)) for path in paths))
+
     def latest(self, model: str) -> int:
         """The highest version; raises NotInRegistry when there is none."""
         versions = self.versions(model)
@@ -76,20 +108,19 @@ class Registry:
         return versions[-1]
 
     def labels(self, model: str) -> dict[str, int]:
-        """The labels of `model`; without a labels.json, `stable` is the latest version."""
+        """The version of each label; without a labels.json, `stable` is the latest version."""
+        return {label: at.version for label, at in self.placed(model).items()}
+
+    def placed(self, model: str) -> dict[str, Place]:
+        """The version and the share of each label, as `labels` reads them."""
         latest = self.latest(model)
         path = self.root / model / LABELS
         try:
-            content = json.loads(path.read_bytes())
+            return labels.parse(path.read_bytes())
         except FileNotFoundError:
-            return {STABLE: latest}
+            return {STABLE: Place(latest)}
         except ValueError as error:
-            raise RegistryError(f"{path} is not JSON: {error}.") from error
-        if not isinstance(content, dict) or not all(_is_version(v) for v in content.values()):
-            raise RegistryError(
-                f'{path} must map labels to version numbers, as in {{"stable": 2}}.'
-            )
-        return content
+            raise RegistryError(f"{path}: {error}") from error
 
     def labelled(self, model: str, label: str) -> int:
         """The version that `label` names; raises NotInRegistry when there is no such label."""
@@ -141,13 +172,29 @@ class Registry:
         _compare(path, sha256(content), manifest.files[name])
         return content
 
-    def set_label(self, model: str, label: str, version: int) -> None:
-        """Point `label` at `version` by one atomic rename, and note it in the history."""
+    def set_label(self, model: str, label: str, version: int, percent: float | None = None) -> None:
+        """Point `label` at `version` by one atomic rename, and note it in the history.
+
+        With `percent`, the label takes that share of the requests that would be answered by
+        `stable`; without, it takes none, whatever it took before.
+        """
         if not NAME.fullmatch(label):
             raise RegistryError(f"'{label}' is no label: expected lower-case letters and digits.")
         self.folder(model, version)
         with self.locked(model):
-            self.move_label(model, label, version)
+            self.move_label(model, label, version, percent=percent)
+
+    def remove_label(self, model: str, label: str) -> None:
+        """Take `label` away, and its share with it; raises RegistryError for `stable`."""
+        if label == STABLE:
+            raise RegistryError(
+                f"'{STABLE}' cannot be removed, it answers what asks for no version; move it "
+                f"with 'python -m models label {model} {STABLE} VERSION'."
+            )
+        self.latest(model)
+        with self.locked(model):
+            self.labelled(model, label)
+            self._write_labels(model, label, None)
 
     def rollback(self, model: str, label: str = STABLE) -> int:
         """Undo the move that put `label` where it is; returns the version it names now.
@@ -165,19 +212,41 @@ class Registry:
                     f"a version with 'python -m models label {model} {label} VERSION'."
                 )
             self.folder(model, before)
-            self.move_label(model, label, before, undo=True)
+            percent = self.placed(model)[label].percent
+            self.move_label(model, label, before, percent=percent, undo=True)
         return before
 
-    def move_label(self, model: str, label: str, version: int, *, undo: bool = False) -> None:
-        """Move a label while `locked`. The history comes first: a crash leaves no untold move."""
+    def move_label(
+        self,
+        model: str,
+        label: str,
+        version: int,
+        *,
+        percent: float | None = None,
+        undo: bool = False,
+    ) -> None:
+        """Move a label while `locked`."""
+        self._write_labels(model, label, Place(version, percent), undo=undo)
+
+    def _write_labels(
+        self, model: str, label: str, place: Place | None, *, undo: bool = False
+    ) -> None:
+        """Put a label somewhere or nowhere. History first: a crash leaves no untold move."""
         path = self.root / model / LABELS
-        labels = self.labels(model) if path.exists() else {}
-        before = labels.get(label)
-        if before != version:
-            move = Move(time=_now(), label=label, before=before, now=version, undo=undo)
+        places = self.placed(model) if path.exists() else {}
+        before = places.pop(label).version if label in places else None
+        now = place.version if place else None
+        if place:
+            places[label] = place
+        try:
+            written = labels.render(places)
+        except ValueError as error:
+            raise RegistryError(str(error)) from error
+        if before != now:
+            move = Move(time=_now(), label=label, before=before, now=now, undo=undo)
             with (self.root / model / HISTORY).open("a") as history:
                 history.write(json.dumps(move) + "\n")
-        write_durably(path, json.dumps({**labels, label: version}) + "\n")
+        write_durably(path, written)
 
     @contextmanager
     def locked(self, model: str) -> Iterator[None]:
@@ -193,12 +262,12 @@ class Registry:
 
 
 class Move(TypedDict):
-    """One line of history.jsonl: `label` went from `before` (None: nowhere) to `now`."""
+    """One line of history.jsonl: `label` went from `before` to `now` (None: nowhere)."""
 
     time: str
     label: str
     before: int | None
-    now: int
+    now: int | None
     undo: bool
 
 
@@ -251,12 +320,23 @@ def _compare(path: Path, found: str, expected: str) -> None:
         )
 
 
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208  looked at every second: a Path a name is slow
+    except OSError:
+        return []
+
+
+def _stat(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _is_version(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _parsed(line: str) -> Move | None:

@@ -7,6 +7,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from models.registry import Registry
+from service import policy
 from service.config import Settings
 from service.dataplane import DataPlane
 from service.dialects import Reply, native
@@ -20,7 +21,7 @@ from service.wire import ROUTE
 
 def create_host(settings: Settings) -> Host:
     """The host with everything loaded that the registry holds now; it does not follow yet."""
-    host = Host(Registry(settings.registry), settings.engine, settings.latest_versions)
+    host = Host(Registry(settings.registry), settings.engine, policy.parse(settings.versions))
     host.refresh()
     return host
 

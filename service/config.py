@@ -1,14 +1,20 @@
 """Settings: every knob of the service, read once from the environment or the command line."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.registry import SHELF
+from service import policy
 
 MEBIBYTE = 1024 * 1024
+
+
+def _spelled(text: str) -> str:
+    policy.parse(text)
+    return text
 
 
 class Settings(BaseSettings):
@@ -41,8 +47,9 @@ class Settings(BaseSettings):
     engine: Literal["auto", "litert", "saved_model"] = "auto"
     """What computes the answers. `auto` takes the twin where a version has one, else TensorFlow."""
 
-    latest_versions: int = Field(2, ge=1)
-    """How many of the newest versions of each model stay loaded beside the labelled ones."""
+    versions: Annotated[str, AfterValidator(_spelled)] = "latest:2"
+    """The versions of each model that are loaded beside the labelled ones: `latest:N`, `all`,
+    or by name, as in `calories=1,3;deep=2` or `latest:1;calories=1,3`."""
 
     poll_seconds: float = Field(1.0, gt=0, le=3600)
     """How often the registry is looked at for new versions and moved labels."""

@@ -9,7 +9,8 @@ from models.manifest import REPORT
 from models.registry import RegistryError
 from service.engines import Rows
 from service.errors import EngineFailure, NotFound, NotLoaded
-from service.host import Host, Loaded, Snapshot
+from service.host import Host
+from service.snapshot import Loaded, Model, Snapshot
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,24 @@ class DataPlane:
         return ""
 
     def choose(
-        self, model: str | None = None, version: int | None = None, label: str | None = None
+        self,
+        model: str | None = None,
+        version: int | None = None,
+        label: str | None = None,
+        key: str = "",
     ) -> Loaded:
-        """The loaded version that a request means; raises NotFound or NotLoaded."""
-        return self._host.find(model or self.default_model, version, label)
+        """The loaded version that a request means; raises NotFound or NotLoaded.
+
+        `key` keeps one caller with one version while a canary takes its share.
+        """
+        return self._host.find(model or self.default_model, version, label, key)
+
+    def model(self, name: str) -> Model:
+        """What is served of one model; raises NotFound."""
+        return self._host.model(name)
 
     def served(self) -> Snapshot:
-        """All models with their labels, loaded versions and failures."""
+        """All models with their labels, versions and what became of them."""
         return self._host.snapshot
 
     def report(self, source: Loaded) -> bytes:

@@ -7,65 +7,50 @@ once and computes on what it found there, while the next version is loaded besid
 import logging
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
+from weakref import WeakValueDictionary
 
 import numpy as np
 
-from models.manifest import Manifest
-from models.registry import STABLE, Registry, RegistryError
-from service.engines import Choice, Engine, load
+from models.labels import STABLE, Place
+from models.registry import Registry, RegistryError, Stamp
+from service.engines import Choice, load
 from service.errors import NotFound, NotLoaded
+from service.policy import Policy
+from service.snapshot import Loaded, Model, Share, Snapshot
 
 log = logging.getLogger("service.host")
 
 
-class Loaded:
-    """One version in memory: its manifest, its engine and the ranges of its inputs."""
-
-    def __init__(self, manifest: Manifest, engine: Engine) -> None:
-        self.manifest = manifest
-        self.engine = engine
-        self.model = manifest.model
-        self.version = manifest.version
-        self.inputs = manifest.input_names
-        # [k, 1], to be compared with columns.
-        self.low = np.array([[each.min] for each in manifest.inputs], np.float32)
-        self.high = np.array([[each.max] for each in manifest.inputs], np.float32)
-
-
-@dataclass(frozen=True)
-class Model:
-    """What is served of one model, and why a version is not."""
-
-    labels: Mapping[str, int] = field(default_factory=dict)
-    loaded: Mapping[int, Loaded] = field(default_factory=dict)
-    failures: Mapping[int, str] = field(default_factory=dict)
-
-
-Snapshot = Mapping[str, Model]
-
-
 class Host:
-    """Holds each model's labelled and `latest_versions` newest versions."""
+    """Holds each model's labelled versions and those that the policy wants."""
 
-    def __init__(self, registry: Registry, engine: Choice, latest_versions: int) -> None:
+    def __init__(self, registry: Registry, engine: Choice, policy: Policy) -> None:
         self.registry = registry
         self.snapshot: Snapshot = {}
         self._engine = engine
-        self._latest_versions = latest_versions
-        self._trouble = ""
+        self._policy = policy
+        self._stamps: dict[str, Stamp] = {}  # of each model as it was last looked into
+        self._tried: dict[str, dict[int, Stamp]] = {}  # of each version as it loaded or failed
+        self._trouble: dict[str, str] = {}
         self._stop = threading.Event()
 
-    def find(self, model: str, version: int | None = None, label: str | None = None) -> Loaded:
+    def find(
+        self, model: str, version: int | None = None, label: str | None = None, key: str = ""
+    ) -> Loaded:
         """The version to answer with: the given one, the labelled one, or `stable`.
+
+        Of the requests that ask for neither, a label with a share takes its percent: equal
+        keys are answered by the same version, an empty key by chance.
 
         Raises NotFound with what there is, and NotLoaded with the reason.
         """
-        served = self.snapshot.get(model)
-        if served is None:
-            known = ", ".join(self.snapshot) or "none yet"
-            raise NotFound(f"There is no model '{model}'; served are: {known}.")
+        served = self.model(model)
         if version is None:
+            if served.shares and label is None:
+                drawn = served.draw(key and f"{model} {key}")
+                if drawn:
+                    return drawn
             version = served.labels.get(label or STABLE)
         if version is None and served.failures:
             raise NotLoaded(" ".join(served.failures.values()))
@@ -80,21 +65,38 @@ class Host:
             raise NotFound(f"Model '{model}' version {version} is not loaded; loaded are: {known}.")
         return found
 
+    def model(self, name: str) -> Model:
+        """What is served of one model; raises NotFound with what there is."""
+        served = self.snapshot.get(name)
+        if served is None:
+            known = ", ".join(self.snapshot) or "none yet"
+            raise NotFound(f"There is no model '{name}'; served are: {known}.")
+        return served
+
     def refresh(self) -> None:
-        """Look at the registry and load what is new; whatever fails, what was served goes on."""
+        """Look at the registry and load what is new; whatever fails, what was served goes on.
+
+        Only stamps are read until one differs. Called by one thread at a time.
+        """
         try:
-            models = self.registry.models()
+            stamps = self.registry.stamps()
         except (RegistryError, OSError) as error:
-            self._tell(str(error))
+            self._tell("The registry", error)
             return
-        self._tell("")
-        self.snapshot = {name: self._model(name, self.snapshot.get(name)) for name in models}
+        self._trouble.pop("The registry", None)
+        if not self.snapshot.keys() <= stamps.keys():
+            self.snapshot = {name: it for name, it in self.snapshot.items() if name in stamps}
+        for model, stamp in stamps.items():
+            if stamp != self._stamps.get(model) or self._repaired(model):
+                self._renew(model, stamp)
+        self._stamps = {model: self._stamps.get(model, ()) for model in stamps}
+        self._tried = {model: self._tried.get(model, {}) for model in stamps}
 
     def follow(self, seconds: float) -> None:
         """Refresh every so many seconds in a thread of its own, until `close`."""
 
         def run() -> None:
-            while not self._stop.wait(seconds):
+            while not self._stop.wait(seconds):  # a monotonic wait: the clock may be set back
                 try:
                     self.refresh()
                 except Exception:
@@ -106,24 +108,47 @@ class Host:
         """Stop following."""
         self._stop.set()
 
-    def _model(self, model: str, before: Model | None) -> Model:
-        before = before or Model()
+    def _repaired(self, model: str) -> bool:
+        """Whether the files of a version that failed are other files now."""
+        tried = self._tried[model]
+        return any(
+            self.registry.version_stamp(model, version) != tried.get(version)
+            for version in self.snapshot[model].failures
+        )
+
+    def _renew(self, model: str, stamp: Stamp) -> None:
+        """Load what is new of one model, then replace what is served of it at once."""
         try:
-            labels = self.registry.labels(model)
+            places = self.registry.placed(model)
             versions = self.registry.versions(model)
         except (RegistryError, OSError) as error:
-            self._tell(str(error))
-            return before
-        loaded: dict[int, Loaded] = {}
-        failures: dict[int, str] = {}
-        for version in sorted({*labels.values(), *versions[-self._latest_versions :]}):
+            self._tell(model, error)
+            return
+        self._trouble.pop(model, None)
+        labelled = {at.version for at in places.values()}
+        wanted = sorted(labelled.union(self._policy.wanted(model, versions)))
+        tried = {version: self.registry.version_stamp(model, version) for version in wanted}
+        seen = self._tried.get(model, {})
+        before = self.snapshot.get(model, Model())
+        new = [version for version in wanted if tried[version] != seen.get(version)]
+        self._serve(model, replace(before, loading=frozenset(new)))
+        loaded = {version: it for version, it in before.loaded.items() if version in wanted}
+        failures = {v: why for v, why in before.failures.items() if v in wanted and v not in new}
+        for version in new:
             try:
-                loaded[version] = before.loaded.get(version) or self._load(model, version)
+                loaded[version] = self._load(model, version)
             except Exception as error:  # noqa: BLE001  whatever a model does, the others are served
                 failures[version] = str(error)
                 if before.failures.get(version) != str(error):
                     log.error("%s version %d is not served: %s", model, version, error)  # noqa: TRY400
-        return Model(_settled(labels, loaded, before), loaded, failures)
+                if isinstance(error, OSError):
+                    del tried[version]  # the disk's trouble and not the version's: try again
+        self._serve(model, _settled(before, places, loaded, failures))
+        self._tried[model] = tried
+        self._stamps[model] = stamp
+
+    def _serve(self, model: str, served: Model) -> None:
+        self.snapshot = dict(sorted({**self.snapshot, model: served}.items()))
 
     def _load(self, model: str, version: int) -> Loaded:
         manifest = self.registry.verify(model, version)
@@ -132,23 +157,39 @@ class Host:
         log.info("%s version %d is loaded (%s)", model, version, found.engine.name)
         return found
 
-    def _tell(self, trouble: str) -> None:
+    def _tell(self, what: str, error: Exception) -> None:
         """Log trouble with the registry once, not at every look."""
-        if trouble and trouble != self._trouble:
-            log.error("The registry cannot be read, what is loaded goes on: %s", trouble)
-        self._trouble = trouble
+        if self._trouble.get(what) != str(error):
+            log.error("%s cannot be read, what is loaded goes on: %s", what, error)
+        self._trouble[what] = str(error)
 
 
-def _settled(labels: Mapping[str, int], loaded: dict[int, Loaded], before: Model) -> dict[str, int]:
-    """The labels that can be served; one whose new version failed stays where it was."""
-    settled: dict[str, int] = {}
-    for label, version in labels.items():
-        if version in loaded:
-            settled[label] = version
+def _settled(
+    before: Model,
+    places: Mapping[str, Place],
+    loaded: dict[int, Loaded],
+    failures: Mapping[int, str],
+) -> Model:
+    """What is served next; a label whose new version failed stays where it was."""
+    settled: dict[str, Place] = {}
+    for label, at in places.items():
+        if at.version in loaded:
+            settled[label] = at
         elif (old := before.labels.get(label)) is not None and old in before.loaded:
-            settled[label] = old
+            share = before.shares.get(label)
+            settled[label] = Place(old, share and share.percent)
             loaded[old] = before.loaded[old]
-    return settled
+    shares = {
+        label: Share(percent, loaded[version].for_label(label))
+        for label, (version, percent) in settled.items()
+        if percent is not None
+    }
+    unloading = WeakValueDictionary(before.unloading)
+    for version, it in before.loaded.items():
+        if loaded.get(version) is not it:
+            unloading[version] = it.engine
+    labels = {label: at.version for label, at in settled.items()}
+    return Model(labels, shares, loaded, failures, unloading=unloading)
 
 
 def _warm_up(found: Loaded) -> None:

@@ -9,6 +9,7 @@ from models.publish import import_version
 from models.registry import Registry
 from service.errors import NotFound, NotLoaded
 from service.host import Host
+from service.policy import Policy
 from tests.serving import await_
 
 
@@ -21,7 +22,7 @@ def shelf(registry: Registry, shipped: Registry) -> Registry:
 
 @pytest.fixture
 def host(shelf: Registry) -> Host:
-    host = Host(shelf, "litert", latest_versions=2)
+    host = Host(shelf, "litert", Policy(latest=2))
     host.refresh()
     return host
 
@@ -134,7 +135,7 @@ def test_a_rollback_is_served(host: Host, shelf: Registry, shipped: Registry) ->
 
 
 def test_an_empty_registry_serves_nothing_and_says_so(tmp_path: Path) -> None:
-    host = Host(Registry(tmp_path), "litert", 2)
+    host = Host(Registry(tmp_path), "litert", Policy(latest=2))
     host.refresh()
     with pytest.raises(NotFound, match="There is no model 'calories'; served are: none yet"):
         host.find("calories")
@@ -142,7 +143,7 @@ def test_an_empty_registry_serves_nothing_and_says_so(tmp_path: Path) -> None:
 
 def test_the_only_version_being_damaged_is_said(shelf: Registry) -> None:
     damage(shelf, 1)
-    host = Host(shelf, "litert", 2)
+    host = Host(shelf, "litert", Policy(latest=2))
     host.refresh()
     with pytest.raises(NotLoaded, match="is not the file that was published"):
         host.find("calories")

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from service.snapshot import Loaded
+
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -27,6 +29,11 @@ class Request:
         """The content type with its parameters, empty when none was sent."""
         return str(self.environ.get("CONTENT_TYPE", ""))
 
+    @property
+    def canary_key(self) -> str:
+        """X-Canary-Key: what one caller always sends, so that one version answers it."""
+        return self.environ.get("HTTP_X_CANARY_KEY", "")  # type: ignore[no-any-return]
+
     def header(self, name: str) -> str:
         """Any other header, empty when it was not sent."""
         return str(self.environ.get(f"HTTP_{name.upper().replace('-', '_')}", ""))
@@ -40,3 +47,8 @@ class Reply:
     body: bytes
     content_type: str = "application/json"
     headers: Headers = ()
+
+
+def labelled(source: Loaded) -> Headers:
+    """X-Model-Label, when a label's share of the requests chose the version."""
+    return (("X-Model-Label", source.label),) if source.label else ()

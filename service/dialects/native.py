@@ -15,7 +15,7 @@ import orjson
 from numpy.typing import NDArray
 
 from service.dataplane import DataPlane, Prediction
-from service.dialects import Reply, Request
+from service.dialects import Headers, Reply, Request, labelled
 from service.dialects.records import records
 from service.errors import (
     BodyTooLarge,
@@ -30,7 +30,7 @@ from service.errors import (
     Unforeseen,
     UnsupportedMediaType,
 )
-from service.host import Loaded, Model
+from service.snapshot import Loaded, Model
 from service.validation import schema
 
 STATUS = {
@@ -53,7 +53,7 @@ def predict(plane: DataPlane, request: Request) -> Reply:
     """Answer one POST /predict."""
     try:
         require_json(request.content_type)
-        source = plane.choose(**choice(request.query))
+        source = plane.choose(**choice(request.query), key=request.canary_key)
         return _answer(plane, source, request.body)
     except ServiceError as error:
         return refuse(error)
@@ -64,10 +64,10 @@ def _answer(plane: DataPlane, source: Loaded, body: bytes) -> Reply:
     expected = schema(source.inputs, plane.max_rows)
     start = body.lstrip(b" \t\r\n")[:1]
     if start == b"[":
-        return _ok(_as_rows(plane.predict(source, expected.rows(body))))
+        return _ok(_as_rows(plane.predict(source, expected.rows(body))), labelled(source))
     if b"[" in body:
-        return _ok(_as_columns(plane.predict(source, expected.columns(body))))
-    return _ok(_as_row(plane.predict(source, expected.row(body))))
+        return _ok(_as_columns(plane.predict(source, expected.columns(body))), labelled(source))
+    return _ok(_as_row(plane.predict(source, expected.row(body))), labelled(source))
 
 
 def _as_row(answer: Prediction) -> dict[str, Any]:
@@ -109,12 +109,9 @@ def models(plane: DataPlane) -> Reply:
 def model(plane: DataPlane, name: str) -> Reply:
     """Answer GET /models/<name>."""
     try:
-        plane.choose(name)
+        return _ok(_model(name, plane.model(name)))
     except NotFound as error:
         return refuse(error)
-    except NotLoaded:
-        pass  # that is what the answer tells
-    return _ok(_model(name, plane.served()[name]))
 
 
 def manifest(plane: DataPlane, name: str, version: int) -> Reply:
@@ -137,14 +134,21 @@ def report(plane: DataPlane, name: str, version: int) -> Reply:
 
 
 def _model(name: str, served: Model) -> dict[str, Any]:
-    versions = [
-        {"version": version, "state": "loaded", "engine": loaded.engine.name}
-        for version, loaded in served.loaded.items()
-    ] + [
-        {"version": version, "state": "failed", "reason": reason}
-        for version, reason in served.failures.items()
-    ]
-    return {"name": name, "labels": served.labels, "versions": versions}
+    versions = []
+    for version, (state, reason) in served.versions().items():
+        told: dict[str, Any] = {"version": version, "state": state}
+        if version in served.loaded:
+            told["engine"] = served.loaded[version].engine.name
+        if reason:
+            told["reason"] = reason
+        versions.append(told)
+    shares = {label: share.percent for label, share in served.shares.items()}
+    return {
+        "name": name,
+        "labels": served.labels,
+        **({"shares": shares} if shares else {}),
+        "versions": versions,
+    }
 
 
 def choice(query: str) -> dict[str, Any]:
@@ -203,8 +207,8 @@ def problem(status: HTTPStatus, detail: str, faults: tuple[Fault, ...] = ()) -> 
     return Reply(status, _dumps(document), "application/problem+json")
 
 
-def _ok(content: dict[str, Any]) -> Reply:
-    return Reply(HTTPStatus.OK, _dumps(content))
+def _ok(content: dict[str, Any], headers: Headers = ()) -> Reply:
+    return Reply(HTTPStatus.OK, _dumps(content), headers=headers)
 
 
 def _dumps(content: dict[str, Any]) -> bytes:

@@ -1,0 +1,81 @@
+"""labels.json: where the labels of a model are, and which share of the requests they take.
+
+{"stable": 2}
+{"stable": 2, "canary": {"version": 3, "percent": 5}}
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+STABLE = "stable"
+
+
+class Place(NamedTuple):
+    """Where a label is: its version, and the percent of the requests that it takes."""
+
+    version: int
+    percent: float | None = None
+
+    def __str__(self) -> str:
+        share = "" if self.percent is None else f", for {self.percent:g} % of the requests"
+        return f"version {self.version}{share}"
+
+
+class Shared(BaseModel):
+    """A label with a share, as the file holds it."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    version: int = Field(ge=1)
+    percent: float
+
+
+WRITTEN = TypeAdapter(dict[str, Annotated[int, Field(strict=True, ge=1)] | Shared])
+
+
+def parse(content: bytes) -> dict[str, Place]:
+    """The place of each label; raises ValueError with what is wrong."""
+    try:
+        written = WRITTEN.validate_json(content)
+    except ValidationError as error:
+        raise ValueError(
+            "expected labels with a version each, some with a share, as in "
+            f'{{"stable": 2, "canary": {{"version": 3, "percent": 5}}}}, received {content!r:.200}.'
+        ) from error
+    places = {label: _place(value) for label, value in written.items()}
+    _check_shares(places)
+    return places
+
+
+def render(places: Mapping[str, Place]) -> str:
+    """The text of labels.json; raises ValueError when the shares cannot be."""
+    _check_shares(places)
+    return json.dumps({label: _written(place) for label, place in places.items()}) + "\n"
+
+
+def _check_shares(places: Mapping[str, Place]) -> None:
+    shares = {label: at.percent for label, at in places.items() if at.percent is not None}
+    if STABLE in shares:
+        raise ValueError(f"'{STABLE}' takes what the other labels leave: give it no percent.")
+    for label, percent in shares.items():
+        if not 0 < percent <= 100:
+            raise ValueError(
+                f"'{label}' can take more than 0 and at most 100 percent of the requests, "
+                f"received {percent:g}; 'python -m models unlabel' takes a label away."
+            )
+    if sum(shares.values()) > 100:
+        told = ", ".join(f"{label} {percent:g}" for label, percent in shares.items())
+        raise ValueError(f"The labels would take more than 100 percent together: {told}.")
+
+
+def _place(value: int | Shared) -> Place:
+    return Place(value.version, value.percent) if isinstance(value, Shared) else Place(value)
+
+
+def _written(place: Place) -> int | dict[str, float]:
+    if place.percent is None:
+        return place.version
+    return {"version": place.version, "percent": place.percent}
