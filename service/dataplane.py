@@ -12,6 +12,8 @@ from service.errors import EngineFailure, NotFound, NotLoaded
 from service.host import Host
 from service.snapshot import Loaded, Model, Snapshot
 
+ANSWERS = ("calories", "lower", "upper", "in_range")
+
 
 @dataclass(frozen=True)
 class Prediction:

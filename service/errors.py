@@ -40,6 +40,10 @@ class UnsupportedMediaType(ServiceError):
     """The body is in a format that is not spoken here."""
 
 
+class NotAcceptable(ServiceError):
+    """The answer is asked for in formats that are not spoken here."""
+
+
 class NotFound(ServiceError):
     """The model, version or label that was asked for does not exist."""
 

@@ -34,6 +34,11 @@ class Request:
         """X-Canary-Key: what one caller always sends, so that one version answers it."""
         return self.environ.get("HTTP_X_CANARY_KEY", "")  # type: ignore[no-any-return]
 
+    @property
+    def accept(self) -> str:
+        """The formats that the answer may come in, empty when none was named."""
+        return str(self.environ.get("HTTP_ACCEPT", ""))
+
     def header(self, name: str) -> str:
         """Any other header, empty when it was not sent."""
         return str(self.environ.get(f"HTTP_{name.upper().replace('-', '_')}", ""))

@@ -4,9 +4,11 @@
     [{"sugar": 5, "fiber": 1, "protein": 2}, ...]      rows
     {"sugar": [5], "fiber": [1], "protein": [2]}       columns
 
-Errors are RFC 9457 problem documents.
+Columns also come and go as CSV and as Arrow streams: Content-Type says what came, Accept what
+is wanted; without it the answer comes as the request did. Errors are RFC 9457 problem documents.
 """
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,15 +16,18 @@ from urllib.parse import parse_qsl
 import orjson
 from numpy.typing import NDArray
 
+from service import formats
 from service.dataplane import DataPlane, Prediction
 from service.dialects import Headers, Reply, Request, labelled
 from service.dialects.records import records
+from service.engines import Rows
 from service.errors import (
     BodyTooLarge,
     EngineFailure,
     Fault,
     InvalidInput,
     MalformedBody,
+    NotAcceptable,
     NotFound,
     NotLoaded,
     Overloaded,
@@ -30,13 +35,15 @@ from service.errors import (
     Unforeseen,
     UnsupportedMediaType,
 )
-from service.snapshot import Loaded, Model
+from service.formats.negotiation import media_type, preferred
+from service.snapshot import Model
 from service.validation import schema
 
 STATUS = {
     MalformedBody: HTTPStatus.BAD_REQUEST,
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
     InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     NotFound: HTTPStatus.NOT_FOUND,
     NotLoaded: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -46,28 +53,53 @@ STATUS = {
 }
 # The page has its style and pictures in it: nothing else may load, and no script may run.
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+TYPE = "application/json"
+SPOKEN = (TYPE, formats.CSV, formats.ARROW)
 JSON = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
+
+
+Form = Callable[[Prediction], dict[str, Any]]
 
 
 def predict(plane: DataPlane, request: Request) -> Reply:
     """Answer one POST /predict."""
     try:
-        require_json(request.content_type)
+        given = _given(request.content_type)
+        wanted = _wanted(request.accept, given)
         source = plane.choose(**choice(request.query), key=request.canary_key)
-        return _answer(plane, source, request.body)
+        rows, form = _read(given, request.body, source.inputs, plane.max_rows)
+        return _reply(plane.predict(source, rows), wanted, form)
     except ServiceError as error:
         return refuse(error)
 
 
-def _answer(plane: DataPlane, source: Loaded, body: bytes) -> Reply:
-    """Tell the three forms apart by their brackets: only one that is right gets through."""
-    expected = schema(source.inputs, plane.max_rows)
+def _read(given: str, body: bytes, inputs: tuple[str, ...], max_rows: int) -> tuple[Rows, Form]:
+    """The rows of a body, and the form in which JSON answers them.
+
+    The three forms of JSON are told apart by their brackets: only one that is right gets through.
+    """
+    found = formats.find(given)
+    if found:
+        return found.decode(body, inputs, max_rows), _as_columns
+    expected = schema(inputs, max_rows)
     start = body.lstrip(b" \t\r\n")[:1]
     if start == b"[":
-        return _ok(_as_rows(plane.predict(source, expected.rows(body))), labelled(source))
+        return expected.rows(body), _as_rows
     if b"[" in body:
-        return _ok(_as_columns(plane.predict(source, expected.columns(body))), labelled(source))
-    return _ok(_as_row(plane.predict(source, expected.row(body))), labelled(source))
+        return expected.columns(body), _as_columns
+    return expected.row(body), _as_row
+
+
+def _reply(answer: Prediction, wanted: str, form: Form) -> Reply:
+    """The answer in the wanted format; what cannot say in its body who answered has headers."""
+    source = answer.source
+    found = formats.find(wanted)
+    if not found:
+        return _ok(form(answer), labelled(source))
+    signed = (("X-Model", source.model), ("X-Model-Version", str(source.version)))
+    return Reply(
+        HTTPStatus.OK, found.encode(answer), found.content_type, (*signed, *labelled(source))
+    )
 
 
 def _as_row(answer: Prediction) -> dict[str, Any]:
@@ -179,13 +211,28 @@ def choice(query: str) -> dict[str, Any]:
     return chosen
 
 
-def require_json(content_type: str) -> None:
-    """Raise UnsupportedMediaType unless the content type is application/json."""
-    if content_type.partition(";")[0].strip().lower() != "application/json":
+def _given(content_type: str) -> str:
+    """The media type of a body; raises UnsupportedMediaType for one that is not spoken."""
+    given = media_type(content_type)
+    if given == formats.ARROW and not formats.find(given):
+        raise UnsupportedMediaType(formats.INSTALL)
+    if given not in SPOKEN:
         raise UnsupportedMediaType(
-            f"expected content type application/json, received {content_type or 'none'!r}; "
-            "send the header 'content-type: application/json'."
+            f"expected content type {', '.join(SPOKEN)}, received {content_type or 'none'!r}; "
+            f"send for example the header 'content-type: {TYPE}'."
         )
+    return given
+
+
+def _wanted(accept: str, given: str) -> str:
+    """The media type of the answer: that of the request where Accept likes others no better."""
+    if accept in {"", "*/*"}:
+        return given
+    others = [each for each in SPOKEN if each == TYPE or formats.find(each)]
+    wanted = preferred(accept, [given, *others])
+    if wanted is None:
+        raise NotAcceptable(f"expected Accept to name {', '.join(others)} or */*, got {accept!r}.")
+    return wanted
 
 
 def refuse(error: ServiceError) -> Reply:
