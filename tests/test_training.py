@@ -59,7 +59,7 @@ def test_retraining_gives_the_shipped_answers(
 @pytest.mark.parametrize("model", SHIPPED)
 def test_a_version_is_whole(retrained: tuple[Registry, Path], model: str) -> None:
     manifest = retrained[0].verify(model, 1)
-    assert {"saved_model.pb", "model.tflite", "fingerprint.pb"} <= manifest.files.keys()
+    assert {"saved_model.pb", "model.tflite", "report/index.html"} <= manifest.files.keys()
 
 
 def test_the_manifest_says_what_the_model_was_made_from(

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from models.manifest import REPORT
 from training.report.content import Content, Line, content_of
-from training.report.page import render, sections
+from training.report.page import render
+from training.report.sections import sections
 
 __all__ = ["Content", "Line", "content_of", "write"]
 

@@ -94,7 +94,7 @@ class Chart(Picture):
 
     def note(self, x: float, y: float, text: str) -> None:
         """A text above a point."""
-        self.add("text", text, x=self.across(x), y=self.up(y) - 8, class_="halo middle")
+        self.plate(self.across(x), self.up(y) - 8, text)
 
     def key(self, entries: dict[str, str]) -> None:
         """The legend above the plot."""

@@ -16,6 +16,7 @@ from training.train import Trained
 Floats = NDArray[np.float64]
 Predict = Callable[[Floats], tuple[Floats, Floats, Floats]]
 
+SHOWN = 500  # rows, so that a page stays small however many there are
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)  # the nominal coverages of the calibration
 
 
@@ -71,6 +72,16 @@ class Content:
     def medians(self) -> Floats:
         """The median of every input, float64 [k] in grams."""
         return np.asarray(np.median(self.data.rows, axis=0))
+
+    @property
+    def sample(self) -> NDArray[np.int64]:
+        """The rows that are drawn: all of them, or SHOWN evenly chosen ones of more."""
+        rows = len(self.data)
+        return np.linspace(0, rows - 1, min(rows, SHOWN)).astype(np.int64)
+
+    def name(self, row: int) -> str:
+        """What a row is called, as one reads it."""
+        return self.data.names[row].replace("_", " ")
 
     @property
     def rectified(self) -> bool:

@@ -15,6 +15,7 @@ LINES = 90  # between two layers that are drawn, the strongest
 NUMBERED = 16  # lines between two layers that leave room for their numbers
 ABREAST = 8  # numbers that fit beside each other
 RADIUS = 14.0
+TOP = 52  # of the inputs' names, below the legend
 SIGNS = {"positive weight": "edge up", "negative weight": "edge down"}
 
 
@@ -39,11 +40,11 @@ def unit(content: Content) -> Picture:
     strongest = np.abs(kernel).max() or 1.0
     for row, (name, weight) in enumerate(zip(names, weights, strict=True)):
         y = 43 + 76 * row
-        width = 1 + 5 * min(abs(weight) / strongest, 1)
+        width = 1 + 5 * abs(weight) / strongest if row < len(kernel) else 2.0
         _edge(picture, path([(60, y), (250, height / 2)]), weight, width, f"{name} to the sum")
         _pill(picture, 60, y, name)
         beside = y + (height / 2 - y) * 90 / 190
-        _halo(picture, 150, beside - 6, f"{signed(weight)} {units[row]}")
+        picture.plate(150, beside + 4, f"{signed(weight)} {units[row]}")
     picture.add("circle", cx=250, cy=height / 2, r=24, class_="pill")
     picture.add("text", "Σ", x=250, y=height / 2 + 7, class_="sum middle")
     _pill(picture, 385, height / 2, "calories")
@@ -84,15 +85,18 @@ def network(content: Content) -> Picture:
     for row, (_, bias), on in hidden:
         _discs(picture, row, bias, on)
     for name, x in zip(rows[0].names, rows[0].places, strict=True):
-        _pill(picture, x, rows[0].y, name)
+        _input(picture, x, rows[0].y, name, upright=rows[0].y > TOP)
     _pill(picture, WIDTH / 2, rows[-1].y, "calories")
     beside = WIDTH / 2 + CHARACTER * 4 + 18
-    _halo(picture, beside, rows[-1].y + 4, f"{signed(drawn[-1][1][0])} kcal", "start")
+    picture.plate(beside, rows[-1].y + 4, f"{signed(drawn[-1][1][0])} kcal", "start")
     return picture
 
 
 def _rows(network: Network, inputs: tuple[str, ...]) -> list[Row]:
-    rows = [Row(list(range(len(inputs))), list(inputs), 52)]
+    longest = max(map(len, inputs))
+    abreast = len(inputs) * (CHARACTER * longest + 28) <= WIDTH
+    top = TOP if abreast else TOP + CHARACTER * longest
+    rows = [Row(list(range(len(inputs))), list(inputs), top)]
     for number, (kernel, _) in enumerate(network, 1):
         strength = np.abs(kernel).sum(axis=0)
         units = sorted(np.argsort(-strength, kind="stable")[:UNITS].tolist())
@@ -121,7 +125,7 @@ def _weights(picture: Picture, kernel: Floats, above: Row, below: Row) -> None:
         y = above.y + 36 + 17 * j  # a height for each target, so that no two numbers meet
         share = (y - 4 - above.y) / (below.y - above.y)
         x = above.places[i] + share * (below.places[j] - above.places[i])
-        _halo(picture, x, y, signed(shown[i, j]))
+        picture.plate(x, y, signed(shown[i, j]))
 
 
 def _discs(picture: Picture, row: Row, bias: Floats, on: Floats) -> None:
@@ -134,7 +138,7 @@ def _discs(picture: Picture, row: Row, bias: Floats, on: Floats) -> None:
         tip = f"{name}: bias {signed(bias[unit])}, on for {on[unit]:.0%} of the rows"
         disc.append(element("title", tip))
         if radius == RADIUS:
-            _halo(picture, x + RADIUS + 4, row.y + 4, signed(bias[unit]), "start")
+            picture.plate(x + RADIUS + 4, row.y + 4, signed(bias[unit]), "start")
 
 
 def _edge(picture: Picture, line: str, weight: float, width: float, what: str) -> None:
@@ -143,11 +147,17 @@ def _edge(picture: Picture, line: str, weight: float, width: float, what: str) -
     edge.append(element("title", f"{what}: {signed(weight)}"))
 
 
+def _input(picture: Picture, x: float, y: float, text: str, *, upright: bool) -> None:
+    """An input's name, on end above its place where names do not fit beside each other."""
+    if upright:
+        turn = f"rotate(-90 {x:g} {y:g})"
+        picture.add("text", text, x=x + 8, y=y + 4.5, transform=turn)
+        picture.add("circle", cx=x, cy=y, r=4, class_="dot")
+    else:
+        _pill(picture, x, y, text)
+
+
 def _pill(picture: Picture, x: float, y: float, text: str) -> None:
     width = CHARACTER * len(text) + 24
     picture.add("rect", x=x - width / 2, y=y - 15, width=width, height=30, rx=15, class_="pill")
     picture.add("text", text, x=x, y=y + 4.5, class_="middle")
-
-
-def _halo(picture: Picture, x: float, y: float, text: str, anchor: str = "middle") -> None:
-    picture.add("text", text, x=x, y=y, class_=f"halo {anchor}")

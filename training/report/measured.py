@@ -4,9 +4,8 @@ import numpy as np
 
 from training.report.chart import BOTTOM, TOP, Axis, Chart
 from training.report.content import Content, Floats
-from training.report.svg import About, path, signed
+from training.report.svg import About, signed
 
-NAMED = 300  # dots that each tell their name; of more rows, evenly chosen ones are drawn
 WORST = 5
 NEAR = 12  # between two dots whose numbers would cover each other
 
@@ -56,25 +55,23 @@ def measured(content: Content) -> Chart:
         About(
             "measured",
             "Measured against predicted",
-            f"A dot for each cereal; {int(inside.sum())} of {len(truth)} lie in their interval. "
-            "A perfect prediction lies on the diagonal.",
+            f"A dot for each row; {int(inside.sum())} of {len(truth)} lie in their interval, "
+            "and perfect predictions on the diagonal.",
         ),
         x,
         y,
         height=420,
     )
     named = worst(content)
-    rows = sorted({*np.linspace(0, len(truth) - 1, min(len(truth), NAMED)).astype(int), *named})
+    rows = sorted({*content.sample.tolist(), *named})
     for row in rows:
-        across = chart.across(predicted[row])
-        bar = [(across, chart.up(low[row])), (across, chart.up(high[row]))]
-        chart.add("path", d=path(bar), class_="whisker")
+        chart.line(np.full(2, predicted[row]), np.array([low[row], high[row]]), "whisker")
     ends = np.array([max(x.low, y.low), min(x.high, y.high)])
     chart.line(ends, ends, "line ideal")
     for row in rows:
-        name = content.data.names[row].replace("_", " ")
-        tip = f"{name}: predicted {predicted[row]:.0f} kcal, measured {truth[row]:g} kcal"
-        chart.dot(predicted[row], truth[row], "dot inside" if inside[row] else "dot missed", tip)
+        kind = "dot inside" if inside[row] else "dot missed"
+        says = f"predicted {predicted[row]:.0f} kcal, measured {truth[row]:g} kcal"
+        chart.dot(predicted[row], truth[row], kind, f"{content.name(row)}: {says}")
     _number(chart, predicted[named], truth[named])
     chart.key(
         {
@@ -145,5 +142,5 @@ def comparison(content: Content) -> Chart:
         chart.line(np.array([a, b]), np.full(2, place), "whisker strong")
         tip = f"{names[place]}: {signed(a)} to {signed(b)} kcal"
         chart.dot((a + b) / 2, place, "dot inside", tip)
-    chart.key({"95 % interval": "whisker strong", "least squares": "line ideal"})
+    chart.key({"95% interval": "whisker strong", "least squares": "line ideal"})
     return chart

@@ -30,13 +30,13 @@ def against(content: Content, index: int) -> Chart:
             f"Calories against {name}",
             f"A line of the model's answers from {calories[0]:.0f} kcal at {line[0]:.0f} g to "
             f"{calories[-1]:.0f} kcal at {line[-1]:.1f} g{others}; around it the band of the "
-            "interval; a dot for each cereal.",
+            "interval; dots are the data.",
         ),
         x,
         y,
     )
     chart.band(line, lower, upper)
-    chart.dots(grams, data.calories, "dot data")
+    chart.dots(grams[content.sample], data.calories[content.sample], "dot data")
     chart.line(line, calories)
     chart.key(
         {"model": "line", f"{content.coverage:.0%} interval": "area band", "data": "dot data"}
@@ -65,7 +65,8 @@ def plane(content: Content) -> Chart:
     levels = _levels(calories)
     for shade, pair in enumerate(zip([-np.inf, *levels], [*levels, np.inf], strict=True)):
         filled(chart, calories, pair, f"shade-{shade}")
-    chart.dots(data.rows[:, first], data.rows[:, second], "dot where")
+    shown = data.rows[content.sample]
+    chart.dots(shown[:, first], shown[:, second], "dot where")
     _scale(chart, levels)
     return chart
 
@@ -111,9 +112,9 @@ def _reach(content: Content) -> Floats:
 
 def _levels(calories: Floats) -> list[float]:
     """Round bounds between the shades, one fewer than there are shades at most."""
-    low, high = float(calories.min()), float(calories.max())
+    around = Axis.over("", calories)
     about = SHADES - 1
-    while len(levels := round_numbers(low, high, about)) > SHADES - 1:
+    while len(levels := round_numbers(around.low, around.high, about)) > SHADES - 1:
         about -= 1
     return levels
 

@@ -72,7 +72,7 @@ def telling_unit(content: Content) -> Unit:
 
 def relu(content: Content, unit: Unit) -> Chart:
     """The rectifier with the rows of the data on it, as this unit sees them."""
-    sums = unit.sums(content.data.rows)
+    sums = unit.sums(content.data.rows[content.sample])
     x = Axis.over("weighted sum of the inputs (no unit)", sums, np.array([-0.5, 0.5]))
     y = Axis.over("output (no unit)", np.maximum(sums, 0), np.array([x.high * 0.9]))
     chart = Chart(
@@ -97,8 +97,8 @@ def fold(content: Content, unit: Unit) -> Chart:
 
 
 def _along(content: Content, unit: Unit) -> Chart:
-    grams = content.data.rows[:, 0]
-    sums = unit.sums(content.data.rows)
+    rows = content.data.rows[content.sample]
+    grams, sums = rows[:, 0], unit.sums(rows)
     chart = Chart(
         About("fold", FOLD, "The output of the unit is a line that bends at its crease."),
         x := Axis.over(f"{content.data.inputs[0]} (g a serving)", grams),
@@ -114,7 +114,7 @@ def _along(content: Content, unit: Unit) -> Chart:
 def _across(content: Content, unit: Unit) -> Chart:
     spread = np.abs(unit.weights) * content.data.rows.std(axis=0)
     first, second = strongest_pair(spread)
-    names, rows = content.data.inputs, content.data.rows
+    names, rows = content.data.inputs, content.data.rows[content.sample]
     x = Axis.over(f"{names[first]} (g a serving)", rows[:, first])
     y = Axis.over(f"{names[second]} (g a serving)", rows[:, second])
     chart = Chart(

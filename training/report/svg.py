@@ -39,8 +39,19 @@ class Picture:
         self.root.append(child)
         return child
 
+    def plate(self, x: float, y: float, text: str, anchor: str = "middle") -> None:
+        """A small text on a ground of its own, so that it is read wherever it lies."""
+        width = 7 * len(text) + 2
+        left = x - width / 2 if anchor == "middle" else x - 2
+        self.add("rect", x=left, y=y - 11, width=width, height=14, rx=3, class_="plate")
+        self.add("text", text, x=x, y=y, class_=f"small {anchor}")
+
     def legend(self, entries: dict[str, str], x: float, y: float) -> None:
-        """A row of marks with their meaning; `entries` maps a text to the class of its mark."""
+        """A row of marks with their meaning, from x or as far left of it as they need.
+
+        `entries` maps a text to the class of its mark.
+        """
+        x = min(x, WIDTH - sum(40 + CHARACTER * len(text) for text in entries))
         for text, kind in entries.items():
             if kind.startswith("dot"):
                 self.add("circle", cx=x + 8, cy=y - 4, r=4, class_=kind)
@@ -78,8 +89,13 @@ def path(points: list[tuple[float, float]], *, closed: bool = False) -> str:
 
 
 def signed(number: float) -> str:
-    """Two decimals and a sign, a real minus."""
-    return f"{number:+.2f}".replace("-", "\N{MINUS SIGN}")
+    """Two decimals and a sign, a real minus, and no minus before zero."""
+    return f"{round(number, 2) + 0.0:+.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def signless(number: float) -> str:
+    """As `signed`, without the plus."""
+    return signed(number).removeprefix("+")
 
 
 def _name(name: str) -> str:
