@@ -44,7 +44,7 @@ class Request:
         return str(self.environ.get(f"HTTP_{name.upper().replace('-', '_')}", ""))
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Reply:
     """An HTTP answer."""
 

@@ -189,6 +189,8 @@ def choice(query: str) -> dict[str, Any]:
     Raises InvalidInput for any other name (a mistyped one would be answered by the wrong
     model), a name given twice, a version that is no number, and a version with a label.
     """
+    if not query:
+        return {}
     pairs = parse_qsl(query, keep_blank_values=True)
     chosen: dict[str, Any] = {}
     faults = []
