@@ -43,6 +43,9 @@ class Interval(Card):
     coverage: float = Field(gt=0, lt=1)
     method: str
     half_width: float = Field(ge=0, description="kcal; the mean where the width varies")
+    observed: float | None = Field(
+        None, description="share of held-out truths inside intervals made the same way"
+    )
 
 
 class Architecture(Card):
@@ -55,7 +58,7 @@ class Architecture(Card):
     members: int
     parameters: int
     seed: int
-    recipe: dict[str, float | int | str]
+    recipe: dict[str, float | int | str | tuple[float, ...]]
     libraries: dict[str, str]
 
 
@@ -76,12 +79,25 @@ class Score(Card):
     r2: float
 
 
+class Compared(Score):
+    """One line of the comparison: an architecture or a baseline on the same folds."""
+
+    name: str
+    difference: tuple[float, float] = Field(
+        description="95 % interval of its mean absolute error minus that of least squares, kcal"
+    )
+    half_width: float | None = Field(description="kcal, of intervals made inside the folds")
+    coverage: float | None = Field(description="share of held-out truths inside those intervals")
+    seconds: float = Field(description="of fitting all folds, the choice of settings included")
+
+
 class Evaluation(Card):
     """The scores of this version and of the baselines, all on the same folds."""
 
     folds: str
     model: Score
     baselines: dict[str, Score]
+    comparison: tuple[Compared, ...] = ()
 
 
 class Code(Card):

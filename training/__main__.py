@@ -1,6 +1,8 @@
 """python -m training: fit a model of a cereal's calories and publish it.
 
 python -m training                                    the default model, `calories`
+python -m training all                                all four, each compared with the others
+python -m training evaluate                           the comparison alone, nothing published
 python -m training --architecture linear-unit         calories from sugar alone
 python -m training --architecture deep --inputs sugar,fiber
 python -m training --data my.csv --target kcal --column sugar=sugars_g
@@ -18,41 +20,79 @@ from rich.console import Console
 from models.registry import SHELF, Registry, RegistryError, checked
 from training import console as show
 from training.architectures import ARCHITECTURES, Architecture
-from training.dataset import DataError
+from training.dataset import DataError, load
 from training.export import ExportError
+from training.folds import LeaveEachOut, Scheme
+from training.learners import Networks
 from training.publish import publish_trained
-from training.train import Config, train
+from training.train import Config, Trained, train, train_all
+from training.validate import validate
+
+HELD_BACK = 3  # the exit code when a version was published and did not become stable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train and publish; returns 0, or 1 with a sentence on standard error."""
+    """Train and publish; returns 0, HELD_BACK, or 1 with a sentence on standard error."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    architecture = _architecture(parser, options)
     config = Config(
-        architecture=architecture,
+        architecture=_architecture(parser, options),
         data=options.data,
         target=options.target,
         columns=dict(options.column),
         seed=options.seed,
         coverage=options.coverage,
     )
-    console = Console()
-    registry = Registry(options.registry)
     try:
-        model = checked(options.model or architecture.model)
-        with show.progress(console, architecture.name, options.tensorboard) as watch:
-            trained = train(config, watch)
-        show.tell_data(console, trained)
-        show.tell_weights(console, trained)
-        show.tell_scores(console, trained)
-        manifest, difference = publish_trained(trained, registry, model)
-        folder = registry.folder(model, manifest.version)
-        show.tell_published(console, trained, manifest, difference, folder)
+        return COMMANDS[options.command](config, options, Console())
     except (DataError, ExportError, RegistryError, OSError) as error:
         print(f"training: {error}", file=sys.stderr)
         return 1
+
+
+def _one(config: Config, options: argparse.Namespace, console: Console) -> int:
+    """Train one architecture and publish it."""
+    checked(options.model or config.architecture.model)
+    with show.progress(console, config.architecture.name, options.tensorboard) as watch:
+        trained = train(config, watch)
+    show.tell_data(console, trained)
+    show.tell_comparison(console, trained.evaluation.comparison)
+    return _publish(trained, options, console)
+
+
+def _all(config: Config, options: argparse.Namespace, console: Console) -> int:
+    """Train all architectures and publish each under its own name."""
+    everything = train_all(config)
+    show.tell_data(console, everything[0])
+    show.tell_comparison(console, everything[0].evaluation.comparison)
+    return max(_publish(trained, options, console) for trained in everything)
+
+
+def _evaluate(config: Config, options: argparse.Namespace, console: Console) -> int:
+    """Print the comparison; with --other-folds, the chosen architecture on other folds too."""
+    everything = train_all(config)
+    show.tell_data(console, everything[0])
+    show.tell_comparison(console, everything[0].evaluation.comparison)
+    if options.other_folds:
+        data = load(config.data, config.architecture.inputs, config.target, config.columns)
+        networks = Networks(config.architecture, config.seed)
+        for scheme in (Scheme(seed=1), LeaveEachOut()):
+            show.tell_folds(console, validate(networks, data, scheme), scheme, data)
     return 0
+
+
+def _publish(trained: Trained, options: argparse.Namespace, console: Console) -> int:
+    show.tell_weights(console, trained)
+    show.tell_interval(console, trained)
+    registry = Registry(options.registry)
+    model = options.model or trained.config.architecture.model
+    published = publish_trained(trained, registry, model, force_label=options.force_label)
+    folder = registry.folder(model, published.manifest.version)
+    show.tell_published(console, trained, published, folder)
+    return HELD_BACK if published.held_back else 0
+
+
+COMMANDS = {"one": _one, "all": _all, "evaluate": _evaluate}
 
 
 def _architecture(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Architecture:
@@ -121,6 +161,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
+    add("command", nargs="?", choices=COMMANDS, default="one", help=argparse.SUPPRESS)
     add("--architecture", choices=ARCHITECTURES, default="ensemble", help="default: ensemble")
     add("--inputs", type=_names, metavar="A,B", help="input columns, as in sugar,fiber")
     add("--hidden", type=_widths, metavar="N,N", help="widths of the hidden layers, as in 4,3")
@@ -139,6 +180,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--coverage", type=_share, default=0.9, help="share of truths in the interval, default 0.9")
     add("--model", metavar="NAME", help="the name to publish under")
     add("--registry", type=Path, default=SHELF, metavar="DIR", help="default: models/")
+    add("--force-label", action="store_true", help="make it stable even if it is worse")
+    add("--other-folds", action="store_true", help="with evaluate: other folds as well")
     add("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs there")
     return parser
 

@@ -27,14 +27,15 @@ Network = list[Layer]
 class Recipe:
     """How the weights are found: full-batch Adam on standardised data, cosine to zero.
 
-    `weight_decay` is decoupled (AdamW, Loshchilov and Hutter 2019) and holds for kernels
-    only. `patience` steps without an improvement of the loss end the training early.
+    Of `weight_decays` one is chosen inside the folds. The decay is decoupled (AdamW,
+    Loshchilov and Hutter 2019) and holds for kernels only. `patience` steps without an
+    improvement of the loss end the training early.
     """
 
     loss: str  # "absolute" or "squared" error
     steps: int
     learning_rate: float = 0.01
-    weight_decay: float = 0.0
+    weight_decays: tuple[float, ...] = (0.0,)
     patience: int = 200
 
 
@@ -74,14 +75,14 @@ ARCHITECTURES = {
             "deep",
             SUGAR_FIBER_PROTEIN,
             (4, 3),
-            Recipe(loss="absolute", steps=1500, learning_rate=0.03, weight_decay=0.01),
+            Recipe(loss="absolute", steps=1500, learning_rate=0.03, weight_decays=(0.01,)),
         ),
         Architecture(
             "ensemble",
             "calories",
             SUGAR_FIBER_PROTEIN,
-            (16, 16),
-            Recipe(loss="absolute", steps=800, learning_rate=0.01, weight_decay=1.0),
+            (16, 32),
+            Recipe(loss="absolute", steps=400, learning_rate=0.01, weight_decays=(0.3, 1.0, 3.0)),
             members=3,
         ),
     )
@@ -120,12 +121,12 @@ def with_weights(architecture: Architecture, networks: Sequence[Network]) -> ker
 
 
 def initial(architecture: Architecture, rng: np.random.Generator) -> Network:
-    """Random weights as Keras's Dense draws them: Glorot uniform kernels, zero biases.
+    """Random weights for rectified units: He uniform kernels (Keras's `he_uniform`), zero biases.
 
-    Glorot and Bengio 2010: uniform within sqrt(6 / (in + out)).
+    He, Zhang, Ren and Sun 2015: uniform within sqrt(6 / in).
     """
     pairs = zip(architecture.widths, architecture.widths[1:], strict=False)
-    return [(rng.uniform(-1, 1, (a, b)) * np.sqrt(6 / (a + b)), np.zeros(b)) for a, b in pairs]
+    return [(rng.uniform(-1, 1, (a, b)) * np.sqrt(6 / a), np.zeros(b)) for a, b in pairs]
 
 
 def fold(network: Network, inputs: "Standardisation", output: "Standardisation") -> Network:

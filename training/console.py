@@ -1,18 +1,23 @@
 """What a training shows on the terminal and writes for TensorBoard."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from models.manifest import Manifest
-from training import fit
+from models.manifest import Compared
+from training import evaluate, fit
+from training.dataset import Dataset
+from training.folds import Scheme
+from training.publish import Published
 from training.train import Trained
+from training.validate import Validated
 
 EXAMPLE = {"sugar": 5.0, "fiber": 1.0, "protein": 2.0}
 
@@ -69,35 +74,70 @@ def tell_weights(console: Console, trained: Trained) -> None:
             console.print(f"biases {np.array2string(bias, precision=3, suppress_small=True)}")
 
 
-def tell_scores(console: Console, trained: Trained) -> None:
-    """The held-out errors beside the baselines', and the interval."""
-    table = Table("held out", "mean absolute error", "root mean squared error", "R²")
-    scores = {
-        trained.config.architecture.name: trained.evaluation.model,
-        **trained.evaluation.baselines,
-    }
-    for name, score in scores.items():
-        table.add_row(
-            name,
-            f"{score.mean_absolute_error:.2f} kcal",
-            f"{score.root_mean_squared_error:.2f} kcal",
-            f"{score.r2:.3f}",
-        )
-    console.print(table)
+def tell_interval(console: Console, trained: Trained) -> None:
+    """The interval, and what was chosen inside the folds."""
     interval = trained.interval
-    console.print(f"{interval.coverage:.0%} interval: ±{interval.half_width:.1f} kcal")
+    if len(trained.config.architecture.recipe.weight_decays) > 1:
+        console.print(f"weight decay {trained.weight_decay:g}, chosen inside the folds")
+    console.print(
+        f"{interval.coverage:.0%} interval: ±{interval.half_width:.1f} kcal "
+        f"({interval.observed:.1%} of held-out truths inside)"
+    )
 
 
-def tell_published(
-    console: Console, trained: Trained, manifest: Manifest, difference: float, folder: Path
-) -> None:
-    """Where the version is, and an answer of it."""
+def tell_comparison(console: Console, lines: Sequence[Compared]) -> None:
+    """One line for each architecture and baseline, worst first."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("on held-out rows")
+    for title in ("MAE", "RMSE", "R²", "less l.s.", "interval", "inside", "seconds"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for line in lines:
+        table.add_row(*_cells(line))
+    console.print(table)
+    console.print(
+        "MAE, RMSE, interval: kcal. less l.s.: MAE minus that of least squares, 95 % interval.\n"
+        "inside: held-out truths in the interval. seconds: fitting all folds.",
+        style="dim",
+    )
+
+
+def tell_folds(console: Console, validated: Validated, scheme: Scheme, data: Dataset) -> None:
+    """The score on other folds."""
+    score = evaluate.score(validated.held_out, data.calories)
+    console.print(
+        f"{validated.name} on {scheme}: mean absolute error {score.mean_absolute_error:.2f} kcal",
+        highlight=False,
+    )
+
+
+def _cells(line: Compared) -> Iterator[str]:
+    yield line.name
+    yield f"{line.mean_absolute_error:.2f}"
+    yield f"{line.root_mean_squared_error:.2f}"
+    yield f"{line.r2:.3f}"
+    low, high = line.difference
+    yield f"{low:+.1f} to {high:+.1f}"
+    yield f"±{line.half_width:.1f}" if line.half_width is not None else ""
+    yield f"{line.coverage:.1%}" if line.coverage is not None else ""
+    yield f"{line.seconds:.1f}"
+
+
+def tell_published(console: Console, trained: Trained, published: Published, folder: Path) -> None:
+    """Where the version is, an answer of it, and whether it is stable."""
+    manifest = published.manifest
     row = [EXAMPLE.get(name, manifest.inputs[i].mean) for i, name in enumerate(trained.data.inputs)]
     answer = float(trained.model(np.array([row], np.float32))[0, 0])
     grams = ", ".join(f"{g:g} g {n}" for g, n in zip(row, trained.data.inputs, strict=True))
     console.print(f"{grams}: {answer:.1f} kcal (± {trained.interval.half_width:.1f})")
     console.print(
         f"published {manifest.model} version {manifest.version} in {folder} "
-        f"(twin and SavedModel agree to {difference:.0e} kcal)",
+        f"(twin and SavedModel agree to {published.difference:.0e} kcal)",
         soft_wrap=True,
     )
+    if published.held_back:
+        console.print(
+            f"stable stays where it is: {published.held_back}; --force-label moves it all the "
+            f"same, and so does 'python -m models label {manifest.model} stable "
+            f"{manifest.version}'.",
+            soft_wrap=True,
+        )

@@ -3,7 +3,7 @@
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,11 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.calories)
+
+    def of(self, inputs: Sequence[str]) -> "Dataset":
+        """The same rows with these inputs only."""
+        columns = [self.inputs.index(name) for name in inputs]
+        return replace(self, inputs=tuple(inputs), rows=self.rows[:, columns])
 
 
 def load(

@@ -47,17 +47,19 @@ class Fit:
     history: tuple[Progress, ...]
 
 
-def fit(
+def fit(  # noqa: PLR0913, PLR0917  what decides a fit, spelled out
     architecture: Architecture,
     data: Dataset,
     masks: NDArray[np.bool_],
+    weight_decays: NDArray[np.float64],
     seed: int,
     watch: Watch = lambda _: None,
 ) -> Fit:
     """Fit `architecture` once for each row of `masks`, bool [f, n]: True where a row is used.
 
-    Every fold standardises with its own rows and starts from the same `members` draws, so
-    folds differ by their data alone. The same seed gives the same weights on one machine.
+    `weight_decays` is float64 [f], one for each fold. Every fold standardises with its own
+    rows and starts from the same `members` draws, so folds differ by their data and decay
+    alone. The same seed gives the same weights on one machine.
     """
     members = architecture.members
     inputs, output = _standardisations(data, masks)
@@ -70,6 +72,7 @@ def fit(
         rows=_repeat(standard, members),
         goal=_repeat(goal, members),
         mask=_repeat(masks, members),
+        weight_decays=np.repeat(weight_decays, members),
     )
     weights = [
         tf.constant(np.tile(np.stack(arrays), (len(masks), *[1] * arrays[0].ndim)), tf.float32)
@@ -93,12 +96,14 @@ class _Trainer:
         rows: NDArray[np.float64],
         goal: NDArray[np.float64],
         mask: NDArray[np.float64],
+        weight_decays: NDArray[np.float64],
     ) -> None:
         self.recipe = architecture.recipe
         self.activation = keras.activations.get(architecture.activation)
         self.rows = tf.constant(rows, tf.float32)
         self.goal = tf.constant(goal, tf.float32)
         self.share = tf.constant(mask / mask.sum(axis=1, keepdims=True), tf.float32)
+        self.decay = tf.constant(weight_decays[:, None, None], tf.float32)
 
     def run(self, weights: list[tf.Tensor]) -> Iterator[tuple[int, list[tf.Tensor], tf.Tensor]]:
         """Yield (step, weights, outputs) after every chunk, until the loss stands still."""
@@ -155,7 +160,7 @@ class _Trainer:
         moved = [
             w
             - rate * (m / (1 - BETA_1**step)) / (tf.sqrt(v / (1 - BETA_2**step)) + EPSILON)
-            - rate * (self.recipe.weight_decay if _is_kernel(i) else 0.0) * w
+            - (rate * self.decay * w if _is_kernel(i) else 0.0)
             for i, (w, m, v) in enumerate(zip(weights, first, second, strict=True))
         ]
         return moved, first, second

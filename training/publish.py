@@ -1,6 +1,7 @@
 """Publish: export a trained model, check it, write its manifest and give it a number."""
 
 import subprocess
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -9,10 +10,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.manifest import Architecture, Code, Data, Input, Manifest
+from models.manifest import Architecture, Code, Data, Evaluation, Input, Manifest
 from models.publish import publish, staging
-from models.registry import Registry
-from training import report
+from models.registry import STABLE, Registry
+from training import gate, report
 from training.dataset import Dataset
 from training.export import export
 from training.train import Trained
@@ -21,18 +22,42 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 ROOT = Path(__file__).parent.parent
 
 
-def publish_trained(trained: Trained, registry: Registry, model: str) -> tuple[Manifest, float]:
-    """Publish under the name `model`; raises ExportError when twin and SavedModel differ.
+@dataclass(frozen=True)
+class Published:
+    """A version in the registry. `held_back` says why it is not stable; empty when it is.
 
-    Returns the manifest and the largest difference found by the parity check, in kcal.
+    `difference` is the largest found between twin and SavedModel, in kcal.
+    """
+
+    manifest: Manifest
+    difference: float
+    held_back: str
+
+
+def publish_trained(
+    trained: Trained, registry: Registry, model: str, *, force_label: bool = False
+) -> Published:
+    """Publish under the name `model`; `stable` moves when the gate, or `force_label`, lets it.
+
+    Raises ExportError when twin and SavedModel differ.
     """
     inputs = ranges(trained.data)
+    stable = _stable(registry, model)
+    held_back = "" if force_label else gate.refusal(trained.evaluation, stable)
     with staging(registry, model) as draft:
         difference = export(trained.model, inputs, trained.interval.half_width, draft)
         report.write(report.content_of(trained, model), draft)
         manifest = describe(trained, inputs, model)
-        number = publish(registry, draft, manifest, promote=True)
-    return registry.manifest(model, number), difference
+        number = publish(registry, draft, manifest, promote=not held_back)
+    # The first version of a model is stable whatever it is: there is no other.
+    return Published(registry.manifest(model, number), difference, held_back if stable else "")
+
+
+def _stable(registry: Registry, model: str) -> Evaluation | None:
+    """What stable scores, or None when there is no such version."""
+    if not registry.versions(model):
+        return None
+    return registry.manifest(model, registry.labelled(model, STABLE)).evaluation
 
 
 def describe(trained: Trained, inputs: tuple[Input, ...], model: str) -> Manifest:
@@ -50,7 +75,7 @@ def describe(trained: Trained, inputs: tuple[Input, ...], model: str) -> Manifes
             members=architecture.members,
             parameters=trained.model.count_params(),
             seed=config.seed,
-            recipe=vars(architecture.recipe),
+            recipe=vars(architecture.recipe) | {"weight_decay": trained.weight_decay},
             libraries={
                 "tensorflow": tf.__version__,
                 "keras": keras.__version__,

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.manifest import Evaluation, Score
-from training import evaluate
+from models.manifest import Compared, Evaluation, Score
 from training.architectures import Architecture, Network
 from training.dataset import Dataset
 from training.fit import Progress
@@ -17,7 +16,6 @@ Floats = NDArray[np.float64]
 Predict = Callable[[Floats], tuple[Floats, Floats, Floats]]
 
 SHOWN = 500  # rows, so that a page stays small however many there are
-LEVELS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)  # the nominal coverages of the calibration
 
 
 @dataclass(frozen=True)
@@ -92,8 +90,6 @@ class Content:
 def content_of(trained: Trained, model: str) -> Content:
     """The content of a fresh training's report."""
     data, half_width = trained.data, trained.interval.half_width
-    masks = evaluate.folds(len(data))
-    held_out = evaluate.held_out(trained.fit.predictions[:-1], masks)
 
     def predict(rows: Floats) -> tuple[Floats, Floats, Floats]:
         calories = np.asarray(trained.model(rows.astype(np.float32)), np.float64)[:, 0]
@@ -105,24 +101,16 @@ def content_of(trained: Trained, model: str) -> Content:
         data=data,
         networks=trained.fit.networks[-1],
         predict=predict,
-        held_out=held_out,
+        held_out=trained.validated.held_out,
         half_widths=np.full(len(data), half_width),
         coverage=trained.interval.coverage,
         history=trained.fit.history,
         evaluation=trained.evaluation,
-        calibration=calibration(held_out, data.calories),
+        comparison=[_line(each) for each in trained.evaluation.comparison],
+        calibration=[(each.nominal, each.observed) for each in trained.calibration],
     )
 
 
-def calibration(held_out: Floats, truth: Floats) -> list[tuple[float, float]]:
-    """Nominal and observed coverage: every other row is held against the residuals of the rest."""
-    even = np.arange(len(truth)) % 2 == 0
-    error = np.abs(held_out - truth).mean(axis=0)
-
-    def observed(level: float) -> float:
-        widths = [
-            evaluate.half_width(held_out[:, ~half], truth[~half], level) for half in (even, ~even)
-        ]
-        return float((error <= np.where(even, *widths)).mean())
-
-    return [(level, observed(level)) for level in LEVELS]
+def _line(compared: Compared) -> Line:
+    low, high = compared.difference
+    return Line(compared.name, compared, low, high, compared.seconds)
