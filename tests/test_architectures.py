@@ -87,8 +87,8 @@ def test_an_ensemble_answers_the_mean_of_its_members() -> None:
     np.testing.assert_allclose(answers, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_initial_kernels_are_glorot_uniform_and_biases_zero() -> None:
+def test_initial_kernels_are_he_uniform_and_biases_zero() -> None:
     [(kernel, bias), *_] = networks(replace(DEEP, hidden=(400,)))[0]
-    limit = np.sqrt(6 / (3 + 400))
+    limit = np.sqrt(6 / 3)
     assert 0.98 * limit < np.abs(kernel).max() <= limit
     assert not bias.any()

@@ -1,6 +1,6 @@
 """Evaluation: only rows that were held out count, and choices are made inside the folds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -67,7 +67,7 @@ class Offset:
     def settings(self) -> int:
         return len(self.offsets)
 
-    def predict(self, data: Dataset, masks: Masks, chosen: Settings) -> NDArray[np.float64]:
+    def predict(self, data: Dataset, _: Masks, chosen: Settings) -> NDArray[np.float64]:
         return np.asarray(data.calories + np.array(self.offsets)[chosen][:, None])
 
 
@@ -80,8 +80,6 @@ def test_the_best_setting_is_chosen_in_every_fold(cereals: Dataset) -> None:
 def test_a_held_out_row_has_no_part_in_the_choice(cereals: Dataset) -> None:
     """The truth of the rows that fold 0 leaves out changes; its choice must not."""
     [vectors] = [each for each in baselines(len(cereals)) if each.settings > 1]
-    from dataclasses import replace
-
     changed = np.where(SMALL.outer(len(cereals))[0], cereals.calories, 999.0)
     before = choose(vectors, cereals, SMALL)
     after = choose(vectors, replace(cereals, calories=changed), SMALL)

@@ -42,7 +42,7 @@ class Learner(Protocol):
     def inner(self) -> bool:
         """Whether it is fitted on inner folds: to choose a setting, or to measure an interval."""
 
-    def predict(self, data: Dataset, masks: Masks, chosen: Settings) -> NDArray[np.float64]:
+    def predict(self, data: Dataset, masks: Masks, chosen: Settings, /) -> NDArray[np.float64]:
         """Fit on the rows of each mask with its chosen setting; answer all rows: [f, n] kcal."""
 
 
