@@ -87,8 +87,8 @@ def tell_interval(console: Console, trained: Trained) -> None:
 
 def tell_comparison(console: Console, lines: Sequence[Compared]) -> None:
     """One line for each architecture and baseline, worst first."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("on held-out rows")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("held out", no_wrap=True)
     for title in ("MAE", "RMSE", "R²", "less l.s.", "interval", "inside", "seconds"):
         table.add_column(title, justify="right", no_wrap=True)
     for line in lines:

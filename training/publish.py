@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from models.manifest import Architecture, Code, Data, Evaluation, Input, Manifest
+from models.labels import STABLE
 from models.publish import publish, staging
-from models.registry import STABLE, Registry
+from models.registry import Registry
 from training import gate, report
 from training.dataset import Dataset
 from training.export import export
