@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from models.manifest import Architecture, Code, Data, Evaluation, Input, Manifest
 from models.labels import STABLE
+from models.manifest import Architecture, Code, Data, Evaluation, Input, Manifest
 from models.publish import publish, staging
 from models.registry import Registry
 from training import gate, report
