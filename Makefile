@@ -7,13 +7,14 @@ export ENGINE ?= auto
 
 SERVICE := .venv/service
 DEV := .venv/dev
+PEER_ENVIRONMENTS := $(patsubst benchmarks/requirements/%.txt,.venv/bench-%/.installed,$(wildcard benchmarks/requirements/*.txt))
 URL := http://$(HOST):$(PORT)
 
 # The SavedModel engine needs TensorFlow, which only the development environment has.
 SERVING := $(if $(filter saved_model,$(ENGINE)),$(DEV),$(SERVICE))
 
 .DELETE_ON_ERROR:
-.PHONY: help serve predict train test check format lock clean
+.PHONY: help serve predict train test bench bench-peers soak check format lock clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -29,6 +30,15 @@ train: $(DEV)/.installed ## train `calories` and publish it (ARGS="--architectur
 
 test: $(DEV)/.installed $(SERVICE)/.installed ## run all tests
 	@$(DEV)/bin/python -m pytest $(ARGS)
+
+bench: $(DEV)/.installed $(SERVICE)/.installed $(if $(PEERS),$(PEER_ENVIRONMENTS)) ## measure the service and its floor (3 minutes; ARGS=--write for the docs)
+	@$(DEV)/bin/python -m benchmarks $(if $(PEERS),--peers) $(ARGS)
+
+bench-peers: ## the same with what people write today beside it (8 minutes)
+	@$(MAKE) --no-print-directory bench PEERS=1
+
+soak: $(DEV)/.installed $(SERVICE)/.installed ## ten minutes of load: does a worker's memory grow? (ARGS="--minutes 2")
+	@$(DEV)/bin/python -m benchmarks.soak $(ARGS)
 
 check: $(DEV)/.installed ## lint, types, import rules
 	@$(DEV)/bin/ruff check .
@@ -47,8 +57,15 @@ clean: ## remove the environments and caches
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
 
 # The stamp is written last, so that an interrupted or outdated install starts anew.
-.venv/%/.installed: requirements/%.txt
-	@python=$$(scripts/find-python) && echo "Making the $* environment in .venv/$* (once)" >&2 \
-	&& "$$python" -m venv --clear .venv/$* \
-	&& .venv/$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< \
+define install
+	@python=$$(scripts/find-python) && echo "Making the environment $(@D) (once)" >&2 \
+	&& "$$python" -m venv --clear $(@D) \
+	&& $(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< \
 	&& touch $@
+endef
+
+.venv/%/.installed: requirements/%.txt
+	$(install)
+
+.venv/bench-%/.installed: benchmarks/requirements/%.txt
+	$(install)
