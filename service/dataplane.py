@@ -81,18 +81,23 @@ class DataPlane:
             raise NotLoaded(str(error)) from error
 
     def predict(self, source: Loaded, rows: Rows) -> Prediction:
-        """Answer float32 [n, k] rows in grams, k in the order of `source.inputs`.
+        """Answer rows as `predict` does."""
+        return predict(source, rows)
 
-        A row outside the training range is answered and marked. Raises EngineFailure when
-        an answer is not finite.
-        """
-        calories, lower, upper = source.engine.predict(rows)
-        if not _finite(lower, upper):
-            raise EngineFailure(
-                f"{source.model} version {source.version} answered something that is no finite "
-                "number; roll back with 'python -m models rollback'."
-            )
-        return Prediction(source, calories, lower, upper, _in_range(source, rows))
+
+def predict(source: Loaded, rows: Rows) -> Prediction:
+    """Answer float32 [n, k] rows in grams, k in the order of `source.inputs`.
+
+    A row outside the training range is answered and marked. Raises EngineFailure when
+    an answer is not finite.
+    """
+    calories, lower, upper = source.engine.predict(rows)
+    if not _finite(lower, upper):
+        raise EngineFailure(
+            f"{source.model} version {source.version} answered something that is no finite "
+            "number; roll back with 'python -m models rollback'."
+        )
+    return Prediction(source, calories, lower, upper, _in_range(source, rows))
 
 
 # Of one row, NumPy takes ten times as long as Python: both checks would cost as much as the

@@ -53,7 +53,7 @@ def _batches(body: bytes, inputs: tuple[str, ...]) -> list[Any]:
     stream = pa.ipc.open_stream(body)
     require_names(stream.schema.names, inputs)
     faults = [
-        Fault(field.name, TYPES, str(field.type)) for field in stream.schema if not _is_plain(field)
+        Fault(field.name, TYPES, str(field.type)) for field in stream.schema if not is_plain(field)
     ]
     if faults:
         raise InvalidInput(faults)
@@ -63,7 +63,7 @@ def _batches(body: bytes, inputs: tuple[str, ...]) -> list[Any]:
     return batches
 
 
-def _is_plain(field: Any) -> bool:
+def is_plain(field: Any) -> bool:
     """Whether a field holds numbers that mean themselves: no dictionary, no extension type."""
     numbers = pa.types.is_floating(field.type) or pa.types.is_integer(field.type)
     return numbers and b"ARROW:extension:name" not in (field.metadata or {})

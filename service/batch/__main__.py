@@ -1,0 +1,163 @@
+"""python -m service.batch IN OUT: score a CSV or Parquet file of any size.
+
+OUT gets IN's columns and calories, lower, upper and in_range beside them. Rows that cannot be
+scored go to a CSV file of their own, with their numbers and reasons.
+
+Exit codes: 0 every row was scored, 1 nothing was written, 2 the command line is wrong,
+3 some rows were rejected.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from models.labels import STABLE
+from models.registry import SHELF, Registry, RegistryError
+from service.batch.csv_file import CsvReader, CsvWriter
+from service.batch.progress import Progress
+from service.batch.rejects import RejectsFile
+from service.batch.score import Plan, score
+from service.batch.tables import Reader, TableError, Writer, draft
+from service.dataplane import ANSWERS
+from service.engines import load
+from service.errors import ServiceError
+from service.snapshot import Loaded
+
+PARQUET = {".parquet", ".pq"}
+SOME_REJECTED = 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Score a file; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except (TableError, RegistryError, ServiceError, OSError) as error:
+        print(f"batch: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    side = options.rejected or options.output.with_name(f"{options.output.name}.rejected.csv")
+    _require_three_files(options.input, options.output, side)
+    source = _load(options)
+    columns = {name: dict(options.column).get(name, name) for name in source.inputs}
+    reader = _reader(options.input, list(columns.values()))
+    plan = _plan(options, source, columns, reader.names)
+    progress = Progress()
+    with draft(options.output) as temporary, RejectsFile(side, reader.names) as rejects:
+        writer = _writer(options.output, temporary)
+        try:
+            scored = score(plan, reader, writer, rejects, progress)
+        finally:
+            writer.close()
+            progress.close()
+    print(f"{scored:,} rows scored by {source.model} version {source.version}: {options.output}")
+    if rejects.count:
+        print(f"{rejects.count:,} rows rejected, with their reasons: {side}")
+    return SOME_REJECTED if rejects.count else 0
+
+
+def _load(options: argparse.Namespace) -> Loaded:
+    registry = Registry(options.registry)
+    version = options.version or registry.labelled(options.model, options.label)
+    manifest = registry.verify(options.model, version)
+    return Loaded(manifest, load(registry, manifest, "auto"))
+
+
+def _plan(
+    options: argparse.Namespace, source: Loaded, columns: dict[str, str], names: Sequence[str]
+) -> Plan:
+    """The plan, if the file has the columns for it; raises TableError if not."""
+    known = ", ".join(names)
+    for name, header in columns.items():
+        if header not in names:
+            raise TableError(
+                f"{options.input} has no column '{header}' for {name}; it has: {known}. "
+                f"Name it with --column {name}=COLUMN."
+            )
+    keep = names if options.keep is None else options.keep
+    if unknown := [name for name in keep if name not in names]:
+        raise TableError(f"{options.input} has no column '{unknown[0]}' to keep; it has: {known}.")
+    if taken := [name for name in keep if name in {options.prefix + each for each in ANSWERS}]:
+        raise TableError(
+            f"{options.input} has a column '{taken[0]}', as the answer will have; name the "
+            "answers otherwise with --prefix predicted_, or leave it out with --keep."
+        )
+    return Plan(source, columns, keep, options.prefix)
+
+
+def _reader(path: Path, inputs: Sequence[str]) -> Reader:
+    return _parquet(path).ParquetReader(path, inputs) if _is_parquet(path) else CsvReader(path)
+
+
+def _writer(path: Path, temporary: Path) -> Writer:
+    return _parquet(path).ParquetWriter(temporary) if _is_parquet(path) else CsvWriter(temporary)
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.suffix.lower() in PARQUET
+
+
+def _parquet(path: Path) -> Any:
+    if not find_spec("pyarrow"):
+        raise TableError(
+            f"{path} is Parquet, which needs pyarrow, and that is not installed here: "
+            "pip install --require-hashes -r requirements/bulk.txt."
+        )
+    from service.batch import parquet_file  # noqa: PLC0415  pyarrow is optional
+
+    return parquet_file
+
+
+def _require_three_files(source: Path, output: Path, side: Path) -> None:
+    if len({source.resolve(), output.resolve(), side.resolve()}) < 3:
+        raise TableError("IN, OUT and the file of the rejected rows must be three files.")
+    if not source.is_file():
+        raise TableError(f"{source} is no file: expected a CSV or Parquet file.")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, column = text.partition("=")
+    if not (name and equals and column):
+        raise argparse.ArgumentTypeError(f"expected INPUT=COLUMN as in sugar=sugars; got {text!r}")
+    return name, column
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m service.batch",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("input", type=Path, metavar="IN", help="CSV, or Parquet by its name: .parquet, .pq")
+    add("output", type=Path, metavar="OUT", help="CSV or Parquet, as IN")
+    add("--model", default="calories", help="default: calories")
+    version = parser.add_mutually_exclusive_group()
+    version.add_argument("--version", type=int, help="default: the labelled one")
+    version.add_argument("--label", default=STABLE, help="default: stable")
+    add("--registry", type=Path, default=SHELF, metavar="DIR", help="default: models/")
+    add(
+        "--column",
+        type=_pair,
+        action="append",
+        default=[],
+        metavar="INPUT=COLUMN",
+        help="what an input is called in IN; may be repeated",
+    )
+    add("--keep", type=_names, metavar="A,B", help="columns to carry through, default: all")
+    add("--prefix", default="", help="put before the names of the answers, as in predicted_")
+    add("--rejected", type=Path, metavar="FILE", help="default: OUT with .rejected.csv")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
