@@ -156,7 +156,7 @@ def test_the_comparison_shows_every_line_with_its_interval(make: Make) -> None:
 
 
 def test_without_a_comparison_the_page_says_how_to_get_one(make: Make) -> None:
-    html = page(make("deep"))
+    html = page(replace(make("deep"), comparison=()))
     assert "<code>python -m training evaluate</code>" in html
     assert "least squares" in html
 

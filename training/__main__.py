@@ -73,6 +73,8 @@ def _evaluate(config: Config, options: argparse.Namespace, console: Console) -> 
     everything = train_all(config)
     show.tell_data(console, everything[0])
     show.tell_comparison(console, everything[0].evaluation.comparison)
+    for trained in everything:
+        show.tell_intervals(console, trained)
     if options.other_folds:
         data = load(config.data, config.architecture.inputs, config.target, config.columns)
         networks = Networks(config.architecture, config.seed)

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from models.manifest import Compared
-from training import evaluate, fit
+from training import evaluate, fit, intervals
 from training.dataset import Dataset
 from training.folds import Scheme
 from training.publish import Published
@@ -98,6 +98,19 @@ def tell_comparison(console: Console, lines: Sequence[Compared]) -> None:
         "MAE, RMSE, interval: kcal. less l.s.: MAE minus that of least squares, 95 % interval.\n"
         "inside: held-out truths in the interval. seconds: fitting all folds.",
         style="dim",
+    )
+
+
+def tell_intervals(console: Console, trained: Trained) -> None:
+    """The interval that ships beside CV+, both made inside the folds and tried on their rows."""
+    truth, coverage = trained.data.calories, trained.interval.coverage
+    ours = intervals.measured(trained.validated, truth, coverage)
+    reference = intervals.cv_plus(trained.validated, truth, coverage)
+    console.print(
+        f"{trained.validated.name}: {coverage:.0%} intervals of "
+        f"±{ours.half_width:.1f} kcal hold {ours.observed:.1%}; "
+        f"CV+, ±{reference.half_width:.1f} kcal on average, {reference.observed:.1%}",
+        highlight=False,
     )
 
 
