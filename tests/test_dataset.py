@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from models.manifest import sha256
-from training.dataset import CEREALS, DataError, load
+from training.dataset import CEREALS, LeftOut, load
+from training.tables import DataError
 
 INPUTS = ("sugar", "fiber", "protein")
 ROWS: list[dict[str, object]] = [
@@ -37,9 +38,18 @@ def test_the_cereals_have_76_rows_of_three_inputs() -> None:
 
 
 def test_the_cereal_without_sugar_is_left_out_and_told() -> None:
-    assert load("cereals", INPUTS).left_out == (
-        "Quaker_Oatmeal (row 58) is left out: it has no sugars",
-    )
+    [rows] = load("cereals", INPUTS).left_out
+    assert str(rows) == "left out: 1 row without sugars: Quaker_Oatmeal"
+
+
+def test_many_rows_are_counted_and_three_named() -> None:
+    rows = LeftOut("without fat", tuple(f"row {i}" for i in range(1, 1501)))
+    assert str(rows) == "left out: 1,500 rows without fat: row 1; row 2; row 3; …"
+
+
+def test_a_row_that_lacks_two_figures_is_counted_once(tmp_path: Path) -> None:
+    data = load(write(tmp_path / "data.csv", changed(3, sugar="", fiber="")), INPUTS)
+    assert data.left_out == (LeftOut("without sugar", ("row 3",)),)
 
 
 def test_the_table_is_the_one_that_its_readme_describes() -> None:
@@ -73,7 +83,7 @@ def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
 def test_a_row_with_an_empty_cell_is_left_out_and_told(tmp_path: Path, empty: str | None) -> None:
     data = load(write(tmp_path / "data.csv", changed(3, fiber=empty)), INPUTS)
     assert len(data) == 23
-    assert data.left_out == ("row 3 (row 3) is left out: it has no fiber",)
+    assert data.left_out == (LeftOut("without fiber", ("row 3",)),)
 
 
 @pytest.mark.parametrize("cell", ["two", "nan", "inf", "1e999", "1,5"])
@@ -133,5 +143,7 @@ def test_a_file_that_cannot_be_trained_on_is_one_sentence(
 
 
 def test_a_file_that_is_not_there_is_one_sentence() -> None:
-    with pytest.raises(DataError, match="does not exist: give 'cereals' or a CSV or Parquet file"):
+    with pytest.raises(
+        DataError, match="does not exist: give 'cereals', 'usda' or a CSV or Parquet file"
+    ):
         load("nowhere.csv", INPUTS)

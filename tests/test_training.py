@@ -87,7 +87,7 @@ def test_the_linear_unit_prints_its_weight_and_bias(
     said = capsys.readouterr().out
     assert "calories = 89.158 +2.5356 sugar" in said
     assert "5 g sugar: 101.8 kcal" in said
-    assert "Quaker_Oatmeal (row 58) is left out: it has no sugars" in said
+    assert "left out: 1 row without sugars: Quaker_Oatmeal" in said
 
 
 def test_the_introductions_network_is_one_command(

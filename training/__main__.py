@@ -20,11 +20,12 @@ from rich.console import Console
 from models.registry import SHELF, Registry, RegistryError, checked
 from training import console as show
 from training.architectures import ARCHITECTURES, Architecture
-from training.dataset import DataError, load
+from training.dataset import SOURCES, load
 from training.export import ExportError
 from training.folds import LeaveEachOut, Scheme
 from training.learners import Networks
 from training.publish import publish_trained
+from training.tables import DataError
 from training.train import Config, Trained, train, train_all
 from training.validate import validate
 
@@ -168,7 +169,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--inputs", type=_names, metavar="A,B", help="input columns, as in sugar,fiber")
     add("--hidden", type=_widths, metavar="N,N", help="widths of the hidden layers, as in 4,3")
     add("--activation", default="relu", help="any of Keras's, default: relu")
-    add("--data", default="cereals", metavar="FILE", help="'cereals' or a CSV or Parquet file")
+    add(
+        "--data",
+        default="cereals",
+        metavar="FILE",
+        help=f"{', '.join(SOURCES)}, or a CSV or Parquet file",
+    )
     add("--target", default="calories", metavar="COLUMN", help="default: calories")
     add(
         "--column",

@@ -53,8 +53,8 @@ def progress(console: Console, title: str, logs: Path | None) -> Iterator[fit.Wa
 
 def tell_data(console: Console, trained: Trained) -> None:
     """Which rows were used, and which were not."""
-    for sentence in trained.data.left_out:
-        console.print(sentence, highlight=False)
+    for rows in trained.data.left_out:
+        console.print(str(rows), highlight=False, soft_wrap=True)
     console.print(f"{len(trained.data)} rows of {trained.data.source}")
 
 

@@ -1,8 +1,6 @@
-"""The dataset: rows of inputs in grams a serving and the calories they come with."""
+"""The dataset: rows of inputs in grams and the calories they come with."""
 
-import csv
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,19 +8,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.manifest import sha256
+from training import usda
+from training.tables import DataError, Origin, numbers, read, require
 
 CEREALS = Path(__file__).parent / "data" / "cereals.csv"
-CEREALS_COLUMNS = {"sugar": "sugars"}
 MIN_ROWS = 20  # ten folds of two rows: below that, held-out errors say nothing
 
 
-class DataError(Exception):
-    """The data cannot be trained on; its text names the file, the row and the column."""
+@dataclass(frozen=True)
+class LeftOut:
+    """The rows that one fault keeps out of the dataset."""
+
+    fault: str
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """A sentence with the count, the fault and the first three names."""
+        rows = "1 row" if len(self.names) == 1 else f"{len(self.names):,} rows"
+        more = "; …" if len(self.names) > 3 else ""
+        return f"left out: {rows} {self.fault}: {'; '.join(self.names[:3])}{more}"
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """`rows` is float64 [n, k] in the order of `inputs`, `calories` float64 [n]."""
+    """`rows` is float64 [n, k] in g in the order of `inputs`, `calories` float64 [n] in kcal.
+
+    Both are `per` so much food: "a serving" or "per 100 g".
+    """
 
     source: str
     sha256: str
@@ -30,7 +42,8 @@ class Dataset:
     names: tuple[str, ...]
     rows: NDArray[np.float64]
     calories: NDArray[np.float64]
-    left_out: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
+    per: str
 
     def __len__(self) -> int:
         return len(self.calories)
@@ -44,108 +57,61 @@ class Dataset:
 def load(
     source: str, inputs: Sequence[str], target: str = "calories", columns: Mapping[str, str] = {}
 ) -> Dataset:
-    """Read `cereals` (the table of this repo) or a CSV or Parquet file.
+    """Read one of `SOURCES`, or a CSV or Parquet file.
 
     `columns` says what an input is called in the file, where that differs. A row with an
-    empty cell is left out and named in `left_out`. Raises DataError for a file that cannot
-    be read, a missing column, a cell that is no finite number, and too few rows.
+    empty cell or another fault is left out and told in `left_out`. Raises DataError for a file
+    that cannot be read, a missing column, a cell that is no finite number, and too few rows.
     """
-    builtin = source == "cereals"
-    path = CEREALS if builtin else Path(source)
-    table = _read(path)
-    headers = [({**CEREALS_COLUMNS, **columns} if builtin else columns).get(i, i) for i in inputs]
-    for header in (*headers, target):
-        _require(path, table, header)
-    cells = np.array([_numbers(path, header, table[header]) for header in (*headers, target)]).T
+    found = SOURCES[source]() if source in SOURCES else Origin(Path(source), read(Path(source)))
+    path, table = found.path, found.table
+    headers = [*({**found.columns, **columns}.get(i, i) for i in inputs), target]
+    for header in headers:
+        require(path, table, header)
+    cells = np.array([numbers(path, header, table[header]) for header in headers]).T
+    empty = {f"without {h}": np.isnan(cells[:, i]) for i, h in enumerate(headers)}
     names = [str(name) for name in table.get("name", [f"row {i + 1}" for i in range(len(cells))])]
-    whole = ~np.isnan(cells).any(axis=1)
-    left_out = tuple(
-        f"{names[i]} (row {i + 1}) is left out: it has no "
-        + " and no ".join(np.array([*headers, target])[np.isnan(cells[i])])
-        for i in np.flatnonzero(~whole)
-    )
-    if whole.sum() < MIN_ROWS:
+    kept, left_out = _sift(names, {**found.faults, **empty})
+    if kept.sum() < MIN_ROWS:
         raise DataError(
-            f"{path} has {whole.sum()} complete rows; at least {MIN_ROWS} are needed to train "
+            f"{path} has {kept.sum()} complete rows; at least {MIN_ROWS} are needed to train "
             "and to measure the error on rows that were held out."
         )
     return Dataset(
-        source=source if builtin else path.name,
+        source=source if source in SOURCES else path.name,
         sha256=sha256(path.read_bytes()),
         inputs=tuple(inputs),
-        names=tuple(name for name, kept in zip(names, whole, strict=True) if kept),
-        rows=cells[whole, :-1],
-        calories=cells[whole, -1],
+        names=_chosen(names, kept),
+        rows=cells[kept, :-1],
+        calories=cells[kept, -1],
         left_out=left_out,
+        per=found.per,
     )
 
 
-Table = dict[str, list[object]]
+def _sift(
+    names: Sequence[str], faults: Mapping[str, NDArray[np.bool_]]
+) -> tuple[NDArray[np.bool_], tuple[LeftOut, ...]]:
+    """The rows without a fault, bool [n]; a row with several is told under the first."""
+    kept = np.ones(len(names), bool)
+    left_out = []
+    for fault, rows in faults.items():
+        if (here := rows & kept).any():
+            left_out.append(LeftOut(fault, _chosen(names, here)))
+        kept &= ~rows
+    return kept, tuple(left_out)
 
 
-def _read(path: Path) -> Table:
-    if not path.is_file():
-        raise DataError(f"{path} does not exist: give 'cereals' or a CSV or Parquet file.")
-    if path.stat().st_size == 0:
-        raise DataError(f"{path} is empty: expected a header line and rows of numbers.")
-    return _read_parquet(path) if path.suffix in {".parquet", ".pq"} else _read_csv(path)
+def _chosen(names: Sequence[str], rows: NDArray[np.bool_]) -> tuple[str, ...]:
+    return tuple(name for name, chosen in zip(names, rows, strict=True) if chosen)
 
 
-def _read_csv(path: Path) -> Table:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            header, *rows = list(csv.reader(file)) or [[]]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is no CSV file in UTF-8: {error}.") from error
-    rows = [row for row in rows if row]
-    for number, row in enumerate(rows, 1):
-        if len(row) != len(header):
-            raise DataError(
-                f"{path}, row {number}: expected {len(header)} cells as in the header, "
-                f"found {len(row)}."
-            )
-    names = [name.strip() for name in header]
-    for name in names:
-        if names.count(name) > 1:
-            raise DataError(f"{path} has more than one column '{name}'; rename all but one.")
-    columns: list[list[object]] = [[row[i].strip() for row in rows] for i in range(len(names))]
-    return dict(zip(names, columns, strict=True))
+def _cereals() -> Origin:
+    return Origin(CEREALS, read(CEREALS), columns={"sugar": "sugars"})
 
 
-def _read_parquet(path: Path) -> Table:
-    import pyarrow as pa  # noqa: PLC0415  pyarrow takes a while to load, and few need it
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    try:
-        table: Table = pq.read_table(path).to_pydict()
-    except pa.ArrowException as error:
-        raise DataError(f"{path} is no Parquet file: {error}") from error
-    return table
-
-
-def _require(path: Path, table: Table, header: str) -> None:
-    if header not in table:
-        raise DataError(
-            f"{path} has no column '{header}'; it has: {', '.join(table)}. "
-            "Name it with --target COLUMN or --column INPUT=COLUMN."
-        )
-
-
-def _numbers(path: Path, header: str, cells: Sequence[object]) -> list[float]:
-    """The cells as floats, NaN for an empty one."""
-    return [_number(path, header, row, cell) for row, cell in enumerate(cells, 1)]
-
-
-def _number(path: Path, header: str, row: int, cell: object) -> float:
-    if cell is None or cell == "":
-        return math.nan
-    try:
-        number = float(cell)  # type: ignore[arg-type]  # whatever it is, it is tried
-    except (TypeError, ValueError):
-        number = math.inf
-    if math.isinf(number) or (math.isnan(number) and isinstance(cell, str)):
-        raise DataError(
-            f"{path}, row {row}, column '{header}': expected a number, found {cell!r}. "
-            "Correct the cell, or leave it empty to leave the row out."
-        )
-    return number
+SOURCES: Mapping[str, Callable[[], Origin]] = {
+    "cereals": _cereals,
+    "usda": usda.by_serving,
+    "usda-100g": usda.by_100g,
+}

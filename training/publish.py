@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.labels import STABLE
-from models.manifest import Architecture, Code, Data, Evaluation, Input, Manifest
+from models.manifest import Architecture, Code, Data, Evaluation, Input, Manifest, Output
 from models.publish import publish, staging
 from models.registry import Registry
 from training import gate, report
@@ -84,9 +84,13 @@ def describe(trained: Trained, inputs: tuple[Input, ...], model: str) -> Manifes
             },
         ),
         inputs=inputs,
+        output=Output(unit=f"kcal {data.per}"),
         interval=trained.interval,
         data=Data(
-            source=data.source, rows=len(data), left_out=len(data.left_out), sha256=data.sha256
+            source=data.source,
+            rows=len(data),
+            left_out=sum(len(rows.names) for rows in data.left_out),
+            sha256=data.sha256,
         ),
         evaluation=trained.evaluation,
         code=_revision(),
@@ -100,6 +104,7 @@ def ranges(data: Dataset) -> tuple[Input, ...]:
     return tuple(
         Input(
             name=name,
+            unit=f"g {data.per}",
             min=float(column.min()),
             max=float(column.max()),
             mean=float(column.mean()),
