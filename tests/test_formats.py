@@ -369,8 +369,12 @@ def test_accept_chooses_the_format_of_the_answer(post: Post, accept: str, kind: 
 
 @pytest.mark.parametrize("accept", ["text/html", "*/*;q=0", "nonsense", "image/*"])
 def test_an_accept_that_nothing_satisfies_gets_406(post: Post, accept: str) -> None:
-    for body, kind in ((LINES, CSV), (json.dumps(COLUMNS), JSON)):
-        assert "text/csv" in refused(post(body, kind, accept), 406)["detail"]
+    assert "text/csv" in refused(post(LINES, CSV, accept), 406)["detail"]
+
+
+def test_json_is_answered_with_json_even_where_accept_names_something_else(post: Post) -> None:
+    answer = post(json.dumps(COLUMNS), JSON, "text/html")
+    assert (answer.status_code, answer.content_type) == (200, JSON)
 
 
 def test_without_pyarrow_arrow_is_refused_with_what_to_install(

@@ -227,11 +227,16 @@ def _given(content_type: str) -> str:
 
 
 def _wanted(accept: str, given: str) -> str:
-    """The media type of the answer: that of the request where Accept likes others no better."""
+    """The media type of the answer: that of the request where Accept likes others no better.
+
+    JSON asked in JSON is never refused: much that sends it names some other type by habit.
+    """
     if accept in {"", "*/*"}:
         return given
     others = [each for each in SPOKEN if each == TYPE or formats.find(each)]
     wanted = preferred(accept, [given, *others])
+    if wanted is None and given == TYPE:
+        return given
     if wanted is None:
         raise NotAcceptable(f"expected Accept to name {', '.join(others)} or */*, got {accept!r}.")
     return wanted
