@@ -1,0 +1,31 @@
+"""python -m tests.soak [--server gunicorn|granian] [--minutes 10]: the long form of the soak."""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from models.registry import SHELF
+from tests.soak.changes import SOURCES
+from tests.soak.run import Plan, soak
+
+
+def main() -> int:
+    """Print what was found; returns 1 when an answer was not as promised."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--server", choices=("gunicorn", "granian"), default="gunicorn")
+    parser.add_argument("--minutes", type=int, default=10, help="of changes (default: 10)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        shipped = Path(folder) / "shipped"
+        for model in SOURCES:
+            shutil.copytree(SHELF / model / "1", shipped / model / "1")
+        plan = Plan(rounds=options.minutes, changing=60, quiet=6)
+        found = soak(Path(folder), shipped, options.server, plan)
+    print(f"{options.server}: {found}")
+    return 1 if found.refused or found.wrong or found.late else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""What happens to the registry during the soak, and which version may answer when."""
+
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from models.manifest import MANIFEST, TWIN, Manifest
+from models.publish import prune, publish, staging
+from models.registry import Registry
+from service.engines import load
+from tests.serving import ROW
+
+MODEL = "calories"
+SOURCES = ("calories", "deep", "linear")  # their answers differ, so a mixed-up one is seen
+
+
+@dataclass
+class Changes:
+    """Publishes, labels, damages, rolls back; `live` says from when to when a version may answer.
+
+    Times are of the monotonic clock. A span opens before its label is moved and closes after
+    the label has moved on.
+    """
+
+    registry: Registry
+    shipped: Registry
+    expected: dict[int, float] = field(default_factory=dict)  # version: kcal for ROW
+    live: list[tuple[int, float, float]] = field(default_factory=list)  # version, from, to
+    damaged: list[int] = field(default_factory=list)
+    done: int = 0
+    _open: dict[int, float] = field(default_factory=dict)
+    _answers: dict[str, float] = field(default_factory=dict)  # of SOURCES, to ROW
+
+    def start(self) -> None:
+        """Publish the first version."""
+        for source in SOURCES:
+            self._answers[source] = answer(self.shipped, self.shipped.manifest(source, 1))
+        self._publish()
+
+    def step(self) -> None:
+        """The next change of a cycle of ten."""
+        steps = (
+            self._publish,
+            self._publish,
+            self._publish_damaged,
+            self._rollback,
+            self._publish,
+            self._canary,
+            self._publish,
+            self._end_canary,
+            self._publish,
+            self._rollback,
+        )
+        steps[self.done % len(steps)]()
+        self.done += 1
+        prune(self.registry, MODEL, keep=6)
+
+    def spans(self) -> list[tuple[int, float, float]]:
+        """All spans, those that are open until the end of time."""
+        return [*self.live, *((version, since, np.inf) for version, since in self._open.items())]
+
+    def _publish(self, *, promote: bool = True) -> int:
+        source = self.shipped.folder(SOURCES[self.done % len(SOURCES)], 1)
+        manifest = Manifest.model_validate_json((source / MANIFEST).read_bytes())
+        began = time.monotonic()
+        with staging(self.registry, MODEL) as draft:
+            shutil.copytree(source, draft, dirs_exist_ok=True)
+            (draft / MANIFEST).unlink()
+            renamed = manifest.model_copy(update={"model": MODEL})
+            version = publish(self.registry, draft, renamed, promote=promote)
+        self.expected[version] = self._answers[manifest.model]
+        self._answering(began)
+        return version
+
+    def _publish_damaged(self) -> None:
+        """A version whose twin is not the one in its manifest, and `stable` pointed at it."""
+        good = self.registry.folder(MODEL, self.registry.labels(MODEL)["stable"])
+        with staging(self.registry, MODEL) as draft, self.registry.locked(MODEL):
+            version = self.registry.latest(MODEL) + 1
+            shutil.copytree(good, draft, dirs_exist_ok=True)
+            manifest = Manifest.model_validate_json((draft / MANIFEST).read_bytes())
+            renamed = manifest.model_copy(update={"version": version})
+            (draft / MANIFEST).write_text(renamed.model_dump_json())
+            (draft / TWIN).write_bytes((draft / TWIN).read_bytes()[:-1] + b"?")
+            draft.rename(self.registry.root / MODEL / str(version))
+        self.damaged.append(version)
+        self.registry.set_label(MODEL, "stable", version)
+
+    def _rollback(self) -> None:
+        began = time.monotonic()
+        self.registry.rollback(MODEL)
+        self._answering(began)
+
+    def _canary(self) -> None:
+        began = time.monotonic()
+        version = self._publish(promote=False)
+        self.registry.set_label(MODEL, "canary", version, percent=25)
+        self._answering(began)
+
+    def _end_canary(self) -> None:
+        began = time.monotonic()
+        self.registry.remove_label(MODEL, "canary")
+        self._answering(began)
+
+    def _answering(self, began: float) -> None:
+        """Open and close spans after a change of the labels that began at `began`."""
+        places = self.registry.placed(MODEL)
+        now = {at.version for label, at in places.items() if label == "stable" or at.percent}
+        for version in self._open.keys() - now:
+            self.live.append((version, self._open.pop(version), time.monotonic()))
+        for version in now:
+            self._open.setdefault(version, began)
+
+
+def answer(registry: Registry, manifest: Manifest) -> float:
+    """What a version answers to ROW, in kcal."""
+    row = np.array([[ROW[name] for name in manifest.input_names]], np.float32)
+    return float(load(registry, manifest, "litert").predict(row)[0][0])
+
+
+def copy_shipped(shipped: Path, root: Path) -> Registry:
+    """A registry beside the shipped one, with the other models in it and without MODEL."""
+    shutil.copytree(shipped, root, ignore=shutil.ignore_patterns(MODEL))
+    return Registry(root)

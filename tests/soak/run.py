@@ -1,0 +1,171 @@
+"""Run the service under load, with changes and without, and judge what was answered."""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.registry import Registry
+from tests.serving import PATIENCE, ROOT, Server, await_, running
+from tests.soak.changes import Changes, copy_shipped
+
+POLL = 0.5  # seconds between two looks at the registry
+GRACE = 1.0  # seconds a worker may need beyond that to load a version, on a busy machine
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Rounds of changes every `every` seconds for `changing` seconds, then `quiet` seconds."""
+
+    rounds: int
+    changing: float
+    quiet: float
+    every: float = 2.0
+    workers: int = 4
+    connections: int = 16
+    pause: float = 0.02
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a soak found; times in seconds, memory in MB a worker."""
+
+    requests: int
+    changes: int
+    versions: int
+    refused: int
+    wrong: int
+    late: int
+    lag: float
+    p99_quiet: float
+    p99_changing: float
+    memory: tuple[float, ...]
+    states: dict[str, int]
+
+    def __str__(self) -> str:
+        ratio = self.p99_changing / self.p99_quiet
+        memory = " ".join(f"{each:.1f}" for each in self.memory)
+        return (
+            f"{self.requests} requests, {self.changes} changes, {self.versions} versions answered\n"
+            f"not 200: {self.refused}; another version's number: {self.wrong}; "
+            f"by a version that was not live: {self.late}\n"
+            f"a version last answered {self.lag:.2f} s after its label had moved on\n"
+            f"p99 {1000 * self.p99_quiet:.1f} ms quiet, {1000 * self.p99_changing:.1f} ms while "
+            f"versions change: {ratio:.2f} times\n"
+            f"memory of the largest worker after each round: {memory} MB\n"
+            f"at the end: {self.states}"
+        )
+
+
+def soak(folder: Path, shipped: Path, server: str, plan: Plan) -> Findings:
+    """Start `server` on a registry of its own and put it through the plan."""
+    changes = Changes(copy_shipped(shipped, folder / "registry"), Registry(shipped))
+    changes.start()
+    settings: dict[str, Any] = {
+        "server": server,
+        "workers": plan.workers,
+        "registry": changes.registry.root,
+        "poll_seconds": POLL,
+    }
+    out = folder / "samples.txt"
+    quiet: list[tuple[float, float]] = []
+    memory = []
+    with running(folder, **settings) as service:
+        with loaded(service.port, plan, out):
+            for _ in range(plan.rounds):
+                change(changes, plan)
+                time.sleep(POLL + GRACE)
+                began = time.monotonic()
+                time.sleep(plan.quiet)
+                quiet.append((began, time.monotonic()))
+                memory.append(max(map(resident, service.workers())))
+        states = count_states(service)
+    return judge(np.loadtxt(out, ndmin=2), changes, quiet, tuple(memory), states)
+
+
+def change(changes: Changes, plan: Plan) -> None:
+    """Change the registry at a steady beat."""
+    until = time.monotonic() + plan.changing
+    while (began := time.monotonic()) < until:
+        changes.step()
+        time.sleep(max(0.0, began + plan.every - time.monotonic()))
+
+
+@contextmanager
+def loaded(port: int, plan: Plan, out: Path) -> Iterator[None]:
+    """Load from another process, so that it does not wait for this one."""
+    arguments = map(str, (port, plan.connections, plan.pause, out))
+    command = [sys.executable, "-m", "tests.soak.load", *arguments]
+    process = subprocess.Popen(command, cwd=ROOT)
+    try:
+        time.sleep(1)  # Python starts, and each worker meets its first requests
+        yield
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()
+
+
+def judge(
+    samples: NDArray[np.float64],
+    changes: Changes,
+    quiet: list[tuple[float, float]],
+    memory: tuple[float, ...],
+    states: dict[str, int],
+) -> Findings:
+    """Hold each answer against the spans in which its version was live."""
+    began, ended, status, version, calories = samples.T
+    answered = status == 200
+    expected = np.array([changes.expected.get(int(v), np.nan) for v in version])
+    wrong = answered & ~(np.abs(calories - expected) < 1e-3)
+    behind = np.full(len(samples), np.inf)  # seconds after its version's last span
+    for which, since, until in changes.spans():
+        inside = (version == which) & (ended >= since)
+        behind[inside] = np.minimum(behind[inside], np.maximum(0, began[inside] - until))
+    late = answered & (behind > POLL + GRACE)
+    still = np.any([(began >= since) & (ended <= until) for since, until in quiet], axis=0)
+    seconds = ended - began
+    return Findings(
+        requests=len(samples),
+        changes=changes.done,
+        versions=len(np.unique(version[answered])),
+        refused=int((~answered).sum()),
+        wrong=int(wrong.sum()),
+        late=int(late.sum()),
+        lag=float(behind[answered & np.isfinite(behind)].max()),
+        p99_quiet=float(np.percentile(seconds[still], 99)),
+        p99_changing=float(np.percentile(seconds[~still], 99)),
+        memory=memory,
+        states=states,
+    )
+
+
+def resident(pid: int) -> float:
+    """The resident memory of a process, in MB."""
+    [kilobytes] = re.findall(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(kilobytes) * 1024 / 1e6
+
+
+def count_states(service: Server) -> dict[str, int]:
+    """How many versions are in which state, once nothing is loading or unloading any more."""
+    import requests  # noqa: PLC0415  the load process does without it
+
+    counted: dict[str, int] = {}
+
+    def settled() -> bool:
+        model = requests.get(f"{service.url}/models/calories", timeout=PATIENCE).json()
+        states = [version["state"] for version in model["versions"]]
+        counted.clear()
+        counted.update({state: states.count(state) for state in sorted(set(states))})
+        return not counted.keys() & {"loading", "unloading"}
+
+    await_(settled, "what is not served any more has been let go")
+    return counted
