@@ -1,15 +1,23 @@
 """A small client of the native API; on the command line, python -m service.client 5 1 2."""
 
 import argparse
+import random
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
 
 URL = "http://127.0.0.1:8000"
 INPUTS = ("sugar", "fiber", "protein")
+BUSY = frozenset({429, 503})  # the service asks to come again
+
+Row = Mapping[str, float]
+Sleep = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,27 @@ class Prediction:
     version: int
 
 
+@dataclass(frozen=True)
+class Columns:
+    """Answers to n rows, a list of n for each figure of a Prediction."""
+
+    calories: list[float]
+    lower: list[float]
+    upper: list[float]
+    in_range: list[bool]
+    model: str
+    version: int
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model: the version of each label, and the state of each version."""
+
+    name: str
+    labels: dict[str, int]
+    states: dict[int, str]
+
+
 class Refused(Exception):
     """The service answered with an error; the text is its own sentence."""
 
@@ -32,40 +61,101 @@ class Refused(Exception):
         super().__init__(detail)
 
 
-class Client:
-    """Asks one service, over one kept connection; `timeout` is in seconds."""
+@dataclass(frozen=True)
+class Retries:
+    """How often a request is sent again, and how long one waits for it, in seconds.
 
-    def __init__(self, url: str = URL, timeout: float = 10.0) -> None:
+    Again is asked after 429, 503 and a lost connection: a prediction changes nothing. The wait
+    is what Retry-After says, else a random part of `first`, doubled each time, so that many
+    clients do not come back at once. A service that asks for more than `longest` is not asked.
+    """
+
+    times: int = 3
+    first: float = 0.2
+    longest: float = 10.0
+
+    def waits(self) -> Iterator[float]:
+        """The waits between the attempts."""
+        for attempt in range(self.times):
+            yield random.uniform(0.5, 1) * min(self.longest, self.first * 2**attempt)  # noqa: S311
+
+
+class Client:
+    """Asks one service, over kept connections; `timeout` is in seconds.
+
+    `choice` in its methods is `model`, `version` or `label`. They raise Refused, or requests'
+    own errors when the service cannot be reached.
+    """
+
+    def __init__(
+        self,
+        url: str = URL,
+        timeout: float = 10.0,
+        headers: Mapping[str, str] | None = None,
+        retries: Retries = Retries(),
+        sleep: Sleep = time.sleep,
+    ) -> None:
         self._url = url.rstrip("/")
         self._timeout = timeout
+        self._retries = retries
+        self._sleep = sleep
         self._session = requests.Session()
+        self._session.headers.update(headers or {})
 
-    def predict(self, grams: dict[str, float], **choice: str | int) -> Prediction:
-        """Predict one row, such as {"sugar": 5, "fiber": 1, "protein": 2}.
+    def predict(self, grams: Row, **choice: str | int) -> Prediction:
+        """Predict one row, such as {"sugar": 5, "fiber": 1, "protein": 2}."""
+        return Prediction(**self._ask("POST", "/predict", json=grams, params=choice))
 
-        `choice` is `model`, `version` or `label`. Raises Refused, or requests' own errors
-        when the service cannot be reached.
-        """
-        answer = self._session.post(
-            f"{self._url}/predict", json=grams, params=choice, timeout=self._timeout
-        )
-        if not answer.ok:
-            raise Refused(answer.status_code, _detail(answer))
-        return Prediction(**answer.json())
+    def predict_rows(self, rows: Sequence[Row], **choice: str | int) -> list[Prediction]:
+        """Predict many rows, all by one version."""
+        answer = self._ask("POST", "/predict", json=rows, params=choice)
+        predictions = answer.pop("predictions")
+        return [Prediction(**each, **answer) for each in predictions]
+
+    def predict_columns(
+        self, columns: Mapping[str, Sequence[float]], **choice: str | int
+    ) -> Columns:
+        """Predict rows given as columns, all of one length: what is quickest for many."""
+        return Columns(**self._ask("POST", "/predict", json=columns, params=choice))
+
+    def models(self) -> list[Served]:
+        """What is served, with the labels and the state of each version."""
+        return [
+            Served(
+                model["name"],
+                model["labels"],
+                {each["version"]: each["state"] for each in model["versions"]},
+            )
+            for model in self._ask("GET", "/models")["models"]
+        ]
+
+    def _ask(self, method: str, path: str, **request: Any) -> Any:
+        """The JSON of the first answer that is none of BUSY; raises Refused for an error."""
+        for wait in self._retries.waits():
+            try:
+                answer = self._send(method, path, **request)
+            except requests.ConnectionError:
+                self._sleep(wait)
+                continue
+            asked = _retry_after(answer)
+            if answer.status_code not in BUSY or (asked or 0) > self._retries.longest:
+                return _content(answer)
+            self._sleep(wait if asked is None else asked)
+        return _content(self._send(method, path, **request))
+
+    def _send(self, method: str, path: str, **request: Any) -> requests.Response:
+        return self._session.request(method, self._url + path, timeout=self._timeout, **request)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print one prediction; returns 1, with a sentence, when there is none."""
-    parser = argparse.ArgumentParser(prog="python -m service.client", description=__doc__)
-    parser.add_argument("grams", type=float, nargs="+", help="sugar, fiber and protein a serving")
-    parser.add_argument("--url", default=URL, help=f"default: {URL}")
-    parser.add_argument("--model", default="calories", help="default: calories")
-    options = parser.parse_args(arguments)
-    if len(options.grams) > len(INPUTS):
-        parser.error(f"expected at most {len(INPUTS)} numbers: {', '.join(INPUTS)}")
+    options = _options(arguments)
     grams = dict(zip(INPUTS, options.grams, strict=False))
+    choice = {name: getattr(options, name) for name in ("model", "version", "label")}
+    headers = {"X-API-Key": options.key} if options.key else {}
+    client = Client(options.url, options.timeout, headers)
     try:
-        found = Client(options.url).predict(grams, model=options.model)
+        found = client.predict(grams, **{k: value for k, value in choice.items() if value})
     except Refused as error:
         print(f"client: {error}", file=sys.stderr)
     except requests.ConnectionError:
@@ -80,6 +170,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 0
     return 1
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m service.client", description=__doc__)
+    parser.add_argument("grams", type=float, nargs="+", help="sugar, fiber and protein a serving")
+    parser.add_argument("--url", default=URL, help=f"default: {URL}")
+    parser.add_argument("--model", default="calories", help="default: calories")
+    parser.add_argument("--version", type=int, help="default: what `stable` names")
+    parser.add_argument("--label", help="such as canary")
+    parser.add_argument("--key", help="sent as X-API-Key, where the service asks for one")
+    parser.add_argument("--timeout", type=float, default=10.0, help="seconds (default: 10)")
+    options = parser.parse_args(arguments)
+    if len(options.grams) > len(INPUTS):
+        parser.error(f"expected at most {len(INPUTS)} numbers: {', '.join(INPUTS)}")
+    return options
+
+
+def _retry_after(answer: requests.Response) -> float | None:
+    """The seconds of a Retry-After header, which may be a number or a date (RFC 9110, 10.2.3)."""
+    value = answer.headers.get("Retry-After", "")
+    if value.isdecimal():
+        return float(value)
+    try:
+        at = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+
+
+def _content(answer: requests.Response) -> Any:
+    if not answer.ok:
+        raise Refused(answer.status_code, _detail(answer))
+    return answer.json()
 
 
 def _detail(answer: requests.Response) -> str:

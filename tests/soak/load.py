@@ -50,15 +50,16 @@ async def keep_asking(port: int, pause: float, stop: asyncio.Event, samples: lis
             samples.append((began, time.monotonic(), 0, 0, 0.0))
 
 
-async def main(port: int, connections: int, pause: float, out: Path) -> None:
+async def ask_all(port: int, connections: int, pause: float) -> list[Sample]:
     """Ask over all connections until SIGTERM."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     samples: list[Sample] = []
     await asyncio.gather(*(keep_asking(port, pause, stop, samples) for _ in range(connections)))
-    out.write_text("".join(f"{' '.join(map(repr, sample))}\n" for sample in samples))
+    return samples
 
 
 if __name__ == "__main__":
     _, port, connections, pause, out = sys.argv
-    asyncio.run(main(int(port), int(connections), float(pause), Path(out)))
+    samples = asyncio.run(ask_all(int(port), int(connections), float(pause)))
+    Path(out).write_text("".join(f"{' '.join(map(repr, sample))}\n" for sample in samples))

@@ -1,0 +1,166 @@
+"""The client, against a small server that answers what it is told to."""
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import requests
+
+from service.client import Client, Refused, Retries
+from tests.serving import ROW, Server, free_port, running
+
+ANSWER = {
+    "calories": 106.7,
+    "lower": 86.3,
+    "upper": 127.0,
+    "in_range": True,
+    "model": "calories",
+    "version": 1,
+}
+Told = tuple[int, dict[str, str]]
+
+
+class Scripted(ThreadingHTTPServer):
+    """Answers with the statuses and headers in `script`, then with 200."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.script: list[Told] = []
+        self.seen: list[dict[str, str]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Scripted
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.server.seen.append(dict(self.headers))
+        status, headers = self.server.script.pop(0) if self.server.script else (200, {})
+        body = json.dumps(ANSWER if status == 200 else {"detail": "Come again."}).encode()
+        self.send_response(status)
+        for name, value in {**headers, "content-length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  its name there
+        pass
+
+
+@pytest.fixture
+def scripted() -> Iterator[Scripted]:
+    with Scripted() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def slept() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def client(scripted: Scripted, slept: list[float]) -> Client:
+    return Client(scripted.url, sleep=slept.append)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, shipped_root: object) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("client"), registry=shipped_root) as server:
+        yield server
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_service_is_asked_again_when_it_said(
+    client: Client, scripted: Scripted, slept: list[float], status: int
+) -> None:
+    scripted.script = [(status, {"Retry-After": "2"})]
+    assert client.predict(ROW).calories == 106.7
+    assert slept == [2]
+
+
+def test_a_date_in_retry_after_is_understood(
+    client: Client, scripted: Scripted, slept: list[float]
+) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=5)
+    scripted.script = [(503, {"Retry-After": format_datetime(soon, usegmt=True)})]
+    client.predict(ROW)
+    assert 0 <= slept[0] <= 5
+
+
+def test_without_retry_after_the_waits_grow_and_are_bounded() -> None:
+    waits = list(Retries(times=8, first=1, longest=10).waits())
+    assert [
+        0.5 * w <= wait <= w for wait, w in zip(waits, (1, 2, 4, 8, 10, 10, 10, 10), strict=True)
+    ]
+
+
+def test_a_service_that_asks_for_too_long_a_wait_is_not_asked_again(
+    client: Client, scripted: Scripted, slept: list[float]
+) -> None:
+    scripted.script = [(503, {"Retry-After": "3600"})]
+    with pytest.raises(Refused, match="Come again"):
+        client.predict(ROW)
+    assert slept == []
+
+
+def test_asking_again_comes_to_an_end(
+    client: Client, scripted: Scripted, slept: list[float]
+) -> None:
+    scripted.script = [(503, {})] * 10
+    with pytest.raises(Refused) as refused:
+        client.predict(ROW)
+    assert refused.value.status == 503
+    assert len(slept) == 3
+
+
+@pytest.mark.parametrize("status", [400, 404, 422, 500])
+def test_what_would_be_refused_again_is_not_asked_again(
+    client: Client, scripted: Scripted, slept: list[float], status: int
+) -> None:
+    scripted.script = [(status, {})]
+    with pytest.raises(Refused):
+        client.predict(ROW)
+    assert slept == []
+
+
+def test_a_lost_connection_is_tried_again_and_then_told(slept: list[float]) -> None:
+    client = Client(f"http://127.0.0.1:{free_port()}", sleep=slept.append)
+    with pytest.raises(requests.ConnectionError):
+        client.predict(ROW)
+    assert len(slept) == 3
+
+
+def test_headers_go_with_every_request(scripted: Scripted) -> None:
+    Client(scripted.url, headers={"X-Canary-Key": "anna"}).predict(ROW)
+    assert scripted.seen[0]["X-Canary-Key"] == "anna"
+
+
+def test_rows_and_columns_are_answered_as_each_row_alone(service: Server) -> None:
+    client = Client(service.url)
+    other = {"sugar": 12.0, "fiber": 0.0, "protein": 1.0}
+    each = [client.predict(ROW), client.predict(other)]
+    columns = client.predict_columns({name: [ROW[name], other[name]] for name in ROW})
+    assert client.predict_rows([ROW, other]) == each
+    assert columns.calories == [one.calories for one in each]
+
+
+def test_a_model_can_be_chosen(service: Server) -> None:
+    assert Client(service.url).predict({"sugar": 5}, model="linear-unit").model == "linear-unit"
+
+
+def test_the_models_are_told_with_labels_and_states(service: Server) -> None:
+    calories = Client(service.url).models()[0]
+    assert (calories.name, calories.labels) == ("calories", {"stable": 1})
+    assert calories.states == {1: "loaded"}
