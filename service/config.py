@@ -29,8 +29,8 @@ class Settings(BaseSettings):
     """The port to listen on."""
 
     server: Literal["gunicorn", "granian"] = "gunicorn"
-    """The HTTP server. Granian takes a third of the processor time; gunicorn is the one whose
-    reload on SIGHUP loses no request."""
+    """The HTTP server. Granian takes a third of the processor time; only gunicorn
+    looks at the registry on SIGHUP without losing a connection."""
 
     workers: int = Field(2, ge=1, le=256)
     """Worker processes; one a core is a good start."""

@@ -1,11 +1,13 @@
 """gunicorn's configuration, from Settings."""
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from service.config import Settings
 
 if TYPE_CHECKING:
+    from gunicorn.arbiter import Arbiter
     from gunicorn.workers.base import Worker
 
 settings = Settings()
@@ -33,10 +35,25 @@ control_socket_disable = True
 # No max_requests: nothing leaks, and a worker that goes takes its connections with it.
 
 
-def post_worker_init(worker: "Worker") -> None:
-    """Print the banner when the first worker can answer."""
-    if worker.age == 1:
-        from service import wsgi  # noqa: PLC0415  only a worker loads the models
-        from service.banner import banner  # noqa: PLC0415
+def when_ready(server: "Arbiter") -> None:
+    """SIGHUP lets every worker look at the registry now.
 
+    gunicorn's own reload would replace the workers, and a kept connection that is closed
+    between two requests loses the second. SIGURG is the signal that does nothing to a worker
+    that is not listening yet.
+    """
+
+    def look() -> None:
+        server.kill_workers(signal.SIGURG)
+
+    server.handle_hup = look  # type: ignore[method-assign]
+
+
+def post_worker_init(worker: "Worker") -> None:
+    """Listen for SIGURG, and print the banner when the first worker can answer."""
+    from service import wsgi  # noqa: PLC0415  only a worker loads the models
+    from service.banner import banner  # noqa: PLC0415
+
+    signal.signal(signal.SIGURG, lambda *_: wsgi.host.look())
+    if worker.age == 1:
         print(banner(wsgi.settings, wsgi.host), flush=True)

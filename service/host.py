@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from queue import Empty, SimpleQueue
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -33,7 +34,7 @@ class Host:
         self._stamps: dict[str, Stamp] = {}  # of each model as it was last looked into
         self._tried: dict[str, dict[int, Stamp]] = {}  # of each version as it loaded or failed
         self._trouble: dict[str, str] = {}
-        self._stop = threading.Event()
+        self._looks: SimpleQueue[bool] = SimpleQueue()  # unlike an Event, safe in a signal handler
 
     def find(
         self, model: str, version: int | None = None, label: str | None = None, key: str = ""
@@ -96,7 +97,7 @@ class Host:
         """Refresh every so many seconds in a thread of its own, until `close`."""
 
         def run() -> None:
-            while not self._stop.wait(seconds):  # a monotonic wait: the clock may be set back
+            while self._await_look(seconds):
                 try:
                     self.refresh()
                 except Exception:
@@ -104,9 +105,20 @@ class Host:
 
         threading.Thread(target=run, name="follow-registry", daemon=True).start()
 
+    def look(self) -> None:
+        """Let the following thread refresh at once; may be called by a signal handler."""
+        self._looks.put(True)
+
     def close(self) -> None:
         """Stop following."""
-        self._stop.set()
+        self._looks.put(False)
+
+    def _await_look(self, seconds: float) -> bool:
+        """Wait by the monotonic clock, which nobody sets back; False when it is over."""
+        try:
+            return self._looks.get(timeout=seconds)
+        except Empty:
+            return True
 
     def _repaired(self, model: str) -> bool:
         """Whether the files of a version that failed are other files now."""

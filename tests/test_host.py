@@ -1,16 +1,20 @@
 """The host: it follows the registry, and what was served goes on whatever happens there."""
 
+import os
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from models.publish import import_version
+from models.manifest import Manifest
+from models.publish import import_version, prune
 from models.registry import Registry
 from service.errors import NotFound, NotLoaded
 from service.host import Host
-from service.policy import Policy
+from service.policy import Policy, parse
 from tests.serving import await_
+from tests.soak.run import resident
 
 
 @pytest.fixture
@@ -57,6 +61,16 @@ def test_following_finds_a_new_version_by_itself(
 ) -> None:
     host.follow(seconds=0.01)
     publish_again(shelf, shipped)
+    await_(lambda: host.find("calories").version == 2, "version 2 is served")
+    host.close()
+
+
+def test_a_call_to_look_does_not_wait_for_the_next_poll(
+    host: Host, shelf: Registry, shipped: Registry
+) -> None:
+    host.follow(seconds=3600)
+    publish_again(shelf, shipped)
+    host.look()
     await_(lambda: host.find("calories").version == 2, "version 2 is served")
     host.close()
 
@@ -147,3 +161,203 @@ def test_the_only_version_being_damaged_is_said(shelf: Registry) -> None:
     host.refresh()
     with pytest.raises(NotLoaded, match="is not the file that was published"):
         host.find("calories")
+
+
+def states(host: Host) -> dict[int, str]:
+    return {version: state for version, (state, _) in host.model("calories").versions().items()}
+
+
+def test_an_old_version_is_unloading_until_its_last_request_ends(
+    host: Host, shelf: Registry, shipped: Registry
+) -> None:
+    held = host.find("calories")
+    for _ in range(2):
+        publish_again(shelf, shipped)
+    host.refresh()
+    assert states(host) == {1: "unloading", 2: "loaded", 3: "loaded"}
+    engine = weakref.ref(held.engine)
+    del held
+    assert engine() is None
+    assert states(host) == {2: "loaded", 3: "loaded"}
+
+
+def test_a_version_is_loading_until_it_is_swapped_in(
+    host: Host, shelf: Registry, shipped: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def look(_: object) -> None:
+        seen.append((states(host), host.find("calories").version))
+
+    publish_again(shelf, shipped)
+    monkeypatch.setattr("service.host._warm_up", look)
+    host.refresh()
+    assert seen == [({1: "loaded", 2: "loading"}, 1)]
+
+
+def test_a_failed_version_tells_its_reason(host: Host, shelf: Registry, shipped: Registry) -> None:
+    damage(shelf, publish_again(shelf, shipped))
+    host.refresh()
+    state, reason = host.model("calories").versions()[2]
+    assert state == "failed"
+    assert "is not the file that was published" in reason
+
+
+def test_a_failed_version_is_not_tried_again_until_its_files_change(
+    host: Host, shelf: Registry, shipped: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+    verify = shelf.verify
+
+    def count(model: str, version: int) -> Manifest:
+        tried.append(version)
+        return verify(model, version)
+
+    monkeypatch.setattr(shelf, "verify", count)
+    twin = damage(shelf, publish_again(shelf, shipped))
+    for _ in range(3):
+        host.refresh()
+    publish_again(shelf, shipped)
+    host.refresh()
+    assert tried == [2, 3]
+    twin.touch()
+    host.refresh()
+    assert tried == [2, 3, 2]
+
+
+def test_a_version_that_was_replaced_on_disk_is_loaded_anew(host: Host, shelf: Registry) -> None:
+    before = host.find("calories")
+    manifest = shelf.folder("calories", 1) / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"source": "', '"source": "the same '))
+    host.refresh()
+    assert host.find("calories").manifest.data.source.startswith("the same ")
+    assert host.find("calories") is not before
+
+
+def test_a_loaded_version_that_is_damaged_on_disk_goes_on_and_tells(
+    host: Host, shelf: Registry
+) -> None:
+    damage(shelf, 1)
+    (shelf.folder("calories", 1) / "manifest.json").touch()
+    before = host.find("calories")
+    host.refresh()
+    assert host.find("calories") is before
+    state, reason = host.model("calories").versions()[1]
+    assert state == "loaded"
+    assert "is not the file that was published" in reason
+
+
+def test_a_model_that_is_gone_and_back_is_served_again(host: Host, shelf: Registry) -> None:
+    folder = shelf.root / "calories"
+    folder.rename(shelf.root / ".away")
+    host.refresh()
+    with pytest.raises(NotFound):
+        host.find("calories")
+    (shelf.root / ".away").rename(folder)
+    host.refresh()
+    assert host.find("calories").version == 1
+
+
+def test_an_idle_look_reads_no_manifest(
+    host: Host, shelf: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf, "manifest", None)
+    monkeypatch.setattr(shelf, "placed", None)
+    host.refresh()
+
+
+def test_named_versions_are_loaded_and_a_missing_one_says_so(
+    shelf: Registry, shipped: Registry
+) -> None:
+    for _ in range(3):
+        publish_again(shelf, shipped)
+    host = Host(shelf, "litert", parse("calories=2,9"))
+    host.refresh()
+    assert states(host) == {2: "loaded", 4: "loaded", 9: "failed"}
+    assert "has no version 9" in host.model("calories").failures[9]
+
+
+def test_a_hundred_swaps_leave_the_memory_where_it_was(
+    host: Host, shelf: Registry, shipped: Registry
+) -> None:
+    rows = np.ones((1, 3), np.float32)
+
+    def swap() -> None:
+        publish_again(shelf, shipped)
+        host.refresh()
+        host.find("calories").engine.predict(rows)
+        prune(shelf, "calories", keep=2)
+
+    for _ in range(20):
+        swap()
+    before = resident(os.getpid())
+    for _ in range(100):
+        swap()
+    # A version in memory takes 0.5 MB: a hundred that were kept would be seen.
+    assert resident(os.getpid()) - before < 10
+
+
+@pytest.fixture
+def canary(host: Host, shelf: Registry, shipped: Registry) -> Host:
+    """Version 1 is stable, version 2 is the canary of a quarter of the requests."""
+    publish_again(shelf, shipped, promote=False)
+    shelf.set_label("calories", "canary", 2, percent=25)
+    host.refresh()
+    return host
+
+
+def share(host: Host, keys: list[str]) -> float:
+    return sum(host.find("calories", key=key).version == 2 for key in keys) / len(keys)
+
+
+PEOPLE = [f"person-{n}" for n in range(4000)]
+
+
+@pytest.mark.parametrize("keys", [PEOPLE, [""] * 4000], ids=["by key", "by chance"])
+def test_a_canary_takes_its_share(canary: Host, keys: list[str]) -> None:
+    assert 0.2 < share(canary, keys) < 0.3  # five standard deviations to either side are 0.034
+
+
+def test_a_key_keeps_its_version_in_every_process(canary: Host) -> None:
+    assert {canary.find("calories", key="anna").version for _ in range(20)} == {1}
+    assert {canary.find("calories", key="emil").version for _ in range(20)} == {2}
+
+
+def test_a_larger_share_keeps_those_it_had(canary: Host, shelf: Registry) -> None:
+    had = [key for key in PEOPLE if canary.find("calories", key=key).version == 2]
+    shelf.set_label("calories", "canary", 2, percent=50)
+    canary.refresh()
+    assert share(canary, had) == 1
+
+
+def test_a_canary_of_100_percent_takes_all(canary: Host, shelf: Registry) -> None:
+    shelf.set_label("calories", "canary", 2, percent=100)
+    canary.refresh()
+    assert share(canary, [*PEOPLE, ""]) == 1
+
+
+def test_a_request_that_chooses_is_no_canarys(canary: Host) -> None:
+    for key in PEOPLE[:100]:
+        assert canary.find("calories", version=1, key=key).version == 1
+        assert canary.find("calories", label="stable", key=key).version == 1
+
+
+def test_an_answer_by_a_share_is_told_apart(canary: Host) -> None:
+    assert canary.find("calories", key="emil").label == "canary"
+    assert canary.find("calories", key="anna").label == ""
+    assert canary.find("calories", label="canary").label == ""
+
+
+def test_a_canary_that_cannot_be_loaded_leaves_the_requests_to_stable(
+    host: Host, shelf: Registry, shipped: Registry
+) -> None:
+    damage(shelf, publish_again(shelf, shipped, promote=False))
+    shelf.set_label("calories", "canary", 2, percent=100)
+    host.refresh()
+    assert host.find("calories").version == 1
+
+
+def test_a_removed_canary_answers_no_more(canary: Host, shelf: Registry) -> None:
+    shelf.remove_label("calories", "canary")
+    canary.refresh()
+    assert share(canary, PEOPLE) == 0

@@ -60,6 +60,18 @@ def test_label_moves_a_label(shelf: Registry) -> None:
     assert shelf.labels("half")["canary"] == 1
 
 
+def test_a_label_takes_and_loses_a_share(
+    shelf: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert models(shelf, "label", "half", "canary", "1", "--percent", "5") == 0
+    assert models(shelf, "list") == 0
+    assert models(shelf, "unlabel", "half", "canary") == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "half: canary is version 1, for 5 % of the requests"
+    assert said[1].endswith("canary(5%)")
+    assert said[-1] == "half: canary is removed"
+
+
 def test_rollback_moves_stable_back(shelf: Registry, capsys: pytest.CaptureFixture[str]) -> None:
     assert models(shelf, "rollback", "half") == 0
     assert capsys.readouterr().out == "half: stable is version 1 again\n"
@@ -79,7 +91,13 @@ def test_import_publishes_a_copy(shelf: Registry, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("show", "bread"), ("label", "half", "canary", "9"), ("import", "/nowhere/half/1")],
+    [
+        ("show", "bread"),
+        ("label", "half", "canary", "9"),
+        ("label", "half", "canary", "1", "--percent", "0"),
+        ("unlabel", "half", "stable"),
+        ("import", "/nowhere/half/1"),
+    ],
 )
 def test_what_is_not_there_is_one_sentence(
     shelf: Registry, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]

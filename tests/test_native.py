@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from werkzeug.test import Client, TestResponse
 
+from models.publish import import_version
 from models.registry import Registry
 from service.app import create_host
 from service.config import Settings
@@ -284,3 +285,41 @@ def test_health_readiness_and_version_answer(client: Client) -> None:
     assert client.get("/healthz").get_json() == {"status": "ok"}
     assert client.get("/readyz").get_json() == {"status": "ready"}
     assert set(client.get("/version").get_json()) == {"service", "python"}
+
+
+@pytest.fixture
+def canary(registry: Registry, shipped: Registry) -> Iterator[Client]:
+    """`deep`: version 1 is stable, version 2 is the canary of half the requests."""
+    for _ in range(2):
+        import_version(registry, shipped.folder("deep", 1), promote=False)
+    registry.set_label("deep", "canary", 2, percent=50)
+    settings = Settings(registry=registry.root, default_model="deep")
+    host = create_host(settings)
+    yield both_ways(settings, host)
+    host.close()
+
+
+def test_a_canary_shows_in_the_version_and_in_a_header(canary: Client) -> None:
+    for key in map(str, range(40)):
+        answers = [
+            canary.post("/predict", json=ROW, headers={"X-Canary-Key": key}) for _ in range(2)
+        ]
+        versions = {answer.get_json()["version"] for answer in answers}
+        labels = {answer.headers.get("X-Model-Label") for answer in answers}
+        assert (versions, labels) in [({1}, {None}), ({2}, {"canary"})]
+
+
+def test_the_models_tell_the_shares(canary: Client) -> None:
+    model = canary.get("/models/deep").get_json()
+    assert (model["labels"], model["shares"]) == ({"stable": 1, "canary": 2}, {"canary": 50})
+
+
+def test_a_failed_version_is_told_with_its_reason(registry: Registry, shipped: Registry) -> None:
+    import_version(registry, shipped.folder("deep", 1))
+    import_version(registry, shipped.folder("deep", 1))
+    (registry.folder("deep", 2) / "model.tflite").write_bytes(b"?")
+    settings = Settings(registry=registry.root, default_model="deep")
+    client = both_ways(settings, create_host(settings))
+    [loaded, failed] = client.get("/models/deep").get_json()["versions"]
+    assert (loaded["state"], failed["state"]) == ("loaded", "failed")
+    assert "model.tflite is not the file that was published" in failed["reason"]

@@ -1,10 +1,13 @@
 """The registry: versions, labels and their history."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
+from models.labels import Place
 from models.publish import prune
 from models.registry import BrokenVersion, NotInRegistry, Registry, RegistryError
 from tests.conftest import Publish
@@ -88,6 +91,126 @@ def test_a_label_cannot_name_a_version_that_is_not_there(
     publish_text()
     with pytest.raises(NotInRegistry, match="no version 9"):
         registry.set_label("half", "canary", 9)
+
+
+@pytest.fixture
+def two(registry: Registry, publish_text: Publish) -> Registry:
+    """`half` with versions 1 and 2, the second stable."""
+    publish_text()
+    publish_text()
+    return registry
+
+
+def test_a_label_can_take_a_share(two: Registry) -> None:
+    two.set_label("half", "canary", 1, percent=5)
+    assert two.placed("half") == {"stable": Place(2), "canary": Place(1, 5)}
+    assert two.labels("half") == {"stable": 2, "canary": 1}
+
+
+def test_a_label_that_is_set_without_a_share_loses_it(two: Registry) -> None:
+    two.set_label("half", "canary", 1, percent=5)
+    two.set_label("half", "canary", 2)
+    assert two.placed("half")["canary"] == Place(2)
+
+
+def test_publishing_leaves_the_shares(two: Registry, publish_text: Publish) -> None:
+    two.set_label("half", "canary", 1, percent=5)
+    publish_text()
+    assert two.placed("half") == {"stable": Place(3), "canary": Place(1, 5)}
+
+
+def test_a_rollback_moves_a_label_with_its_share(two: Registry) -> None:
+    two.set_label("half", "canary", 1)
+    two.set_label("half", "canary", 2, percent=5)
+    two.rollback("half", "canary")
+    assert two.placed("half")["canary"] == Place(1, 5)
+
+
+@pytest.mark.parametrize("percent", [0, -1, 100.1, float("nan"), float("inf")])
+def test_a_share_that_cannot_be_is_refused(two: Registry, percent: float) -> None:
+    with pytest.raises(RegistryError, match="more than 0 and at most 100 percent"):
+        two.set_label("half", "canary", 1, percent=percent)
+    assert two.labels("half") == {"stable": 2}
+
+
+def test_shares_of_more_than_100_percent_together_are_refused(two: Registry) -> None:
+    two.set_label("half", "canary", 1, percent=60)
+    with pytest.raises(RegistryError, match="more than 100 percent together: canary 60, other 41"):
+        two.set_label("half", "other", 1, percent=41)
+
+
+def test_stable_takes_no_share(two: Registry) -> None:
+    with pytest.raises(RegistryError, match="give it no percent"):
+        two.set_label("half", "stable", 1, percent=5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"canary": {"version": 1}}',
+        '{"canary": {"version": 1, "percent": 101}}',
+        '{"canary": {"version": true, "percent": 5}}',
+        '{"canary": {"version": 1, "percent": "5"}}',
+        '{"canary": {"version": 1, "percent": NaN}}',
+        '{"canary": {"version": 1, "percent": 5, "colour": "red"}}',
+        '{"stable": {"version": 1, "percent": 5}}',
+    ],
+)
+def test_a_wrong_share_in_labels_json_names_the_file(two: Registry, text: str) -> None:
+    (two.root / "half" / "labels.json").write_text(text)
+    with pytest.raises(RegistryError, match=r"labels\.json"):
+        two.labels("half")
+
+
+def test_a_label_can_be_removed(two: Registry) -> None:
+    two.set_label("half", "canary", 1, percent=5)
+    two.remove_label("half", "canary")
+    assert two.labels("half") == {"stable": 2}
+    assert two.rollback("half") == 1, "the history goes on"
+
+
+def test_stable_cannot_be_removed(two: Registry) -> None:
+    with pytest.raises(RegistryError, match="cannot be removed"):
+        two.remove_label("half", "stable")
+
+
+def test_a_label_that_is_not_there_cannot_be_removed(two: Registry) -> None:
+    with pytest.raises(NotInRegistry, match="has no label 'canary'"):
+        two.remove_label("half", "canary")
+
+
+def test_the_stamp_stays_while_nothing_changes(two: Registry) -> None:
+    assert two.stamps() == two.stamps()
+
+
+def set_back(path: Path) -> None:
+    """Date a file in the past, as after a clock was set back."""
+    os.utime(path, (0, 0))
+
+
+@pytest.mark.parametrize("change", ["publish", "label", "edit", "replace", "remove"])
+def test_the_stamp_changes_with_every_change_whatever_the_clock_says(
+    two: Registry, publish_text: Publish, change: str
+) -> None:
+    labels = two.root / "half" / "labels.json"
+    set_back(labels)
+    before = two.stamps()["half"]
+    if change == "publish":
+        publish_text(promote=False)
+        set_back(two.folder("half", 3) / "manifest.json")
+    elif change == "label":
+        two.set_label("half", "stable", 1)
+    elif change == "edit":
+        labels.write_text(labels.read_text().replace("2", "1"))
+    elif change == "replace":
+        manifest = two.folder("half", 1) / "manifest.json"
+        copy = manifest.with_name("copy")
+        copy.write_bytes(manifest.read_bytes())
+        copy.rename(manifest)
+    else:
+        shutil.rmtree(two.folder("half", 1))
+    set_back(labels)
+    assert two.stamps()["half"] != before
 
 
 def test_rollback_undoes_the_last_move_and_then_the_one_before(
