@@ -14,7 +14,7 @@ URL := http://$(HOST):$(PORT)
 SERVING := $(if $(filter saved_model,$(ENGINE)),$(DEV),$(SERVICE))
 
 .DELETE_ON_ERROR:
-.PHONY: help serve predict train test bench bench-peers soak check format lock clean
+.PHONY: help serve predict train test bench bench-peers soak soak-swaps check format lock clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -39,6 +39,9 @@ bench-peers: ## the same with what people write today beside it (8 minutes)
 
 soak: $(DEV)/.installed $(SERVICE)/.installed ## ten minutes of load: does a worker's memory grow? (ARGS="--minutes 2")
 	@$(DEV)/bin/python -m benchmarks.soak $(ARGS)
+
+soak-swaps: $(DEV)/.installed $(SERVICE)/.installed ## 10 minutes of load while versions change (ARGS="--server granian")
+	@$(DEV)/bin/python -m tests.soak $(ARGS)
 
 check: $(DEV)/.installed ## lint, types, import rules
 	@$(DEV)/bin/ruff check .
