@@ -121,6 +121,7 @@ def test_what_fails_the_parity_check_is_not_published(
     registry: Registry, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("training.export.INSIDE_TOLERANCE", -1.0)
+    monkeypatch.setattr("training.export.INSIDE_ROUNDING", -1.0)
     with pytest.raises(ExportError, match="nothing was published"):
         publish_trained(trained, registry, "deep")
     assert list((registry.root / "deep").iterdir()) == []
