@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.report.svg import CHARACTER, WIDTH, About, Picture, element, path
+from training.report.svg import CHARACTER, MINUS, WIDTH, About, Picture, element, path
 
 Floats = NDArray[np.float64]
 
@@ -121,4 +121,4 @@ class Chart(Picture):
 
 def number(value: float) -> str:
     """A tick as it is read: no needless zeros, a real minus."""
-    return f"{value + 0.0:g}".replace("-", "\N{MINUS SIGN}")
+    return f"{value + 0.0:g}".replace("-", MINUS)

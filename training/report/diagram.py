@@ -14,6 +14,7 @@ UNITS = 32  # of a layer that are drawn, those with the strongest weights
 LINES = 90  # between two layers that are drawn, the strongest
 NUMBERED = 16  # lines between two layers that leave room for their numbers
 ABREAST = 8  # numbers that fit beside each other
+ROOMY = 4  # units that leave room for their bias between them
 RADIUS = 14.0
 TOP = 52  # of the inputs' names, below the legend
 SIGNS = {"positive weight": "edge up", "negative weight": "edge down"}
@@ -137,7 +138,7 @@ def _discs(picture: Picture, row: Row, bias: Floats, on: Floats) -> None:
         disc.set("fill-opacity", f"{on[unit]:.2f}")
         tip = f"{name}: bias {signed(bias[unit])}, on for {on[unit]:.0%} of the rows"
         disc.append(element("title", tip))
-        if radius == RADIUS:
+        if len(row.units) <= ROOMY:
             picture.plate(x + RADIUS + 4, row.y + 4, signed(bias[unit]), "start")
 
 

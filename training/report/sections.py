@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from models.manifest import Score
 from training.report import diagram, measured, plane, rectifier
 from training.report.content import Content, Floats
-from training.report.svg import Picture, signed, signless
+from training.report.svg import MINUS, Picture, signed, signless
 
 WIDEST = 5  # units of a layer that a table beside a figure has room for
 SCORES = ("", "mean absolute error (kcal)", "root mean squared error (kcal)", "R²")
@@ -236,8 +236,8 @@ def _figures(score: Score) -> tuple[str, str, str]:
 
 
 def _formula(names: Sequence[str], weights: Floats, bias: float) -> str:
-    terms = (
-        f" {signed(weight)[0]} {signed(weight)[1:]} · {name}"
-        for name, weight in zip(names, weights, strict=True)
-    )
-    return f"{signless(bias)}{''.join(terms)}"
+    """The weighted sum, three digits a number."""
+    text = f"{bias:.3g}"
+    for name, weight in zip(names, weights, strict=True):
+        text += f" {'-' if weight < 0 else '+'} {abs(weight):.3g} · {name}"
+    return text.replace("-", MINUS)

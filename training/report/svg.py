@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 
 WIDTH = 440  # of every picture: text of 13 is read on a phone and beside a paragraph
 CHARACTER = 7.2  # the usual width of a character at that size
+MINUS = "\N{MINUS SIGN}"
 STYLE = (Path(__file__).parent / "picture.css").read_text()
 
 
@@ -90,7 +91,7 @@ def path(points: list[tuple[float, float]], *, closed: bool = False) -> str:
 
 def signed(number: float) -> str:
     """Two decimals and a sign, a real minus, and no minus before zero."""
-    return f"{round(number, 2) + 0.0:+.2f}".replace("-", "\N{MINUS SIGN}")
+    return f"{round(number, 2) + 0.0:+.2f}".replace("-", MINUS)
 
 
 def signless(number: float) -> str:
