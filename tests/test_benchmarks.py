@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import results, soak
+from benchmarks import load, results, soak
 from benchmarks.bodies import ONE, Body, WrongAnswer, predictions
 from benchmarks.load import LoadFailed, read_autocannon, read_wrk
 from benchmarks.machine import Machine
@@ -121,7 +121,19 @@ def test_a_constant_is_served_on_a_free_port_and_ends(tmp_path: Path) -> None:
     assert not any(Path(f"/proc/{pid}").exists() for pid in started)
 
 
-@pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is missing: apt-get install wrk")
+WITH_WRK = pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is missing: install wrk")
+
+
+@WITH_WRK
+@pytest.mark.parametrize("seconds", [0.001, 0.01, 0.1])
+def test_a_window_ends_however_short_it_is(tmp_path: Path, seconds: float) -> None:
+    body = tmp_path / "body.json"
+    body.write_bytes(ONE.content())
+    with serving(GUNICORN_CONSTANT, CORE, tmp_path) as server:
+        assert load.run(server.url(ONE), body, 2, seconds).requests >= 0
+
+
+@WITH_WRK
 def test_a_subject_is_measured() -> None:
     subject = _with_cells(GUNICORN, (Cell(ONE, 2), Cell(Body("columns", 10), 1)))
     kept: list[Record] = []
