@@ -43,9 +43,14 @@ def _hand_on(settings: Settings) -> None:
 
 
 def _become_gunicorn() -> None:
-    """Replace this process, so that gunicorn gets the signals."""
-    command = [sys.executable, "-m", "gunicorn", "-c", str(HERE / "gunicorn.conf.py")]
-    os.execv(command[0], command)  # noqa: S606  a constant, and no shell
+    """Run gunicorn in this process: started anew, Python would import everything twice."""
+    from gunicorn import __file__ as package  # noqa: PLC0415  Granian needs none of it
+    from gunicorn.app.wsgiapp import run  # noqa: PLC0415
+
+    # Its command line; on SIGUSR2 it starts itself again by it.
+    main = str(Path(package).with_name("__main__.py"))
+    sys.argv = [main, "-c", str(HERE / "gunicorn.conf.py")]
+    run()
 
 
 def _try_to_listen(settings: Settings) -> None:

@@ -29,6 +29,8 @@ def server(
 ) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
     with running(folder, workers=2, registry=shipped_root, server=kind) as server:
+        # One worker prints the banner; another may have answered before.
+        await_(lambda: "Try:" in server.output(), "the banner is printed")
         yield server
 
 
