@@ -10,12 +10,15 @@ from models.registry import Registry
 from service import policy
 from service.config import Settings
 from service.dataplane import DataPlane
-from service.dialects import Reply, native
+from service.dialects import Reply, native, tfserving, v2
+from service.dialects.spoken import dialect
 from service.errors import ServiceError
 from service.fast_path import FastPath
 from service.guard import Guard, Observer
 from service.host import Host
 from service.routes import health, models, predict, respond
+from service.routes import tfserving as v1_routes
+from service.routes import v2 as v2_routes
 from service.wire import ROUTE
 
 
@@ -36,13 +39,20 @@ def create_app(settings: Settings, host: Host, observer: Observer | None = None)
     plane = DataPlane(host, settings.default_model, settings.max_rows)
     app.register_blueprint(predict.blueprint(plane))
     app.register_blueprint(models.blueprint(plane))
+    app.register_blueprint(v1_routes.blueprint(plane))
+    app.register_blueprint(v2_routes.blueprint(plane))
     app.register_blueprint(health.blueprint(plane))
     app.register_error_handler(HTTPException, _refuse)
     if observer is not None:
         app.before_request(_name_route)
 
     if settings.fast_path:
-        hot = {"/predict": partial(native.predict, plane)}
+        model = settings.default_model
+        hot = {
+            "/predict": partial(native.predict, plane),
+            f"/v1/models/{model}:predict": partial(tfserving.predict, plane, model=model),
+            f"/v2/models/{model}/infer": partial(v2.infer, plane, model=model),
+        }
         app.wsgi_app = FastPath(app.wsgi_app, hot)  # type: ignore[method-assign]
     app.wsgi_app = Guard(  # type: ignore[method-assign]
         app.wsgi_app,
@@ -54,9 +64,9 @@ def create_app(settings: Settings, host: Host, observer: Observer | None = None)
     return app
 
 
-def _refusal(path: str, error: ServiceError) -> Reply:  # noqa: ARG001  one dialect so far
+def _refusal(path: str, error: ServiceError) -> Reply:
     """The guard's refusals, in the dialect spoken at the path."""
-    return native.refuse(error)
+    return dialect(path).refuse(error)
 
 
 def _name_route() -> None:
@@ -66,9 +76,9 @@ def _name_route() -> None:
 
 
 def _refuse(error: HTTPException) -> Response:
-    """Flask's own refusals (404, 405 ...) as problem documents, their headers kept."""
+    """Flask's own refusals (404, 405 ...) in the path's dialect, their headers kept."""
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    response = respond(native.problem(status, _sentence(error, status)))
+    response = respond(dialect(request.path).problem(status, _sentence(error, status)))
     for name, value in error.get_headers():
         if name.lower() != "content-type":
             response.headers[name] = value

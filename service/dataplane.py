@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 
 from models.manifest import REPORT
 from models.registry import RegistryError
+from service import shapley
 from service.engines import Rows
-from service.errors import EngineFailure, NotFound, NotLoaded
+from service.errors import EngineFailure, Fault, InvalidInput, NotFound, NotLoaded
 from service.host import Host
 from service.snapshot import Loaded, Model, Snapshot
 
 ANSWERS = ("calories", "lower", "upper", "in_range")
+Kcal = NDArray[np.float32]
 
 
 @dataclass(slots=True)
@@ -21,10 +23,19 @@ class Prediction:
     """Answers to n rows: float32 [n] kcal each; `in_range` is bool [n]."""
 
     source: Loaded
-    calories: NDArray[np.float32]
-    lower: NDArray[np.float32]
-    upper: NDArray[np.float32]
+    calories: Kcal
+    lower: Kcal
+    upper: Kcal
     in_range: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What each input adds: float32 [n, k] kcal, which with `base` sum to the prediction."""
+
+    prediction: Prediction
+    base: np.float32
+    contributions: Kcal
 
 
 class DataPlane:
@@ -84,6 +95,33 @@ class DataPlane:
         """Answer rows as `predict` does."""
         return predict(source, rows)
 
+    def explain(self, source: Loaded, rows: Rows) -> Explanation:
+        """Answer float32 [n, k] rows and tell what each input added: its exact Shapley value.
+
+        The background is one row, the training mean, and its prediction is the base. Each
+        row costs 2^k predictions, all in one call of the engine; more than `max_rows` of
+        them raise InvalidInput.
+        """
+        count, k = rows.shape
+        most = self.max_rows >> k
+        if count > most:
+            expected = f"at most {most} rows to explain, each by {2**k} predictions"
+            raise InvalidInput([Fault("body", expected, str(count))])
+        # float32 [n, 2^k] each; the first coalition is the background, the last the row itself
+        calories, lower, upper = (
+            column.reshape(count, 2**k)
+            for column in _computed(source, shapley.mixed(rows, source.mean))
+        )
+        prediction = Prediction(
+            source,
+            calories[:, -1].copy(),
+            lower[:, -1].copy(),
+            upper[:, -1].copy(),
+            _in_range(source, rows),
+        )
+        contributions = (calories.astype(np.float64) @ shapley.weights(k)).astype(np.float32)
+        return Explanation(prediction, calories[0, 0], contributions)
+
 
 def predict(source: Loaded, rows: Rows) -> Prediction:
     """Answer float32 [n, k] rows in grams, k in the order of `source.inputs`.
@@ -91,13 +129,18 @@ def predict(source: Loaded, rows: Rows) -> Prediction:
     A row outside the training range is answered and marked. Raises EngineFailure when
     an answer is not finite.
     """
+    return Prediction(source, *_computed(source, rows), _in_range(source, rows))
+
+
+def _computed(source: Loaded, rows: Rows) -> tuple[Kcal, Kcal, Kcal]:
+    """The engine's answers; raises EngineFailure when one is no finite number."""
     calories, lower, upper = source.engine.predict(rows)
     if not _finite(lower, upper):
         raise EngineFailure(
             f"{source.model} version {source.version} answered something that is no finite "
             "number; roll back with 'python -m models rollback'."
         )
-    return Prediction(source, calories, lower, upper, _in_range(source, rows))
+    return calories, lower, upper
 
 
 # Of one row, NumPy takes ten times as long as Python: both checks would cost as much as the
@@ -111,6 +154,7 @@ def _finite(lower: NDArray[np.float32], upper: NDArray[np.float32]) -> bool:
 
 
 def _in_range(source: Loaded, rows: Rows) -> NDArray[np.bool_]:
+    """Whether each row lies in the training range of every input, bool [n]."""
     if len(rows) == 1:
         cells = zip(source.ranges, rows[0].tolist(), strict=True)
         return np.array([all(low <= cell <= high for (low, high), cell in cells)])

@@ -48,6 +48,7 @@ class Loaded:
         self.high = np.array([[each.max] for each in manifest.inputs], np.float32)
         # The same float32 numbers in pairs, to be compared with one row.
         self.ranges = tuple(zip(self.low[:, 0].tolist(), self.high[:, 0].tolist(), strict=True))
+        self.mean = np.array([each.mean for each in manifest.inputs], np.float32)
 
     def for_label(self, label: str) -> "Loaded":
         """The same version, told apart as what `label` answers with its share."""

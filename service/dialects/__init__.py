@@ -2,9 +2,37 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
+import orjson
+
+from service.errors import (
+    BodyTooLarge,
+    EngineFailure,
+    InvalidInput,
+    MalformedBody,
+    NotFound,
+    NotLoaded,
+    Overloaded,
+    Unforeseen,
+    UnsupportedMediaType,
+)
 from service.snapshot import Loaded
+
+# What a domain error is in HTTP, unless a dialect has it otherwise.
+STATUS = {
+    MalformedBody: HTTPStatus.BAD_REQUEST,
+    BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    InvalidInput: HTTPStatus.BAD_REQUEST,
+    NotFound: HTTPStatus.NOT_FOUND,
+    NotLoaded: HTTPStatus.SERVICE_UNAVAILABLE,
+    EngineFailure: HTTPStatus.INTERNAL_SERVER_ERROR,
+    Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
+    Unforeseen: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+JSON = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -52,6 +80,21 @@ class Reply:
     body: bytes
     content_type: str = "application/json"
     headers: Headers = ()
+
+
+def dumps(content: Any) -> bytes:
+    """JSON with NumPy's arrays and numbers in it; a float32 keeps its own shortest digits."""
+    return orjson.dumps(content, option=JSON)
+
+
+def require_plain(request: Request) -> None:
+    """Raise UnsupportedMediaType for a compressed body."""
+    encoding = request.header("Content-Encoding")
+    if encoding not in {"", "identity"}:
+        raise UnsupportedMediaType(
+            f"expected a body that is not compressed, received content encoding {encoding!r}; "
+            "send it plain."
+        )
 
 
 def labelled(source: Loaded) -> Headers:

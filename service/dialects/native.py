@@ -18,21 +18,16 @@ from numpy.typing import NDArray
 
 from service import formats
 from service.dataplane import DataPlane, Prediction
-from service.dialects import Headers, Reply, Request, labelled
+from service.dialects import STATUS as COMMON
+from service.dialects import Headers, Reply, Request, dumps, labelled
 from service.dialects.records import records
 from service.engines import Rows
 from service.errors import (
-    BodyTooLarge,
-    EngineFailure,
     Fault,
     InvalidInput,
-    MalformedBody,
     NotAcceptable,
     NotFound,
-    NotLoaded,
-    Overloaded,
     ServiceError,
-    Unforeseen,
     UnsupportedMediaType,
 )
 from service.formats.negotiation import media_type, preferred
@@ -40,22 +35,14 @@ from service.snapshot import Model
 from service.validation import schema
 
 STATUS = {
-    MalformedBody: HTTPStatus.BAD_REQUEST,
-    BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
+    **COMMON,
     InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
-    NotFound: HTTPStatus.NOT_FOUND,
-    NotLoaded: HTTPStatus.SERVICE_UNAVAILABLE,
-    EngineFailure: HTTPStatus.INTERNAL_SERVER_ERROR,
-    Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
-    Unforeseen: HTTPStatus.INTERNAL_SERVER_ERROR,
+    NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
 }
 # The page has its style and pictures in it: nothing else may load, and no script may run.
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 TYPE = "application/json"
 SPOKEN = (TYPE, formats.CSV, formats.ARROW)
-JSON = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
 
 Form = Callable[[Prediction], dict[str, Any]]
@@ -64,30 +51,30 @@ Form = Callable[[Prediction], dict[str, Any]]
 def predict(plane: DataPlane, request: Request) -> Reply:
     """Answer one POST /predict."""
     try:
-        given = _given(request.content_type)
+        given = given_type(request.content_type)
         wanted = _wanted(request.accept, given)
         source = plane.choose(**choice(request.query), key=request.canary_key)
-        rows, form = _read(given, request.body, source.inputs, plane.max_rows)
+        rows, form = read(given, request.body, source.inputs, plane.max_rows)
         return _reply(plane.predict(source, rows), wanted, form)
     except ServiceError as error:
         return refuse(error)
 
 
-def _read(given: str, body: bytes, inputs: tuple[str, ...], max_rows: int) -> tuple[Rows, Form]:
+def read(given: str, body: bytes, inputs: tuple[str, ...], max_rows: int) -> tuple[Rows, Form]:
     """The rows of a body, and the form in which JSON answers them.
 
     The three forms of JSON are told apart by their brackets: only one that is right gets through.
     """
     found = formats.find(given)
     if found:
-        return found.decode(body, inputs, max_rows), _as_columns
+        return found.decode(body, inputs, max_rows), as_columns
     expected = schema(inputs, max_rows)
     start = body.lstrip(b" \t\r\n")[:1]
     if start == b"[":
-        return expected.rows(body), _as_rows
+        return expected.rows(body), as_rows
     if b"[" in body:
-        return expected.columns(body), _as_columns
-    return expected.row(body), _as_row
+        return expected.columns(body), as_columns
+    return expected.row(body), as_row
 
 
 def _reply(answer: Prediction, wanted: str, form: Form) -> Reply:
@@ -102,7 +89,8 @@ def _reply(answer: Prediction, wanted: str, form: Form) -> Reply:
     )
 
 
-def _as_row(answer: Prediction) -> dict[str, Any]:
+def as_row(answer: Prediction) -> dict[str, Any]:
+    """One row, as it came."""
     return {
         "calories": answer.calories[0],
         "lower": answer.lower[0],
@@ -112,11 +100,13 @@ def _as_row(answer: Prediction) -> dict[str, Any]:
     }
 
 
-def _as_rows(answer: Prediction) -> dict[str, Any]:
+def as_rows(answer: Prediction) -> dict[str, Any]:
+    """An array of rows."""
     return {"predictions": orjson.Fragment(records(_columns(answer))), **_signed(answer)}
 
 
-def _as_columns(answer: Prediction) -> dict[str, Any]:
+def as_columns(answer: Prediction) -> dict[str, Any]:
+    """An object of arrays."""
     return {**_columns(answer), **_signed(answer)}
 
 
@@ -213,7 +203,7 @@ def choice(query: str) -> dict[str, Any]:
     return chosen
 
 
-def _given(content_type: str) -> str:
+def given_type(content_type: str) -> str:
     """The media type of a body; raises UnsupportedMediaType for one that is not spoken."""
     given = media_type(content_type)
     if given == formats.ARROW and not formats.find(given):
@@ -258,12 +248,8 @@ def problem(status: HTTPStatus, detail: str, faults: tuple[Fault, ...] = ()) -> 
     }
     if faults:
         document["errors"] = [vars(fault) for fault in faults]
-    return Reply(status, _dumps(document), "application/problem+json")
+    return Reply(status, dumps(document), "application/problem+json")
 
 
 def _ok(content: dict[str, Any], headers: Headers = ()) -> Reply:
-    return Reply(HTTPStatus.OK, _dumps(content), headers=headers)
-
-
-def _dumps(content: dict[str, Any]) -> bytes:
-    return orjson.dumps(content, option=JSON)
+    return Reply(HTTPStatus.OK, dumps(content), headers=headers)

@@ -1,0 +1,28 @@
+"""/v1/...: TensorFlow Serving's REST API."""
+
+from flask import Blueprint, Response, request
+from werkzeug.routing import BaseConverter
+
+from service.dataplane import DataPlane
+from service.dialects import tfserving
+from service.routes import respond
+from service.wire import received
+
+
+class AnyCase(BaseConverter):
+    """/v1 and /V1: TensorFlow Serving's paths are the same in either case."""
+
+    regex = "[vV]1"
+
+
+def blueprint(plane: DataPlane) -> Blueprint:
+    """Everything below /v1/; the dialect itself tells the paths apart."""
+    routes = Blueprint("tfserving", __name__)
+    routes.record_once(lambda setup: setup.app.url_map.converters.update(v1=AnyCase))
+
+    @routes.route("/<v1:_>/<path:_rest>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+    def v1(_: str, _rest: str) -> Response:
+        """Answer status, metadata, predict, regress, classify and explain."""
+        return respond(tfserving.answer(plane, received(request.environ)))
+
+    return routes
