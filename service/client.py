@@ -45,6 +45,17 @@ class Columns:
 
 
 @dataclass(frozen=True)
+class Explanation(Prediction):
+    """A prediction and what each input adds to `base`, the answer for the training mean.
+
+    `contributions` are exact Shapley values in kcal; with `base` they sum to `calories`.
+    """
+
+    base: float
+    contributions: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Served:
     """A model: the version of each label, and the state of each version."""
 
@@ -118,6 +129,10 @@ class Client:
         """Predict rows given as columns, all of one length: what is quickest for many."""
         return Columns(**self._ask("POST", "/predict", json=columns, params=choice))
 
+    def explain(self, grams: Row, **choice: str | int) -> Explanation:
+        """Predict one row and tell what each input adds."""
+        return Explanation(**self._ask("POST", "/explain", json=grams, params=choice))
+
     def models(self) -> list[Served]:
         """What is served, with the labels and the state of each version."""
         return [
@@ -154,8 +169,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     choice = {name: getattr(options, name) for name in ("model", "version", "label")}
     headers = {"X-API-Key": options.key} if options.key else {}
     client = Client(options.url, options.timeout, headers)
+    chosen = {name: value for name, value in choice.items() if value}
     try:
-        found = client.predict(grams, **{k: value for k, value in choice.items() if value})
+        ask = client.explain if options.explain else client.predict
+        found = ask(grams, **chosen)
     except Refused as error:
         print(f"client: {error}", file=sys.stderr)
     except requests.ConnectionError:
@@ -168,6 +185,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"by {found.model} version {found.version}"
             + ("" if found.in_range else "; outside the range of the training data")
         )
+        if isinstance(found, Explanation):
+            print(f"{found.base:8.1f} for an average row")
+            for name, kcal in found.contributions.items():
+                print(f"{kcal:+8.1f} {name}")
         return 0
     return 1
 
@@ -179,6 +200,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", default="calories", help="default: calories")
     parser.add_argument("--version", type=int, help="default: what `stable` names")
     parser.add_argument("--label", help="such as canary")
+    parser.add_argument("--explain", action="store_true", help="tell what each input adds")
     parser.add_argument("--key", help="sent as X-API-Key, where the service asks for one")
     parser.add_argument("--timeout", type=float, default=10.0, help="seconds (default: 10)")
     options = parser.parse_args(arguments)

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import requests
 
-from service.client import Client, Refused, Retries
+from service.client import Client, Refused, Retries, main
 from tests.serving import ROW, Server, free_port, running
 
 ANSWER = {
@@ -164,3 +164,17 @@ def test_the_models_are_told_with_labels_and_states(service: Server) -> None:
     calories = Client(service.url).models()[0]
     assert (calories.name, calories.labels) == ("calories", {"stable": 1})
     assert calories.states == {1: "loaded"}
+
+
+def test_an_explanation_sums_to_the_prediction(service: Server) -> None:
+    found = Client(service.url).explain(ROW)
+    assert list(found.contributions) == list(ROW)
+    assert found.base + sum(found.contributions.values()) == pytest.approx(found.calories, abs=1e-3)
+
+
+def test_the_command_line_tells_what_each_input_adds(
+    service: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--url", service.url, "--explain", "5", "1", "2"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in told[1:]] == ["row", "sugar", "fiber", "protein"]
