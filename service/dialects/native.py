@@ -55,7 +55,7 @@ def predict(plane: DataPlane, request: Request) -> Reply:
         wanted = _wanted(request.accept, given)
         source = plane.choose(**choice(request.query), key=request.canary_key)
         rows, form = read(given, request.body, source.inputs, plane.max_rows)
-        return _reply(plane.predict(source, rows), wanted, form)
+        return reply(plane.predict(source, rows), wanted, form)
     except ServiceError as error:
         return refuse(error)
 
@@ -77,7 +77,7 @@ def read(given: str, body: bytes, inputs: tuple[str, ...], max_rows: int) -> tup
     return expected.row(body), as_row
 
 
-def _reply(answer: Prediction, wanted: str, form: Form) -> Reply:
+def reply(answer: Prediction, wanted: str, form: Form) -> Reply:
     """The answer in the wanted format; what cannot say in its body who answered has headers."""
     source = answer.source
     found = formats.find(wanted)
