@@ -53,7 +53,6 @@ COPY --from=training-environment /venv /venv
 RUN mkdir /registry && chown 10001:10001 /registry
 COPY training/ training/
 RUN python -m compileall -q models training
-ENV MPLCONFIGDIR=/tmp
 USER 10001
 CMD ["python", "-m", "training", "--registry", "/registry"]
 

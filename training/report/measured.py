@@ -48,8 +48,8 @@ def measured(content: Content) -> Chart:
     """Each row's truth over its held-out prediction, and the interval around that."""
     predicted, truth = content.predicted, content.data.calories
     low, high = predicted - content.half_widths, predicted + content.half_widths
-    x = Axis.over("predicted, held out (kcal a serving)", predicted)
-    y = Axis.over("measured (kcal a serving)", truth, low, high)
+    x = Axis.over(f"predicted, held out (kcal {content.data.per})", predicted)
+    y = Axis.over(f"measured (kcal {content.data.per})", truth, low, high)
     inside = content.inside
     chart = Chart(
         About(
