@@ -2,9 +2,13 @@
 
 import errno
 import os
+import shutil
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 
 from pydantic import ValidationError
 from pydantic_settings import CliApp
@@ -19,13 +23,8 @@ def main() -> int:
     try:
         settings = CliApp.run(Settings)
         _try_to_listen(settings)
-        _hand_on(settings)
-        if settings.server == "granian":
-            from service.granian import serve  # noqa: PLC0415  only for those who want it
-
-            serve(settings)
-            return 0
-        _become_gunicorn()
+        with _metrics_folder(settings) as folder:
+            return _serve(settings.model_copy(update={"metrics_folder": folder}))
     except ValidationError as error:
         for detail in error.errors():
             name = "".join(map(str, detail["loc"])).upper()
@@ -35,6 +34,33 @@ def main() -> int:
     return 1
 
 
+def _serve(settings: Settings) -> int:
+    _hand_on(settings)
+    if settings.server == "granian":
+        from service.granian import serve  # noqa: PLC0415  only for those who want it
+
+        serve(settings)
+        return 0
+    _run_gunicorn()
+    return 1
+
+
+@contextmanager
+def _metrics_folder(settings: Settings) -> Iterator[Path]:
+    """The folder that was named, or one in memory that is gone when the service ends."""
+    if settings.metrics_folder:
+        yield settings.metrics_folder
+        return
+    memory = Path("/dev/shm")  # noqa: S108  the name is made unguessable below
+    place = memory if os.access(memory, os.W_OK) else None
+    folder, owner = Path(mkdtemp(prefix="calories-", dir=place)), os.getpid()
+    try:
+        yield folder
+    finally:
+        if os.getpid() == owner:  # a worker of gunicorn leaves by this way, too
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def _hand_on(settings: Settings) -> None:
     """Give the settings to the workers, by the environment."""
     for name, value in settings.model_dump(mode="json").items():
@@ -42,7 +68,7 @@ def _hand_on(settings: Settings) -> None:
     os.chdir(HERE.parent)
 
 
-def _become_gunicorn() -> None:
+def _run_gunicorn() -> None:
     """Run gunicorn in this process: started anew, Python would import everything twice."""
     from gunicorn import __file__ as package  # noqa: PLC0415  Granian needs none of it
     from gunicorn.app.wsgiapp import run  # noqa: PLC0415

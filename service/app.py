@@ -14,9 +14,11 @@ from service.dialects import Reply, native, tfserving, v2
 from service.dialects.spoken import dialect
 from service.errors import ServiceError
 from service.fast_path import FastPath
-from service.guard import Guard, Observer
+from service.guard import Guard
 from service.host import Host
+from service.metrics import Metrics
 from service.routes import health, models, predict, respond
+from service.routes import metrics as metric_routes
 from service.routes import tfserving as v1_routes
 from service.routes import v2 as v2_routes
 from service.wire import ROUTE
@@ -29,22 +31,23 @@ def create_host(settings: Settings) -> Host:
     return host
 
 
-def create_app(settings: Settings, host: Host, observer: Observer | None = None) -> Flask:
-    """The app that answers with the versions in `host` and tells `observer` of each request."""
+def create_app(settings: Settings, host: Host, metrics: Metrics | None = None) -> Flask:
+    """The app that answers with the versions in `host` and counts in `metrics`."""
+    metrics = metrics or Metrics(host)
     app = Flask("service", static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's DefaultJSONProvider
     app.url_map.strict_slashes = False
     app.config["PROPAGATE_EXCEPTIONS"] = True  # to the guard, which answers for both ways
 
-    plane = DataPlane(host, settings.default_model, settings.max_rows)
+    plane = DataPlane(host, settings.default_model, settings.max_rows, metrics.predicted)
     app.register_blueprint(predict.blueprint(plane))
     app.register_blueprint(models.blueprint(plane))
     app.register_blueprint(v1_routes.blueprint(plane))
     app.register_blueprint(v2_routes.blueprint(plane))
     app.register_blueprint(health.blueprint(plane))
+    app.register_blueprint(metric_routes.blueprint(metrics))
     app.register_error_handler(HTTPException, _refuse)
-    if observer is not None:
-        app.before_request(_name_route)
+    app.before_request(_name_route)
 
     if settings.fast_path:
         model = settings.default_model
@@ -59,7 +62,7 @@ def create_app(settings: Settings, host: Host, observer: Observer | None = None)
         _refusal,
         max_body_bytes=settings.max_body_bytes,
         max_in_flight=settings.max_in_flight,
-        observer=observer,
+        observer=metrics,
     )
     return app
 

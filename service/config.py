@@ -66,6 +66,10 @@ class Settings(BaseSettings):
     fast_path: bool = True
     """Answer the predict URLs ahead of Flask; the answers are the same, for a third of the time."""
 
+    metrics_folder: Path | None = None
+    """Where workers leave what they counted for each other; `python -m service` makes one in
+    memory at each start unless one is named."""
+
     graceful_seconds: int = Field(30, ge=1, le=3600)
     """How long requests in flight may take to finish after SIGTERM."""
 

@@ -1,5 +1,6 @@
 """The data plane: what the service can do, free of HTTP. All dialects go through it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 
@@ -16,6 +17,7 @@ from service.snapshot import Loaded, Model, Snapshot
 
 ANSWERS = ("calories", "lower", "upper", "in_range")
 Kcal = NDArray[np.float32]
+Counted = Callable[[Loaded, int], None]  # told of a version and the rows that it answered
 
 
 @dataclass(slots=True)
@@ -41,10 +43,13 @@ class Explanation:
 class DataPlane:
     """Answers questions with the versions in the host."""
 
-    def __init__(self, host: Host, default_model: str, max_rows: int) -> None:
+    def __init__(
+        self, host: Host, default_model: str, max_rows: int, predicted: Counted = lambda *_: None
+    ) -> None:
         self._host = host
         self.default_model = default_model
         self.max_rows = max_rows
+        self._predicted = predicted
 
     def ready(self) -> str:
         """Empty when the default model answers, else the sentence that says why not."""
@@ -92,8 +97,10 @@ class DataPlane:
             raise NotLoaded(str(error)) from error
 
     def predict(self, source: Loaded, rows: Rows) -> Prediction:
-        """Answer rows as `predict` does."""
-        return predict(source, rows)
+        """Answer rows as `predict` does, and count them."""
+        found = predict(source, rows)
+        self._predicted(source, len(rows))
+        return found
 
     def explain(self, source: Loaded, rows: Rows) -> Explanation:
         """Answer float32 [n, k] rows and tell what each input added: its exact Shapley value.

@@ -4,6 +4,7 @@ import logging
 
 from service.app import create_app, create_host
 from service.config import Settings
+from service.metrics import Metrics
 
 settings = Settings()
 logging.basicConfig(
@@ -11,4 +12,6 @@ logging.basicConfig(
 )
 host = create_host(settings)
 host.follow(settings.poll_seconds)
-app = create_app(settings, host)
+metrics = Metrics(host, settings.metrics_folder)
+metrics.follow()
+app = create_app(settings, host, metrics)
