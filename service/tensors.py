@@ -4,7 +4,6 @@ For the dialects that name tensors. A column is looked at as a whole, one pass o
 and one over its range; only one that is wrong is searched for the place.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from service.engines import Rows
 from service.errors import Fault, InvalidInput, MalformedBody
-from service.validation import GRAM, LARGEST, MAX_FAULTS, SHOWN
+from service.validation import GRAM, LARGEST, MAX_FAULTS, path, shown
 
 NUMBERS = {int, float}  # of JSON: neither true nor "1.5" is one
 
@@ -75,15 +74,6 @@ def columns_of(place: str, matrix: Sequence[Any], width: int) -> list[Column]:
     return [Column(f"{place}[{j}]", part) for j, part in enumerate(zip(*matrix, strict=True))]
 
 
-def shown(value: Any) -> str:
-    """A wrong value, as much of it as fits an error."""
-    try:
-        text = json.dumps(value.item() if isinstance(value, np.generic) else value)
-    except RecursionError:
-        return "arrays in arrays beyond measure"
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
-
-
 def _require_one_length(columns: Sequence[Column], max_rows: int) -> None:
     count = len(columns[0].values)
     for place, values in columns:
@@ -113,10 +103,9 @@ def _wrong(column: Column) -> Any:
 
 
 def _fault(detail: Any) -> Fault:
-    parts = [f"[{part}]" if isinstance(part, int) else f".{part[:SHOWN]}" for part in detail["loc"]]
     received = "nothing" if detail["type"] == "missing" else shown(detail["input"])
     return Fault(
-        field="".join(parts).removeprefix(".") or "body",
+        field=path(detail["loc"]),
         expected=EXPECTED.get(detail["type"], detail["msg"]),
         received=received,
     )

@@ -84,7 +84,7 @@ class Schema:
     def _fault(self, detail: Any) -> Fault:
         expectation = EXPECTED.get(detail["type"], _as_told)
         return Fault(
-            field=_path(detail["loc"]),
+            field=path(detail["loc"]),
             expected=expectation(self, detail),
             received=_received(detail),
         )
@@ -113,7 +113,7 @@ def _record(name: str, fields: dict[str, Any]) -> Any:
     return record
 
 
-def _path(location: Sequence[str | int]) -> str:
+def path(location: Sequence[str | int]) -> str:
     """(3, "sugar") as [3].sugar; the whole body is `body`."""
     parts = [f"[{part}]" if isinstance(part, int) else f".{part[:SHOWN]}" for part in location]
     return "".join(parts).removeprefix(".") or "body"
@@ -124,7 +124,15 @@ def _received(detail: Any) -> str:
         return "nothing"
     if detail["type"] in {"too_long", "too_short"}:
         return str(detail["ctx"]["actual_length"])
-    text = json.dumps(detail["input"])
+    return shown(detail["input"])
+
+
+def shown(value: Any) -> str:
+    """A wrong value, as much of it as fits an error."""
+    try:
+        text = json.dumps(value.item() if isinstance(value, np.generic) else value)
+    except RecursionError:
+        return "arrays in arrays beyond measure"
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 

@@ -24,7 +24,8 @@ from service.dialects.records import records
 from service.engines import OUTPUTS, Rows
 from service.errors import Fault, InvalidInput, MalformedBody, NotFound, ServiceError
 from service.snapshot import Loaded, State, Status
-from service.tensors import Column, columns_of, envelope, rows, shown
+from service.tensors import Column, columns_of, envelope, rows
+from service.validation import shown
 
 _SERVABLE = r"/v1/models/([^/:]+)(?:/versions/([0-9]+)|/labels/([^/:]+))?"
 _ASKED = re.compile(_SERVABLE + "(/metadata)?", re.IGNORECASE)

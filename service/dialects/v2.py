@@ -21,7 +21,8 @@ from service.dialects import STATUS, Reply, Request, dumps, labelled, require_pl
 from service.engines import OUTPUTS
 from service.errors import Fault, InvalidInput, MalformedBody, NotFound, ServiceError
 from service.snapshot import Loaded, State
-from service.tensors import Column, envelope, rows, shown
+from service.tensors import Column, envelope, rows
+from service.validation import shown
 
 HEADER = "Inference-Header-Content-Length"
 FEATURES = "features"
