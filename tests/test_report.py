@@ -10,10 +10,10 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from models.manifest import REPORT, Score
+from models.manifest import REPORT, Compared
 from training.architectures import ARCHITECTURES
 from training.fit import CHUNK
-from training.report import Content, Line, content_of, write
+from training.report import Content, content_of, write
 from training.report.chart import Chart
 from training.report.content import SHOWN
 from training.report.diagram import network, unit
@@ -140,17 +140,22 @@ def test_the_five_worst_rows_are_named(make: Make) -> None:
         assert f"{place}. {name.replace(chr(39), '&#x27;')}" in page(content)
 
 
-LINE = Line(
+LINE = Compared(
     name="random forest",
-    score=Score(mean_absolute_error=9.34, root_mean_squared_error=14, r2=0.5),
-    difference_low=-3.2,
-    difference_high=-1,
+    mean_absolute_error=9.34,
+    root_mean_squared_error=14,
+    r2=0.5,
+    difference=(-3.2, -1),
+    half_width=None,
+    coverage=None,
     seconds=12,
 )
 
 
 def test_the_comparison_shows_every_line_with_its_interval(make: Make) -> None:
-    html = page(replace(make("deep"), comparison=[LINE, replace(LINE, name="median")]))
+    html = page(
+        replace(make("deep"), comparison=[LINE, LINE.model_copy(update={"name": "median"})])
+    )
     for expected in ("random forest", "median", "9.34", f"{signed(-3.2)} to {signed(-1)}", "12.00"):
         assert expected in html
 

@@ -12,11 +12,11 @@ page       the sections and their sentences
 from pathlib import Path
 
 from models.manifest import REPORT
-from training.report.content import Content, Line, content_of
+from training.report.content import Content, content_of
 from training.report.page import render
 from training.report.sections import sections
 
-__all__ = ["Content", "Line", "content_of", "write"]
+__all__ = ["Content", "content_of", "write"]
 
 
 def write(content: Content, version: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.manifest import Compared, Evaluation, Score
+from models.manifest import Compared, Evaluation
 from training.architectures import Architecture, Network
 from training.dataset import Dataset
 from training.fit import Progress
@@ -16,21 +16,6 @@ Floats = NDArray[np.float64]
 Predict = Callable[[Floats], tuple[Floats, Floats, Floats]]
 
 SHOWN = 500  # rows, so that a page stays small however many there are
-
-
-@dataclass(frozen=True)
-class Line:
-    """One architecture or baseline of the comparison, all on the same folds.
-
-    `difference_low` and `difference_high` bound its mean absolute error less that of least
-    squares, in kcal: a paired confidence interval. `seconds` is what fitting it took.
-    """
-
-    name: str
-    score: Score
-    difference_low: float
-    difference_high: float
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -53,7 +38,7 @@ class Content:
     coverage: float
     history: Sequence[Progress]
     evaluation: Evaluation
-    comparison: Sequence[Line] = ()
+    comparison: Sequence[Compared] = ()
     calibration: Sequence[tuple[float, float]] = ()
 
     @property
@@ -106,11 +91,6 @@ def content_of(trained: Trained, model: str) -> Content:
         coverage=trained.interval.coverage,
         history=trained.fit.history,
         evaluation=trained.evaluation,
-        comparison=[_line(each) for each in trained.evaluation.comparison],
+        comparison=trained.evaluation.comparison,
         calibration=[(each.nominal, each.observed) for each in trained.calibration],
     )
-
-
-def _line(compared: Compared) -> Line:
-    low, high = compared.difference
-    return Line(compared.name, compared, low, high, compared.seconds)

@@ -121,8 +121,7 @@ def calibration(content: Content) -> Chart:
 def comparison(content: Content) -> Chart:
     """Each line's difference to least squares, with its confidence interval."""
     lines = content.comparison
-    low = np.array([line.difference_low for line in lines])
-    high = np.array([line.difference_high for line in lines])
+    low, high = np.array([line.difference for line in lines]).T
     names = tuple(line.name for line in lines)
     chart = Chart(
         About(

@@ -217,8 +217,8 @@ def _lines(content: Content) -> Table:
     rows = [
         (
             line.name,
-            *_figures(line.score),
-            f"{signed(line.difference_low)} to {signed(line.difference_high)}",
+            *_figures(line),
+            " to ".join(map(signed, line.difference)),
             f"{line.seconds:.2f}",
         )
         for line in content.comparison
