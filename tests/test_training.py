@@ -130,6 +130,7 @@ def test_data_that_cannot_be_read_publish_nothing(
         (["--activation", "bend"], "Keras has no activation 'bend'"),
         (["--architecture", "linear", "--hidden", "4"], "linear has no hidden layers"),
         (["--architecture", "tree"], "invalid choice: 'tree'"),
+        (["all", "--model", "x"], "all has a name for each model"),
     ],
 )
 def test_a_wrong_option_is_a_sentence(

@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train and publish; returns 0, HELD_BACK, or 1 with a sentence on standard error."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.model and options.command != "one":
+        parser.error(f"--model: {options.command} has a name for each model; leave it out")
     config = Config(
         architecture=_architecture(parser, options),
         data=options.data,
