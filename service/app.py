@@ -17,7 +17,7 @@ from service.fast_path import FastPath
 from service.guard import Guard
 from service.host import Host
 from service.metrics import Metrics
-from service.routes import health, models, predict, respond
+from service.routes import health, models, pages, predict, respond
 from service.routes import metrics as metric_routes
 from service.routes import tfserving as v1_routes
 from service.routes import v2 as v2_routes
@@ -46,6 +46,7 @@ def create_app(settings: Settings, host: Host, metrics: Metrics | None = None) -
     app.register_blueprint(v2_routes.blueprint(plane))
     app.register_blueprint(health.blueprint(plane))
     app.register_blueprint(metric_routes.blueprint(metrics))
+    app.register_blueprint(pages.blueprint())
     app.register_error_handler(HTTPException, _refuse)
     app.before_request(_name_route)
 

@@ -40,7 +40,10 @@ STATUS = {
     NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
 }
 # The page has its style and pictures in it: nothing else may load, and no script may run.
-PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 TYPE = "application/json"
 SPOKEN = (TYPE, formats.CSV, formats.ARROW)
 

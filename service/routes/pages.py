@@ -1,0 +1,50 @@
+"""GET / and /static: pages, and what they are made of, with the headers that keep them safe.
+
+A page may load scripts, styles and data from this service only. Nothing is inline and nothing
+comes from elsewhere, so that text which finds its way into a page is never run.
+"""
+
+from pathlib import Path
+
+from flask import Blueprint, Response, request, send_from_directory
+
+HERE = Path(__file__).parent.parent
+TEMPLATES = HERE / "templates"
+STATIC = HERE / "static"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def page(html: bytes) -> Response:
+    """A page with its headers; a browser asks whether it is still the same (304) at each visit."""
+    response = Response(html, content_type="text/html; charset=utf-8", headers=HEADERS)
+    response.headers["Cache-Control"] = "no-cache"
+    response.add_etag()
+    return response.make_conditional(request)  # type: ignore[return-value]  # it is this response
+
+
+def blueprint() -> Blueprint:
+    """The page at the root, and the files of all pages."""
+    routes = Blueprint("pages", __name__)
+    front = (TEMPLATES / "front.html").read_bytes()
+
+    @routes.get("/")
+    def root() -> Response:
+        """Show the page where anyone can try the models."""
+        return page(front)
+
+    @routes.get("/static/<path:name>")
+    def static(name: str) -> Response:
+        """Give a script, a style or a picture; a browser keeps it and asks if it is the same."""
+        response = send_from_directory(STATIC, name)
+        response.headers.update(HEADERS)
+        return response
+
+    return routes
