@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 MANIFEST = "manifest.json"
 TWIN = "model.tflite"
 REPORT = "report/index.html"
+ROWS = "training.csv"  # of those it was trained on: name, inputs in g, calories in kcal
 
 
 class Card(BaseModel):

@@ -7,7 +7,7 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from models.manifest import REPORT
+from models.manifest import REPORT, ROWS
 from models.registry import RegistryError
 from service import shapley
 from service.engines import Rows
@@ -81,18 +81,26 @@ class DataPlane:
         return self._host.snapshot
 
     def report(self, source: Loaded) -> bytes:
-        """The page that training wrote about a version, as it was published.
+        """The page that training wrote about a version; raises as `_file` does."""
+        return self._file(source, REPORT)
 
-        Raises NotFound when the version has none, and NotLoaded when its file is no longer
-        the one that was published.
+    def rows(self, source: Loaded) -> bytes:
+        """CSV of the rows that training shows of a version's data; raises as `_file` does."""
+        return self._file(source, ROWS)
+
+    def _file(self, source: Loaded, name: str) -> bytes:
+        """A file that training put beside a version, as it was published.
+
+        Raises NotFound when the version has none, and NotLoaded when it is no longer the file
+        that was published.
         """
-        if REPORT not in source.manifest.files:
+        if name not in source.manifest.files:
             raise NotFound(
-                f"{source.model} version {source.version} has no report; versions that "
+                f"{source.model} version {source.version} has no {name}; versions that "
                 "'python -m training' publishes have one."
             )
         try:
-            return self._host.registry.read(source.manifest, REPORT)
+            return self._host.registry.read(source.manifest, name)
         except RegistryError as error:
             raise NotLoaded(str(error)) from error
 

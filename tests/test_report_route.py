@@ -49,7 +49,7 @@ def test_a_report_may_run_and_load_nothing(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [
-        ("/models/linear-unit/1/report", "linear-unit version 1 has no report"),
+        ("/models/linear-unit/1/report", "linear-unit version 1 has no report/index.html"),
         ("/models/linear-unit/9/report", "version 9 is not loaded; loaded are: 1, 2"),
         ("/models/deep/1/report", "There is no model 'deep'"),
     ],

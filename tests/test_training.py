@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from models.manifest import ROWS
 from models.registry import Registry
 from tests.conftest import SHIPPED
 from tests.serving import ROOT
@@ -59,7 +60,15 @@ def test_retraining_gives_the_shipped_answers(
 @pytest.mark.parametrize("model", SHIPPED)
 def test_a_version_is_whole(retrained: tuple[Registry, Path], model: str) -> None:
     manifest = retrained[0].verify(model, 1)
-    assert {"saved_model.pb", "model.tflite", "report/index.html"} <= manifest.files.keys()
+    assert {"saved_model.pb", "model.tflite", "report/index.html", ROWS} <= manifest.files.keys()
+
+
+@pytest.mark.parametrize("model", SHIPPED)
+def test_retraining_shows_the_shipped_rows(
+    retrained: tuple[Registry, Path], shipped: Registry, model: str
+) -> None:
+    now, then = (r.folder(model, 1) / ROWS for r in (retrained[0], shipped))
+    assert now.read_bytes() == then.read_bytes()
 
 
 def test_the_manifest_says_what_the_model_was_made_from(

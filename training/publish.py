@@ -14,7 +14,7 @@ from models.labels import STABLE
 from models.manifest import Architecture, Code, Data, Evaluation, Input, Manifest, Output
 from models.publish import publish, staging
 from models.registry import Registry
-from training import gate, report
+from training import gate, report, sample
 from training.dataset import Dataset
 from training.export import export
 from training.train import Trained
@@ -48,6 +48,7 @@ def publish_trained(
     with staging(registry, model) as draft:
         difference = export(trained.model, inputs, trained.interval.half_width, draft)
         report.write(report.content_of(trained, model), draft)
+        sample.write(trained.data, draft)
         manifest = describe(trained, inputs, model)
         number = publish(registry, draft, manifest, promote=not held_back)
     # The first version of a model is stable whatever it is: there is no other.

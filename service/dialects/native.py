@@ -158,6 +158,15 @@ def report(plane: DataPlane, name: str, version: int) -> Reply:
     return Reply(HTTPStatus.OK, page, "text/html; charset=utf-8", (policy,))
 
 
+def rows(plane: DataPlane, name: str, version: int) -> Reply:
+    """Answer GET /models/<name>/<version>/training: rows that it was trained on, as CSV."""
+    try:
+        found = plane.rows(plane.choose(name, version))
+    except ServiceError as error:
+        return refuse(error)
+    return Reply(HTTPStatus.OK, found, "text/csv; charset=utf-8")
+
+
 def _model(name: str, served: Model) -> dict[str, Any]:
     versions = []
     for version, (state, reason) in served.versions().items():

@@ -31,4 +31,9 @@ def blueprint(plane: DataPlane) -> Blueprint:
         """Give a version's report, a page."""
         return respond(native.report(plane, name, version))
 
+    @routes.get("/<name>/<int:version>/training")
+    def rows(name: str, version: int) -> Response:
+        """Give rows that a version was trained on, with what was measured."""
+        return respond(native.rows(plane, name, version))
+
     return routes
