@@ -28,8 +28,8 @@ predict: $(SERVICE)/.installed ## ask the running service for one prediction
 train: $(DEV)/.installed ## train `calories` and publish it (ARGS="--architecture deep" for another)
 	@$(DEV)/bin/python -m training $(ARGS)
 
-test: $(DEV)/.installed $(SERVICE)/.installed ## run all tests
-	@$(DEV)/bin/python -m pytest $(ARGS)
+test: $(DEV)/.installed $(SERVICE)/.installed ## run all tests, one file at a time a core
+	@$(DEV)/bin/python -m pytest -n auto --dist loadfile $(ARGS)
 
 bench: $(DEV)/.installed $(SERVICE)/.installed $(if $(PEERS),$(PEER_ENVIRONMENTS)) ## measure the service and its floor (3 minutes; ARGS=--write for the docs)
 	@$(DEV)/bin/python -m benchmarks $(if $(PEERS),--peers) $(ARGS)
