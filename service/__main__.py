@@ -11,8 +11,10 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import CliApp
 
+from service.access import NoAccess, check, warnings
 from service.config import Settings
 
 HERE = Path(__file__).parent
@@ -22,13 +24,18 @@ def main() -> int:
     """Serve in this process; returns 1, with a sentence, only when that cannot work."""
     try:
         settings = CliApp.run(Settings)
+        check(settings)
+        for warning in warnings(settings):
+            _tell(f"warning: {warning}")
         _try_to_listen(settings)
         with _metrics_folder(settings) as folder:
             return _serve(settings.model_copy(update={"metrics_folder": folder}))
     except ValidationError as error:
         for detail in error.errors():
             name = "".join(map(str, detail["loc"])).upper()
-            _tell(f"{name}: {detail['msg']}, received {detail['input']!r}.")
+            _tell(f"{name}: {detail['msg']}{_received(detail)}.")
+    except NoAccess as error:
+        _tell(str(error))
     except OSError as error:
         _tell(_advice(error, settings))
     return 1
@@ -64,7 +71,8 @@ def _metrics_folder(settings: Settings) -> Iterator[Path]:
 def _hand_on(settings: Settings) -> None:
     """Give the settings to the workers, by the environment."""
     for name, value in settings.model_dump(mode="json").items():
-        os.environ[name.upper()] = str(value)
+        if value is not None:
+            os.environ[name.upper()] = str(value)
     os.chdir(HERE.parent)
 
 
@@ -94,6 +102,12 @@ def _advice(error: OSError, settings: Settings) -> str:
             f"choose another: make serve PORT={settings.port + 1}."
         )
     return f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}."
+
+
+def _received(detail: ErrorDetails) -> str:
+    """The wrong value, if its setting is one that may be shown."""
+    field = Settings.model_fields.get(str(detail["loc"][0])) if detail["loc"] else None
+    return f", received {detail['input']!r}" if field and field.repr else ""
 
 
 def _tell(sentence: str) -> None:

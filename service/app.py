@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from models.registry import Registry
 from service import policy
+from service.access import Access, keys_of
 from service.config import Settings
 from service.dataplane import DataPlane
 from service.dialects import Reply, native, tfserving, v2
@@ -63,6 +64,7 @@ def create_app(settings: Settings, host: Host, metrics: Metrics | None = None) -
         _refusal,
         max_body_bytes=settings.max_body_bytes,
         max_in_flight=settings.max_in_flight,
+        admit=Access(settings, keys_of(settings)),
         observer=metrics,
     )
     return app

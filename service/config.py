@@ -1,19 +1,26 @@
 """Settings: every knob of the service, read once from the environment or the command line."""
 
+from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.registry import SHELF
-from service import policy
+from service import keys, policy
 
 MEBIBYTE = 1024 * 1024
 
 
 def _spelled(text: str) -> str:
     policy.parse(text)
+    return text
+
+
+def _digests(scope: keys.Scope, text: str) -> str:
+    keys.parse(text, scope)
     return text
 
 
@@ -57,6 +64,36 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(8 * MEBIBYTE, ge=1024)
     """The largest request body; a larger one gets 413."""
 
+    predict_keys: Annotated[str, AfterValidator(partial(_digests, "predict"))] = Field(
+        "", repr=False
+    )
+    """The keys that may predict, as name:digest,name2:digest2; `python -m service.keys` makes them.
+    Once there are any, or a KEYS_FILE, what predicts or tells of models asks for one."""
+
+    admin_keys: Annotated[str, AfterValidator(partial(_digests, "admin"))] = Field("", repr=False)
+    """The keys that may move labels by /admin, written likewise."""
+
+    keys_file: Path | None = None
+    """A TOML file of keys of both kinds, read again when it changes (docs/security.md)."""
+
+    predict_key_waived: bool = False
+    """Predict for anyone. Beyond loopback the service starts only with keys or with this."""
+
+    admin_key_waived: bool = False
+    """Let anyone move labels. Without it, and without a key for it, nobody can by HTTP."""
+
+    rate_limit: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Requests a second a key; more get 429. Each worker gives out its share of them."""
+
+    rate_burst_seconds: float = Field(1.0, gt=0, le=3600)
+    """The seconds of RATE_LIMIT that a key which was quiet may send at once."""
+
+    tls_certificate: Path | None = None
+    """A PEM file with the certificate and its chain; with it the service speaks HTTPS only."""
+
+    tls_key: Path | None = None
+    """The PEM file with the certificate's private key."""
+
     max_rows: int = Field(100_000, ge=1)
     """The most rows one request may hold; more get 422."""
 
@@ -75,3 +112,25 @@ class Settings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least urgent messages that are logged."""
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def predict_needs_key(self) -> bool:
+        """Whether what predicts or tells of models asks for a key.
+
+        The settings alone decide, so that a file which loses its last key opens nothing.
+        """
+        keyed = bool(self.predict_keys or self.keys_file)
+        return not self.predict_key_waived and (keyed or not self.on_loopback)
+
+    def told(self) -> dict[str, Any]:
+        """The settings without those that hold keys or their digests, as JSON can say them."""
+        hidden = {name for name, field in type(self).model_fields.items() if not field.repr}
+        return self.model_dump(mode="json", exclude=hidden)

@@ -56,6 +56,26 @@ class EngineFailure(ServiceError):
     """The model answered something that is no number."""
 
 
+class Unauthorized(ServiceError):
+    """The request shows no key, or one that is not known."""
+
+
+class Forbidden(ServiceError):
+    """The key is known and is not for this."""
+
+
+class RateLimited(ServiceError):
+    """The key has sent more requests than it may; `seconds` from now it may send one."""
+
+    def __init__(self, sentence: str, seconds: int) -> None:
+        self.seconds = seconds
+        super().__init__(sentence)
+
+
+class ReadOnly(ServiceError):
+    """The registry cannot be written to from here."""
+
+
 class Overloaded(ServiceError):
     """As many requests are being answered as may be at once."""
 

@@ -1,7 +1,7 @@
 """The guard: the outermost layer, once for Flask and the fast path.
 
-It gives each request an id, bounds how many are answered at once and how large their bodies
-are, catches whatever escapes below, and tells an observer how it went.
+It gives each request an id, lets in whom `admit` lets in, bounds how many are answered at once
+and how large their bodies are, catches whatever escapes below, and tells an observer how it went.
 """
 
 import logging
@@ -16,15 +16,15 @@ from time import perf_counter
 from typing import Protocol
 
 from service.dialects import Headers, Reply
-from service.errors import Overloaded, ServiceError, Unforeseen
+from service.errors import Overloaded, RateLimited, ServiceError, Unauthorized, Unforeseen
 from service.wire import BODY, REQUEST_ID, App, Environ, StartResponse, read_body, send
 
 log = logging.getLogger("service")
 
 # What may be repeated in a header and a log line: UUIDs, ULIDs, trace ids, and no more.
 VALID_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+/=@-]{0,127}").fullmatch
-RETRY: Headers = (("Retry-After", "1"),)
 
+Admit = Callable[[Environ], None]  # raises what refuses a request, before its body is read
 Refuse = Callable[[str, ServiceError], Reply]  # in the dialect spoken at a path
 
 
@@ -38,18 +38,20 @@ class Observer(Protocol):
 class Guard:
     """Wraps `app`; `refuse` words a refusal in the dialect of the path."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  one for each thing it guards
         self,
         app: App,
         refuse: Refuse,
         *,
         max_body_bytes: int,
         max_in_flight: int,
+        admit: Admit = lambda _: None,
         observer: Observer | None = None,
     ) -> None:
         self._app = app
         self._refuse = refuse
         self._max_body_bytes = max_body_bytes
+        self._admit = admit
         self._observer = observer
         # A deque, for taking from it and giving back need no lock.
         self._permits = deque([None] * max_in_flight)
@@ -70,8 +72,7 @@ class Guard:
             self._permits.pop()
         except IndexError:
             busy = Overloaded("The service is busy with as many requests as it may be; try again.")
-            reply = self._refuse(environ["PATH_INFO"], busy)
-            return send(replace(reply, headers=(*reply.headers, *RETRY)), start_response)
+            return self._refused(environ, start_response, busy)
         try:
             return self._answer(environ, start_response)
         finally:
@@ -79,15 +80,22 @@ class Guard:
 
     def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
+            self._admit(environ)
             body = environ[BODY] = read_body(environ, self._max_body_bytes)
             environ["wsgi.input"] = BytesIO(body)  # for code that reads it as Flask's own does
             return self._app(environ, start_response)
         except ServiceError as error:
-            return send(self._refuse(environ["PATH_INFO"], error), start_response)
+            return self._refused(environ, start_response, error)
         except Exception:
             log.exception("Request %s failed.", environ[REQUEST_ID])
             failure = Unforeseen("The service failed to answer; its log says why.")
-            return send(self._refuse(environ["PATH_INFO"], failure), start_response)
+            return self._refused(environ, start_response, failure)
+
+    def _refused(
+        self, environ: Environ, start_response: StartResponse, error: ServiceError
+    ) -> Iterable[bytes]:
+        reply = self._refuse(environ["PATH_INFO"], error)
+        return send(replace(reply, headers=(*reply.headers, *_hints(error))), start_response)
 
     def _observed(
         self, environ: Environ, start_response: StartResponse, observer: Observer
@@ -104,6 +112,17 @@ class Guard:
             return self._bounded(environ, noting)
         finally:
             observer(environ, status, perf_counter() - began)
+
+
+def _hints(error: ServiceError) -> Headers:
+    """The headers that tell a client's library what the sentence tells its user."""
+    if isinstance(error, Overloaded):
+        return (("Retry-After", "1"),)
+    if isinstance(error, RateLimited):
+        return (("Retry-After", str(error.seconds)),)
+    if isinstance(error, Unauthorized):
+        return (("WWW-Authenticate", 'Bearer realm="calories"'),)
+    return ()
 
 
 def _identified(start_response: StartResponse, request_id: str) -> StartResponse:

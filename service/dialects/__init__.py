@@ -10,11 +10,15 @@ import orjson
 from service.errors import (
     BodyTooLarge,
     EngineFailure,
+    Forbidden,
     InvalidInput,
     MalformedBody,
     NotFound,
     NotLoaded,
     Overloaded,
+    RateLimited,
+    ReadOnly,
+    Unauthorized,
     Unforeseen,
     UnsupportedMediaType,
 )
@@ -29,6 +33,10 @@ STATUS = {
     NotFound: HTTPStatus.NOT_FOUND,
     NotLoaded: HTTPStatus.SERVICE_UNAVAILABLE,
     EngineFailure: HTTPStatus.INTERNAL_SERVER_ERROR,
+    Unauthorized: HTTPStatus.UNAUTHORIZED,
+    Forbidden: HTTPStatus.FORBIDDEN,
+    RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    ReadOnly: HTTPStatus.CONFLICT,
     Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
     Unforeseen: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

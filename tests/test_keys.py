@@ -1,0 +1,180 @@
+"""Keys: how they are written, read, followed and made."""
+
+import logging
+import re
+import stat
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from service import keys
+from service.keys import Key, Keys, main, parse, read
+
+SECRET = "calories_" + "s" * 43
+DIGEST = sha256(SECRET.encode()).hexdigest()
+OTHER = sha256(b"another").hexdigest()
+
+
+def written(
+    name: str = "shop", scope: str = "predict", digest: str = DIGEST, more: str = ""
+) -> str:
+    return f'[[key]]\nname = "{name}"\nscope = "{scope}"\nsha256 = "{digest}"\n{more}\n'
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "keys.toml"
+    path.write_text(written())
+    return path
+
+
+@pytest.fixture
+def following(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is looked at by every request, and not once a second."""
+    monkeypatch.setattr(keys, "SECONDS", -1.0)
+
+
+def test_several_named_keys_are_read_from_a_setting() -> None:
+    found = parse(f"shop:{DIGEST}, till-2:{OTHER.upper()},", "predict")
+    assert found == (
+        Key("shop", "predict", bytes.fromhex(DIGEST)),
+        Key("till-2", "predict", bytes.fromhex(OTHER)),
+    )
+
+
+@pytest.mark.parametrize("text", [f"shop:{SECRET}", SECRET, DIGEST, f"a b:{DIGEST}", "shop:"])
+def test_a_wrong_entry_is_told_by_its_number_and_not_repeated(text: str) -> None:
+    with pytest.raises(ValueError, match=r"entry 2 is not that") as refused:
+        parse(f"till:{OTHER},{text}", "predict")
+    assert text not in str(refused.value)
+
+
+def test_two_keys_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="two keys for predict are named 'shop'"):
+        parse(f"shop:{DIGEST},shop:{OTHER}", "predict")
+
+
+def test_a_file_holds_both_scopes_and_a_rate(file: Path) -> None:
+    file.write_text(written(more="rate = 5") + written("ops", "admin", OTHER))
+    assert [(it.name, it.scope, it.rate) for it in read(file)] == [
+        ("shop", "predict", 5.0),
+        ("ops", "admin", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (written(digest=SECRET), "key.0.sha256: String should match pattern"),
+        (written(scope="root"), "key.0.scope: Input should be 'predict' or 'admin'"),
+        (written(more="rate = nan"), "key.0.rate: Input should be"),
+        (written(more=f'{SECRET} = "x"'), "key.0: Extra inputs are not permitted"),
+        (written() * 2, "two keys for predict are named 'shop'"),
+        (f'[[key]]\nname = "{SECRET}', r"is no TOML \(at "),
+    ],
+)
+def test_a_wrong_file_is_told_without_repeating_it(file: Path, content: str, sentence: str) -> None:
+    file.write_text(content)
+    with pytest.raises(ValueError, match=sentence) as refused:
+        read(file)
+    assert SECRET not in str(refused.value)
+    assert DIGEST not in str(refused.value)
+
+
+def test_a_key_is_found_by_its_secret_among_others() -> None:
+    held = Keys([*parse(f"a:{OTHER},shop:{DIGEST}", "predict"), *parse(f"b:{OTHER}", "admin")])
+    found = held.find(SECRET)
+    assert found is not None
+    assert found.name == "shop"
+
+
+@pytest.mark.parametrize("secret", ["", "x", DIGEST, SECRET + " ", "é\ud800"])
+def test_nothing_but_the_secret_is_let_in(secret: str) -> None:
+    assert Keys(parse(f"shop:{DIGEST}", "predict")).find(secret) is None
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_every_key_is_compared_wherever_the_right_one_is(
+    place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append(one)
+        return one == other
+
+    monkeypatch.setattr(keys, "compare_digest", compare)
+    held = [Key(str(number), "predict", bytes(32)) for number in range(3)]
+    held[place] = held[place]._replace(digest=bytes.fromhex(DIGEST))
+    assert Keys(held).find(SECRET)
+    assert len(compared) == 3
+
+
+def test_a_changed_file_is_read_again(file: Path, following: None) -> None:
+    held = Keys((), file)
+    assert held.find(SECRET)
+    file.write_text(written(digest=OTHER))
+    assert held.find(SECRET) is None
+    assert held.find("another")
+
+
+@pytest.mark.parametrize("spoil", [lambda file: file.write_text("[[key]"), Path.unlink])
+def test_a_bad_new_file_keeps_the_keys_with_one_log_line(
+    file: Path,
+    following: None,
+    spoil: Callable[[Path], object],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    held = Keys((), file)
+    spoil(file)
+    with caplog.at_level(logging.ERROR):
+        assert all(held.find(SECRET) for _ in range(3))
+    [line] = caplog.messages
+    assert str(file) in line
+    assert "the keys stay" in line
+
+
+def test_a_repaired_file_is_read(file: Path, following: None) -> None:
+    held = Keys((), file)
+    file.write_text("[[key]")
+    assert held.find(SECRET)
+    file.write_text(written(digest=OTHER))
+    assert held.find(SECRET) is None
+
+
+def test_a_made_key_is_printed_once_and_let_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["shop"]) == 0
+    out, err = capsys.readouterr()
+    secret = out.strip()
+    assert re.fullmatch(r"calories_[A-Za-z0-9_-]{43}", secret)
+    assert secret not in err
+    [line] = re.findall(r"PREDICT_KEYS=(\S+)", err)
+    assert Keys(parse(line, "predict")).find(secret)
+
+
+def test_made_keys_are_appended_to_a_file_for_its_owner_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "keys.toml"
+    main(["shop", "--append", str(path)])
+    main(["ops", "--scope", "admin", "--rate", "2", "--append", str(path)])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    found = [Keys((), path).find(secret) for secret in capsys.readouterr().out.split()]
+    assert [(it.name, it.scope, it.rate) for it in found if it] == [
+        ("shop", "predict", None),
+        ("ops", "admin", 2.0),
+    ]
+
+
+def test_a_name_that_is_taken_is_not_appended(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = file.read_text()
+    assert main(["shop", "--append", str(file)]) == 1
+    out, err = capsys.readouterr()
+    assert (out, file.read_text()) == ("", before)
+    assert "two keys for predict are named 'shop'" in err
