@@ -24,10 +24,10 @@ def main() -> int:
     """Serve in this process; returns 1, with a sentence, only when that cannot work."""
     try:
         settings = CliApp.run(Settings)
+        _try_to_listen(settings)
         check(settings)
         for warning in warnings(settings):
             _tell(f"warning: {warning}")
-        _try_to_listen(settings)
         with _metrics_folder(settings) as folder:
             return _serve(settings.model_copy(update={"metrics_folder": folder}))
     except ValidationError as error:
