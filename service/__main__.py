@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import CliApp
 
+from service import tls
 from service.access import NoAccess, check, warnings
 from service.config import Settings
 
@@ -26,6 +27,7 @@ def main() -> int:
         settings = CliApp.run(Settings)
         _try_to_listen(settings)
         check(settings)
+        tls.check(settings)
         for warning in warnings(settings):
             _tell(f"warning: {warning}")
         with _metrics_folder(settings) as folder:
@@ -34,7 +36,7 @@ def main() -> int:
         for detail in error.errors():
             name = "".join(map(str, detail["loc"])).upper()
             _tell(f"{name}: {detail['msg']}{_received(detail)}.")
-    except NoAccess as error:
+    except (NoAccess, tls.BadCertificate) as error:
         _tell(str(error))
     except OSError as error:
         _tell(_advice(error, settings))

@@ -11,10 +11,11 @@ What is not named here takes a predict key, so a new path is closed until someon
 from math import ceil
 
 from service.config import Settings
+from service.dialects import KEY_NAME
 from service.errors import Forbidden, RateLimited, Unauthorized
 from service.keys import Key, Keys, Scope, parse, read
 from service.rate import Rates
-from service.wire import KEY_NAME, Environ
+from service.wire import Environ
 
 ADMIN = "/admin"
 METRICS = "/metrics"
@@ -101,10 +102,11 @@ class Access:
 
     def _admit_admin(self, environ: Environ) -> None:
         if self._admin_open:
-            return
-        if not self._keys.holds("admin"):
+            _refuse_other_sites(environ)
+        elif self._keys.holds("admin"):
+            self._admit(environ, ("admin",))
+        else:
             raise Forbidden(NO_ADMIN_KEY)
-        self._admit(environ, ("admin",))
 
     def _admit(self, environ: Environ, scopes: tuple[Scope, ...]) -> None:
         secret = presented(environ)
@@ -131,6 +133,13 @@ class Access:
                 f"The key '{key.name}' may send {rate:g} requests a second; try again later.",
                 ceil(wait),
             )
+
+
+def _refuse_other_sites(environ: Environ) -> None:
+    """Without a key, only this keeps a page of another site from moving labels by a browser."""
+    origin = environ.get("HTTP_ORIGIN", "")
+    if origin and origin.partition("://")[2] != environ.get("HTTP_HOST"):
+        raise Forbidden("A page of another site asked for this; /admin answers to none.")
 
 
 def presented(environ: Environ) -> str:

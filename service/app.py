@@ -18,7 +18,7 @@ from service.fast_path import FastPath
 from service.guard import Guard
 from service.host import Host
 from service.metrics import Metrics
-from service.routes import health, models, pages, predict, respond
+from service.routes import admin, health, models, pages, predict, respond
 from service.routes import metrics as metric_routes
 from service.routes import tfserving as v1_routes
 from service.routes import v2 as v2_routes
@@ -40,6 +40,7 @@ def create_app(settings: Settings, host: Host, metrics: Metrics | None = None) -
     app.url_map.strict_slashes = False
     app.config["PROPAGATE_EXCEPTIONS"] = True  # to the guard, which answers for both ways
 
+    keys = keys_of(settings)
     plane = DataPlane(host, settings.default_model, settings.max_rows, metrics.predicted)
     app.register_blueprint(predict.blueprint(plane))
     app.register_blueprint(models.blueprint(plane))
@@ -48,6 +49,7 @@ def create_app(settings: Settings, host: Host, metrics: Metrics | None = None) -
     app.register_blueprint(health.blueprint(plane))
     app.register_blueprint(metric_routes.blueprint(metrics))
     app.register_blueprint(pages.blueprint())
+    app.register_blueprint(admin.blueprint(host, settings, keys))
     app.register_error_handler(HTTPException, _refuse)
     app.before_request(_name_route)
 
@@ -64,7 +66,7 @@ def create_app(settings: Settings, host: Host, metrics: Metrics | None = None) -
         _refusal,
         max_body_bytes=settings.max_body_bytes,
         max_in_flight=settings.max_in_flight,
-        admit=Access(settings, keys_of(settings)),
+        admit=Access(settings, keys),
         observer=metrics,
     )
     return app

@@ -10,7 +10,8 @@ EXAMPLE = {"sugar": 5, "fiber": 1, "protein": 2}
 
 def banner(settings: Settings, host: Host) -> str:
     """The lines to print; the curl line works as it stands."""
-    url = f"http://{_reachable(settings.host)}:{settings.port}"
+    scheme = "https" if settings.tls_certificate else "http"
+    url = f"{scheme}://{_reachable(settings.host)}:{settings.port}"
     served = host.snapshot.get(settings.default_model)
     stable = served and served.loaded.get(served.labels.get("stable", 0))
     lines = ["", f"Serving calories at {url}", *_models(host)]

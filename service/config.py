@@ -12,6 +12,7 @@ from models.registry import SHELF
 from service import keys, policy
 
 MEBIBYTE = 1024 * 1024
+Place = Annotated[Path, AfterValidator(Path.absolute)]  # the servers work in another folder
 
 
 def _spelled(text: str) -> str:
@@ -45,7 +46,7 @@ class Settings(BaseSettings):
     threads: int = Field(4, ge=1, le=256)
     """Threads a worker: how many requests it handles at a time."""
 
-    registry: Path = SHELF
+    registry: Place = SHELF
     """The folder of the models; the default is the one that ships with the code."""
 
     default_model: str = "calories"
@@ -73,7 +74,7 @@ class Settings(BaseSettings):
     admin_keys: Annotated[str, AfterValidator(partial(_digests, "admin"))] = Field("", repr=False)
     """The keys that may move labels by /admin, written likewise."""
 
-    keys_file: Path | None = None
+    keys_file: Place | None = None
     """A TOML file of keys of both kinds, read again when it changes (docs/security.md)."""
 
     predict_key_waived: bool = False
@@ -88,10 +89,10 @@ class Settings(BaseSettings):
     rate_burst_seconds: float = Field(1.0, gt=0, le=3600)
     """The seconds of RATE_LIMIT that a key which was quiet may send at once."""
 
-    tls_certificate: Path | None = None
+    tls_certificate: Place | None = None
     """A PEM file with the certificate and its chain; with it the service speaks HTTPS only."""
 
-    tls_key: Path | None = None
+    tls_key: Place | None = None
     """The PEM file with the certificate's private key."""
 
     max_rows: int = Field(100_000, ge=1)
@@ -103,7 +104,7 @@ class Settings(BaseSettings):
     fast_path: bool = True
     """Answer the predict URLs ahead of Flask; the answers are the same, for a third of the time."""
 
-    metrics_folder: Path | None = None
+    metrics_folder: Place | None = None
     """Where workers leave what they counted for each other; `python -m service` makes one in
     memory at each start unless one is named."""
 

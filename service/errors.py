@@ -72,8 +72,8 @@ class RateLimited(ServiceError):
         super().__init__(sentence)
 
 
-class ReadOnly(ServiceError):
-    """The registry cannot be written to from here."""
+class Conflict(ServiceError):
+    """What is asked cannot be done to the registry as it is here."""
 
 
 class Overloaded(ServiceError):

@@ -5,7 +5,7 @@ from functools import partial
 from multiprocessing import Semaphore
 from multiprocessing.synchronize import Semaphore as Once
 
-from granian.constants import Interfaces
+from granian.constants import Interfaces, SSLProtocols
 from granian.log import LogLevels
 from granian.server import Server
 
@@ -22,6 +22,9 @@ def serve(settings: Settings) -> None:
         port=settings.port,
         interface=Interfaces.WSGI,
         websockets=False,
+        ssl_cert=settings.tls_certificate,
+        ssl_key=settings.tls_key,
+        ssl_protocol_min=SSLProtocols.tls12,  # as gunicorn does
         workers=settings.workers,
         blocking_threads=settings.threads,
         backpressure=CONNECTIONS,

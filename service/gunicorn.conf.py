@@ -21,6 +21,8 @@ wsgi_app = "service.wsgi:app"
 worker_class = "gthread"
 workers = settings.workers
 threads = settings.threads
+certfile = str(settings.tls_certificate) if settings.tls_certificate else None
+keyfile = str(settings.tls_key) if settings.tls_key else None
 graceful_timeout = settings.graceful_seconds
 loglevel = settings.log_level
 # A proxy in front keeps idle connections for 60 s: it must be the one that closes them,

@@ -86,7 +86,7 @@ class Schema:
         return Fault(
             field=path(detail["loc"]),
             expected=expectation(self, detail),
-            received=_received(detail),
+            received=received(detail),
         )
 
     @property
@@ -119,7 +119,8 @@ def path(location: Sequence[str | int]) -> str:
     return "".join(parts).removeprefix(".") or "body"
 
 
-def _received(detail: Any) -> str:
+def received(detail: Any) -> str:
+    """The wrong value of one of pydantic's errors."""
     if detail["type"] == "missing":
         return "nothing"
     if detail["type"] in {"too_long", "too_short"}:

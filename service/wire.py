@@ -20,7 +20,6 @@ App = Callable[[Environ, StartResponse], Iterable[bytes]]
 BODY = "service.body"
 REQUEST_ID = "service.request_id"
 ROUTE = "service.route"
-KEY_NAME = "service.key"  # of the key that was shown, where one was asked for
 
 # Flask's status lines, so that both ways answer with the same bytes.
 STATUS_LINES = {code: f"{code} {phrase.upper()}" for code, phrase in HTTP_STATUS_CODES.items()}

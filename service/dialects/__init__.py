@@ -9,6 +9,7 @@ import orjson
 
 from service.errors import (
     BodyTooLarge,
+    Conflict,
     EngineFailure,
     Forbidden,
     InvalidInput,
@@ -17,7 +18,6 @@ from service.errors import (
     NotLoaded,
     Overloaded,
     RateLimited,
-    ReadOnly,
     Unauthorized,
     Unforeseen,
     UnsupportedMediaType,
@@ -36,11 +36,12 @@ STATUS = {
     Unauthorized: HTTPStatus.UNAUTHORIZED,
     Forbidden: HTTPStatus.FORBIDDEN,
     RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
-    ReadOnly: HTTPStatus.CONFLICT,
+    Conflict: HTTPStatus.CONFLICT,
     Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
     Unforeseen: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 JSON = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
+KEY_NAME = "service.key"  # in the environ: the name of the key that was shown, if one was asked for
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -74,6 +75,11 @@ class Request:
     def accept(self) -> str:
         """The formats that the answer may come in, empty when none was named."""
         return str(self.environ.get("HTTP_ACCEPT", ""))
+
+    @property
+    def key_name(self) -> str:
+        """The name of the key that was shown, empty where none was asked for."""
+        return str(self.environ.get(KEY_NAME, ""))
 
     def header(self, name: str) -> str:
         """Any other header, empty when it was not sent."""

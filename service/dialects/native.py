@@ -128,13 +128,13 @@ def _signed(answer: Prediction) -> dict[str, str | int]:
 
 def models(plane: DataPlane) -> Reply:
     """Answer GET /models: every model with its labels and versions."""
-    return _ok({"models": [_model(name, served) for name, served in plane.served().items()]})
+    return _ok({"models": [described(name, served) for name, served in plane.served().items()]})
 
 
 def model(plane: DataPlane, name: str) -> Reply:
     """Answer GET /models/<name>."""
     try:
-        return _ok(_model(name, plane.model(name)))
+        return _ok(described(name, plane.model(name)))
     except NotFound as error:
         return refuse(error)
 
@@ -167,7 +167,8 @@ def rows(plane: DataPlane, name: str, version: int) -> Reply:
     return Reply(HTTPStatus.OK, found, "text/csv; charset=utf-8")
 
 
-def _model(name: str, served: Model) -> dict[str, Any]:
+def described(name: str, served: Model) -> dict[str, Any]:
+    """A model's labels, their shares and its versions with their states, for JSON."""
     versions = []
     for version, (state, reason) in served.versions().items():
         told: dict[str, Any] = {"version": version, "state": state}
