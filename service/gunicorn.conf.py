@@ -18,7 +18,7 @@ bind = [
     else f"{settings.host}:{settings.port}"
 ]
 wsgi_app = "service.wsgi:app"
-worker_class = "gthread"
+worker_class = "service.gunicorn_worker.Worker"
 workers = settings.workers
 threads = settings.threads
 certfile = str(settings.tls_certificate) if settings.tls_certificate else None
