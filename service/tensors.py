@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from service.engines import Rows
 from service.errors import Fault, InvalidInput, MalformedBody
-from service.validation import GRAM, LARGEST, MAX_FAULTS, path, shown
+from service.validation import GRAM, LARGEST, MAX_FAULTS, listed, path, shown
 
 NUMBERS = {int, float}  # of JSON: neither true nor "1.5" is one
 
@@ -46,7 +46,7 @@ def envelope(shape: TypeAdapter[Any], body: bytes) -> Any:
     except orjson.JSONDecodeError as error:
         raise MalformedBody(f"JSON Parse error: {error}.") from error
     except ValidationError as error:
-        details = error.errors(include_url=False)[:MAX_FAULTS]
+        details = listed(error)
     raise InvalidInput([_fault(detail) for detail in details])
 
 

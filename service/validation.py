@@ -21,6 +21,7 @@ from service.errors import Fault, InvalidInput, MalformedBody
 LARGEST = 1000.0  # grams a serving: nobody eats more, and float32 is exact to 0.1 mg there
 SHOWN = 60  # characters of a wrong value that are repeated back
 MAX_FAULTS = 10  # faults told at once
+MAX_LISTED = 1000  # errors that pydantic is asked to list; a million would take it ten seconds
 
 Gram = Annotated[float, Field(strict=True, ge=0, le=LARGEST, allow_inf_nan=False)]
 GRAM = f"a number from 0 to {LARGEST:g} (grams a serving)"
@@ -70,16 +71,24 @@ class Schema:
 
     def _validated(self, adapter: TypeAdapter[Any], body: bytes) -> Any:
         """The parsed body; raises MalformedBody for no JSON, InvalidInput for a wrong one."""
+        self._require_few_fields(body)
         try:
             return adapter.validate_json(body)
         except ValidationError as error:
-            details = error.errors(include_url=False)
+            details = listed(error)
         if details[0]["type"] == "json_invalid":
             raise MalformedBody(
                 f"The body is not JSON: {details[0]['ctx']['error']}. "
                 f"Send for example {json.dumps(dict.fromkeys(self.inputs, 1))}."
             )
-        raise InvalidInput([self._fault(detail) for detail in details[:MAX_FAULTS]])
+        raise InvalidInput([self._fault(detail) for detail in details])
+
+    def _require_few_fields(self, body: bytes) -> None:
+        """Raise InvalidInput for far more fields than rows can have, before each is looked at."""
+        most = len(self.inputs) * (self._max_rows if b"{" in body[1:] else 1) + MAX_LISTED
+        if body.count(b":") > most:
+            expected = f"objects with {', '.join(self.inputs)}"
+            raise InvalidInput([Fault("body", expected, f"more than {most} fields")])
 
     def _fault(self, detail: Any) -> Fault:
         expectation = EXPECTED.get(detail["type"], _as_told)
@@ -111,6 +120,17 @@ def _record(name: str, fields: dict[str, Any]) -> Any:
     record = make(name, fields)
     record.__pydantic_config__ = ConfigDict(extra="forbid")
     return record
+
+
+def listed(error: ValidationError) -> list[Any]:
+    """The first errors of a validation; raises InvalidInput with one fault for very many.
+
+    Pydantic lists all or none, each with a copy of its place.
+    """
+    count = error.error_count()
+    if count > MAX_LISTED:
+        raise InvalidInput([Fault("body", "what its schema allows", f"{count} wrong fields")])
+    return error.errors(include_url=False)[:MAX_FAULTS]
 
 
 def path(location: Sequence[str | int]) -> str:

@@ -21,6 +21,8 @@ BODY = "service.body"
 REQUEST_ID = "service.request_id"
 ROUTE = "service.route"
 
+DIGITS = 18  # of a length: more bytes than any limit
+
 # Flask's status lines, so that both ways answer with the same bytes.
 STATUS_LINES = {code: f"{code} {phrase.upper()}" for code, phrase in HTTP_STATUS_CODES.items()}
 
@@ -51,7 +53,9 @@ def _size(environ: Environ, limit: int) -> int:
     length = environ.get("CONTENT_LENGTH")
     if not length or environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked":
         return limit + 1 if environ.get("wsgi.input_terminated") else 0
-    size = int(length) if length.isascii() and length.isdigit() else 0
+    # Python refuses to read a number of thousands of digits; leading zeros are read over.
+    digits = length.lstrip("0")[:DIGITS] if length.isascii() and length.isdigit() else ""
+    size = int(digits or "0")
     if size > limit:
         raise BodyTooLarge(_too_large(limit))
     return size

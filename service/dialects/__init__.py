@@ -103,7 +103,7 @@ def dumps(content: Any) -> bytes:
 
 def require_plain(request: Request) -> None:
     """Raise UnsupportedMediaType for a compressed body."""
-    encoding = request.header("Content-Encoding")
+    encoding = request.environ.get("HTTP_CONTENT_ENCODING", "")
     if encoding not in {"", "identity"}:
         raise UnsupportedMediaType(
             f"expected a body that is not compressed, received content encoding {encoding!r}; "

@@ -5,13 +5,14 @@ from http import HTTPStatus
 from typing import Any
 
 from service.dataplane import DataPlane, Explanation
-from service.dialects import Reply, Request, dumps, labelled, native
+from service.dialects import Reply, Request, dumps, labelled, native, require_plain
 from service.errors import ServiceError
 
 
 def explain(plane: DataPlane, request: Request) -> Reply:
     """Answer one POST /explain."""
     try:
+        require_plain(request)
         given = native.given_type(request.content_type)
         source = plane.choose(**native.choice(request.query), key=request.canary_key)
         rows, form = native.read(given, request.body, source.inputs, plane.max_rows)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from service import formats
 from service.dataplane import DataPlane, Prediction
 from service.dialects import STATUS as COMMON
-from service.dialects import Headers, Reply, Request, dumps, labelled
+from service.dialects import Headers, Reply, Request, dumps, labelled, require_plain
 from service.dialects.records import records
 from service.engines import Rows
 from service.errors import (
@@ -54,6 +54,7 @@ Form = Callable[[Prediction], dict[str, Any]]
 def predict(plane: DataPlane, request: Request) -> Reply:
     """Answer one POST /predict."""
     try:
+        require_plain(request)
         given = given_type(request.content_type)
         wanted = _wanted(request.accept, given)
         source = plane.choose(**choice(request.query), key=request.canary_key)

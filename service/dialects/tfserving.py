@@ -10,12 +10,12 @@ Its own two patterns find the way, so that paths mean here what they mean there.
 import re
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, FailFast, TypeAdapter
 from typing_extensions import TypedDict
 
 from service.dataplane import DataPlane, Prediction
@@ -41,7 +41,7 @@ class _Body(TypedDict, total=False):
     signature_name: str
     instances: list[Any]
     inputs: Any
-    examples: list[dict[str, Any]]
+    examples: Annotated[list[dict[str, Any]], FailFast()]
     context: dict[str, Any]
 
 
@@ -122,7 +122,8 @@ def regress(
         source = _choose(plane, model, version, label, request.canary_key)
         if body.get("signature_name", DEFAULT) not in {"", DEFAULT, REGRESS}:
             raise _no_signature(body["signature_name"])
-        columns = _of_instances(_examples(body), source.inputs, "examples")
+        examples = _examples(body, source.inputs, plane.max_rows)
+        columns = _of_instances(examples, source.inputs, "examples")
         found = plane.predict(source, rows(columns, plane.max_rows))
     except ServiceError as error:
         return refuse(error)
@@ -324,11 +325,20 @@ def _of_inputs(inputs: Any, names: Sequence[str]) -> list[Column]:
     return [Column(f"inputs.{name}[{{}}]", inputs[name]) for name in names]
 
 
-def _examples(body: Any) -> list[Any]:
-    """The examples with their context; a feature is a number or an array of one."""
+def _examples(body: Any, names: Sequence[str], max_rows: int) -> list[Any]:
+    """The examples with their context; a feature is a number or an array of one.
+
+    Both are small before one is copied into the other: a large context in many examples would
+    fill the memory.
+    """
     if "examples" not in body:
         raise MalformedBody("Key 'examples' is expected and was not found.")
     context = body.get("context", {})
+    if not context.keys() <= set(names):
+        expected = f"no keys but {', '.join(names)}"
+        raise InvalidInput([Fault("context", expected, shown(next(iter(context.keys() - names))))])
+    if len(body["examples"]) > max_rows:
+        raise InvalidInput([Fault("examples", f"at most {max_rows}", str(len(body["examples"])))])
     examples = []
     for i, example in enumerate(body["examples"]):
         twice = sorted(context.keys() & example.keys())

@@ -12,7 +12,7 @@ from typing import Annotated, Any, NotRequired
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import BeforeValidator, ConfigDict, FailFast, Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from service import __version__
@@ -49,14 +49,23 @@ STATES = {
 # Of Triton's parameters those that would change the answer, and are not spoken here.
 UNSPOKEN = {"classification", "shared_memory_region"}
 
-Parameters = dict[str, str | bool | int | float]
+PARAMETERS = 100  # of one tensor or request; three have a meaning here
+
+
+def _few(parameters: Any) -> Any:
+    if isinstance(parameters, dict) and len(parameters) > PARAMETERS:
+        raise ValueError(f"at most {PARAMETERS} parameters")
+    return parameters
+
+
+Parameters = Annotated[dict[str, str | bool | int | float], BeforeValidator(_few)]
 _STRICT = ConfigDict(strict=True)
 
 
 class _Tensor(TypedDict):
     __pydantic_config__ = _STRICT  # type: ignore[misc]
     name: str
-    shape: list[int]
+    shape: Annotated[list[int], FailFast()]
     datatype: str
     parameters: NotRequired[Parameters]
     data: NotRequired[list[Any]]
@@ -72,8 +81,8 @@ class _Body(TypedDict):
     __pydantic_config__ = _STRICT  # type: ignore[misc]
     id: NotRequired[str]
     parameters: NotRequired[Parameters]
-    inputs: Annotated[list[_Tensor], Field(min_length=1)]
-    outputs: NotRequired[list[_Output]]
+    inputs: Annotated[list[_Tensor], Field(min_length=1), FailFast()]
+    outputs: NotRequired[Annotated[list[_Output], FailFast()]]
 
 
 class _Index(TypedDict):
@@ -303,8 +312,9 @@ def _wrong_shape(tensor: Any, expected: str) -> InvalidInput:
 
 def _answer(found: Prediction, body: Any) -> Reply:
     """The outputs that were asked for, in that order, as JSON or as bytes behind it."""
-    default = _flag(body, "binary_data_output", default=False)
     asked = body.get("outputs") or [{"name": name} for name in OUTPUTS]
+    _require_once(asked)
+    default = _flag(body, "binary_data_output", default=False)
     told: dict[str, Any] = {
         "model_name": found.source.model,
         "model_version": str(found.source.version),
@@ -332,6 +342,12 @@ def _answer(found: Prediction, body: Any) -> Reply:
         return Reply(HTTPStatus.OK, content, headers=headers)
     headers = ((HEADER, str(len(content))), *headers)
     return Reply(HTTPStatus.OK, content + raw, "application/octet-stream", headers)
+
+
+def _require_once(asked: list[Any]) -> None:
+    """Raise InvalidInput for an output that is asked for twice: the answer would have no bound."""
+    if len(asked) > len({output["name"] for output in asked}):
+        raise InvalidInput([Fault("outputs", "each output once", f"{len(asked)} outputs")])
 
 
 def _output(found: Prediction, output: Any) -> NDArray[np.float32]:

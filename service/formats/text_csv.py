@@ -7,6 +7,7 @@ over. The answer's lines end in LF, and its numbers are the digits of the JSON a
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -34,10 +35,11 @@ def decode(body: bytes, inputs: tuple[str, ...], max_rows: int) -> Rows:
             require_length(len(quick), max_rows)
             columns = dict(zip(header, quick.T, strict=True))
             return to_rows(columns, inputs, lambda name, row: str(columns[name][row]))
-        rows = list(lines)
+        rows = list(islice(lines, max_rows + 1))
+        count = len(rows) + sum(1 for _ in lines)
     except csv.Error as error:
         raise MalformedBody(f"The body is not CSV: {error}; {_example(inputs)}") from error
-    require_length(len(rows), max_rows)
+    require_length(count, max_rows)
     _require_widths(rows, header)
     cells = dict(zip(header, zip(*rows, strict=True), strict=True))
     columns = {name: numbers(cells[name]) for name in header}

@@ -1,0 +1,135 @@
+"""Requests that cost their sender little and would cost the service much, or a 500."""
+
+import json
+import socket
+from collections.abc import Iterator
+from http.client import HTTPResponse
+from typing import Any
+
+import pytest
+from werkzeug.test import Client
+
+from models.registry import Registry
+from service.app import create_host
+from service.config import Settings
+from service.errors import BodyTooLarge, InvalidInput
+from service.validation import Schema
+from service.wire import read_body
+from tests.both_ways import both_ways
+from tests.serving import PATIENCE, Server, running
+
+ROW = {"sugar": 5, "fiber": 1, "protein": 2}
+WIDE = {f"f{i}": 1 for i in range(100_000)}
+TENSOR = {"name": "features", "shape": [1, 3], "datatype": "FP32", "data": [5, 1, 2]}
+
+
+@pytest.fixture(scope="module")
+def client(shipped: Registry) -> Iterator[Client]:
+    settings = Settings(registry=shipped.root, max_rows=50)
+    host = create_host(settings)
+    yield both_ways(settings, host)
+    host.close()
+
+
+@pytest.mark.parametrize("path", ["/predict", "/explain"])
+@pytest.mark.parametrize(
+    "body", [WIDE, [WIDE], {**WIDE, "sugar": [1]}], ids=["row", "rows", "cols"]
+)
+def test_very_many_fields_are_refused_as_one_fault(client: Client, path: str, body: Any) -> None:
+    answer = client.post(path, json=body)
+    assert answer.status_code == 422
+    [fault] = answer.get_json()["errors"]
+    assert fault["received"].startswith("more than ")
+
+
+def test_very_many_errors_are_not_listed() -> None:
+    schema = Schema(("sugar",), max_rows=100_000)
+    with pytest.raises(InvalidInput, match="received 100001 wrong fields"):
+        schema.rows(json.dumps([WIDE]).encode())
+
+
+@pytest.mark.parametrize("field", ["inputs", "outputs"])
+def test_of_a_list_the_first_wrong_item_is_told(client: Client, field: str) -> None:
+    body = {"inputs": [TENSOR], field: [1] * 100_000}
+    answer = client.post("/v2/models/calories/infer", json=body)
+    assert answer.status_code == 400
+    assert answer.get_json()["error"].count("expected") == 1
+
+
+def test_very_many_parameters_are_refused(client: Client) -> None:
+    answer = client.post("/v2/models/calories/infer", json={"inputs": [TENSOR], "parameters": WIDE})
+    assert answer.status_code == 400
+    assert "at most 100 parameters" in answer.get_json()["error"]
+
+
+def test_an_output_is_given_once(client: Client) -> None:
+    body = {"inputs": [TENSOR], "outputs": [{"name": "lower"}] * 2}
+    answer = client.post("/v2/models/calories/infer", json=body)
+    assert answer.status_code == 400
+    assert answer.get_json() == {"error": "outputs: expected each output once, received 2 outputs."}
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"context": WIDE, "examples": [{}] * 50}, "context: expected no keys but sugar, fiber"),
+        ({"examples": [{}] * 51}, "examples: expected at most 50, received 51"),
+        ({"examples": [1] * 100_000}, "examples[0]: expected an object, received 1"),
+    ],
+)
+def test_examples_are_held_small_before_they_are_joined(
+    client: Client, body: Any, sentence: str
+) -> None:
+    answer = client.post("/v1/models/calories:regress", json=body)
+    assert answer.status_code == 400
+    assert answer.get_json()["error"].startswith(sentence)
+
+
+@pytest.mark.parametrize("path", ["/predict", "/explain"])
+def test_a_compressed_body_gets_415_from_the_native_dialect(client: Client, path: str) -> None:
+    answer = client.post(path, json=ROW, headers={"Content-Encoding": "gzip"})
+    assert answer.status_code == 415
+    assert "send it plain" in answer.get_json()["detail"]
+
+
+def test_a_length_of_thousands_of_digits_is_read() -> None:
+    with pytest.raises(BodyTooLarge):
+        read_body({"CONTENT_LENGTH": "9" * 5000}, 10)
+    assert read_body({"CONTENT_LENGTH": "0" * 5000}, 10) == b""
+
+
+@pytest.fixture(scope="module")
+def gunicorn(tmp_path_factory: pytest.TempPathFactory, shipped_root: object) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("refusals"), workers=1, registry=shipped_root) as server:
+        yield server
+
+
+HEAD = b"GET /version HTTP/1.1\r\nHost: localhost\r\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "request_"),
+    [
+        (400, HEAD + b"Content-Length: many\r\n\r\n"),
+        (400, HEAD + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        (400, b"GET /\x00 HTTP/1.1\r\n\r\n"),
+        (400, b"\x16\x03\x01 is a TLS hello\r\n\r\n"),
+        (414, b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\n\r\n"),
+        (417, HEAD + b"Expect: a reply\r\n\r\n"),
+        (431, HEAD + b"A: " + b"a" * 9000 + b"\r\n\r\n"),
+        (501, HEAD + b"Transfer-Encoding: steam\r\n\r\n"),
+    ],
+)
+def test_what_is_no_http_gets_a_problem_document_from_gunicorn(
+    gunicorn: Server, status: int, request_: bytes
+) -> None:
+    with socket.create_connection(("127.0.0.1", gunicorn.port), timeout=PATIENCE) as connection:
+        connection.sendall(request_)
+        answer = HTTPResponse(connection)
+        answer.begin()
+        document = json.loads(answer.read())
+        assert (answer.status, answer.will_close) == (status, True)
+        assert connection.recv(1) == b""
+    assert answer.getheader("content-type") == "application/problem+json"
+    assert document["status"] == status
+    assert "RFC 9112" in document["detail"]
