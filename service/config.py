@@ -37,8 +37,8 @@ class Settings(BaseSettings):
     """The port to listen on."""
 
     server: Literal["gunicorn", "granian"] = "gunicorn"
-    """The HTTP server. Granian takes a third of the processor time; only gunicorn
-    looks at the registry on SIGHUP without losing a connection."""
+    """The HTTP server. Granian takes a third of the processor time; only gunicorn stops without
+    losing a request that has just come in."""
 
     workers: int = Field(2, ge=1, le=256)
     """Worker processes; one a core is a good start."""
@@ -108,8 +108,12 @@ class Settings(BaseSettings):
     """Where workers leave what they counted for each other; `python -m service` makes one in
     memory at each start unless one is named."""
 
+    drain_seconds: float = Field(0.0, ge=0, le=600)
+    """How long everything is still answered after SIGTERM while /readyz says 503 and each answer
+    closes its connection, so that a load balancer has moved away before the port is closed."""
+
     graceful_seconds: int = Field(30, ge=1, le=3600)
-    """How long requests in flight may take to finish after SIGTERM."""
+    """How long requests in flight may take to finish after SIGTERM and DRAIN_SECONDS."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least urgent messages that are logged."""

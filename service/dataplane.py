@@ -53,6 +53,8 @@ class DataPlane:
 
     def ready(self) -> str:
         """Empty when the default model answers, else the sentence that says why not."""
+        if self._host.leaving():
+            return "The service is about to stop; it answers what still comes."
         try:
             self.choose()
         except (NotFound, NotLoaded) as error:

@@ -1,16 +1,18 @@
 """gunicorn's configuration, from Settings."""
 
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from service.config import Settings
+from service.orders import Orders
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
-    from gunicorn.workers.base import Worker
+
+    from service.gunicorn_worker import Worker
 
 settings = Settings()
+orders = Orders()
 
 bind = [
     f"[{settings.host}]:{settings.port}"
@@ -38,24 +40,26 @@ control_socket_disable = True
 
 
 def when_ready(server: "Arbiter") -> None:
-    """SIGHUP lets every worker look at the registry now.
+    """SIGHUP lets every worker look at the registry now, SIGTERM lets them leave first.
 
     gunicorn's own reload would replace the workers, and a kept connection that is closed
-    between two requests loses the second. SIGURG is the signal that does nothing to a worker
-    that is not listening yet.
+    between two requests loses the second.
     """
 
-    def look() -> None:
-        server.kill_workers(signal.SIGURG)
+    def leave() -> None:
+        if orders.leave(settings.drain_seconds):
+            raise StopIteration
 
-    server.handle_hup = look  # type: ignore[method-assign]
+    server.handle_hup = lambda: orders.look(server.WORKERS)  # type: ignore[method-assign]
+    server.handle_term = leave  # type: ignore[method-assign]
 
 
 def post_worker_init(worker: "Worker") -> None:
-    """Listen for SIGURG, and print the banner when the first worker can answer."""
+    """Follow the orders, and print the banner when the first worker can answer."""
     from service import wsgi  # noqa: PLC0415  only a worker loads the models
     from service.banner import banner  # noqa: PLC0415
 
-    signal.signal(signal.SIGURG, lambda *_: wsgi.host.look())
+    worker.leaving = wsgi.host.leaving = orders.leaving
+    orders.on_look(wsgi.host.look)
     if worker.age == 1:
         print(banner(wsgi.settings, wsgi.host), flush=True)

@@ -1,10 +1,12 @@
-"""gunicorn's threaded worker, which refuses what is no HTTP with a problem document.
+"""gunicorn's threaded worker, which refuses in our words and loses nobody when it ends.
 
-Such a request never reaches the app, so that no dialect can word the refusal; gunicorn's own
-is a page of HTML. Whichever path was asked for, here it is RFC 9457.
+A request that is no HTTP never reaches the app, so that no dialect can word the refusal;
+gunicorn's own is a page of HTML. Whichever path was asked for, here it is RFC 9457.
 """
 
+from collections.abc import Callable
 from http import HTTPStatus
+from socket import socket
 from typing import Any
 
 from gunicorn.http.errors import (
@@ -27,7 +29,9 @@ SHOWN = 200  # characters of what gunicorn says, which repeats what came
 
 
 class Worker(ThreadWorker):
-    """A worker whose refusals are problem documents."""
+    """Refuses with problem documents, and answers whom the kernel has let in before it ends."""
+
+    leaving: Callable[[], bool]  # set before the first request
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that could not be read; gunicorn closes the connection after it."""
@@ -40,6 +44,35 @@ class Worker(ThreadWorker):
             write_nonblock(client, refusal(STATUS.get(type(exc), HTTPStatus.BAD_REQUEST), said))
         except OSError:
             self.log.debug("The client left before it was refused.")
+
+    def handle_request(self, req: Any, conn: Any) -> bool:
+        """Let the answer close its connection while the service leaves, as if too many were kept.
+
+        Unlike no keep-alive at all, it leaves those alone whose last answer promised to be kept.
+        """
+        if self.leaving():
+            self.max_keepalived = 0
+        return super().handle_request(req, conn)
+
+    def set_accept_enabled(self, enabled: bool | None) -> None:  # noqa: FBT001
+        """When it is over, answer whom the kernel has let in, and let nobody in any more.
+
+        gunicorn leaves the port open until the last request has ended. Who connects meanwhile
+        waits in the backlog for an answer and gets a reset, which nobody may repeat blindly; a
+        connection that is refused, everybody may.
+        """
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            for listener in self.sockets:
+                self._accept_waiting(listener)
+                listener.close()
+
+    def _accept_waiting(self, listener: socket) -> None:
+        """Accept until nobody waits: `accept` counts whom it let in."""
+        before = -1
+        while self.nr_conns != before:
+            before = self.nr_conns
+            self.accept(listener)
 
 
 def refusal(status: HTTPStatus, said: str) -> bytes:

@@ -6,7 +6,7 @@ once and computes on what it found there, while the next version is loaded besid
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from weakref import WeakValueDictionary
@@ -29,6 +29,8 @@ class Host:
     def __init__(self, registry: Registry, engine: Choice, policy: Policy) -> None:
         self.registry = registry
         self.snapshot: Snapshot = {}
+        # Whether the service was told to stop (the server knows): it answers, and is not ready.
+        self.leaving: Callable[[], bool] = lambda: False
         self._engine = engine
         self._policy = policy
         self._stamps: dict[str, Stamp] = {}  # of each model as it was last looked into

@@ -37,10 +37,13 @@ def test_a_rollback_reaches_every_worker(tmp_path: Path, shelf: Registry, kind: 
         await_(lambda: everywhere(server, 1), "version 1 answers everywhere")
 
 
-def test_sighup_makes_gunicorns_workers_look_at_once_and_loses_no_request(
-    tmp_path: Path, shelf: Registry, shipped: Registry
+@pytest.mark.parametrize("kind", ["gunicorn", "granian"])
+def test_sighup_makes_the_workers_look_at_once_and_loses_no_request(
+    tmp_path: Path, shelf: Registry, shipped: Registry, kind: str
 ) -> None:
-    with running(tmp_path, workers=2, registry=shelf.root, poll_seconds=LATER) as server:
+    with running(
+        tmp_path, server=kind, workers=2, registry=shelf.root, poll_seconds=LATER
+    ) as server:
         workers = server.workers()
         out = tmp_path / "samples.txt"
         with loaded(server.port, Plan(1, 1, 1, connections=4, pause=0.005), out):

@@ -1,0 +1,48 @@
+"""What a server's main process tells its workers: to look at the registry, and that all leave.
+
+The one is a signal, SIGURG: it does nothing to a worker that does not listen yet. The other is
+a byte in shared memory, which a worker that comes late reads too. (Told by a signal, right before
+the one to stop, it hid that one: CPython can miss the second of two that come together.)
+"""
+
+import os
+import signal
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from ctypes import c_bool
+from multiprocessing.sharedctypes import RawValue
+
+
+class Orders:
+    """Made in the main process before it forks; given there, followed in the workers."""
+
+    def __init__(self) -> None:
+        self._leaving = RawValue(c_bool, False)  # nothing but True is ever written: no lock
+
+    def leaving(self) -> bool:
+        """Whether the service was told to stop."""
+        return self._leaving.value
+
+    def look(self, workers: Iterable[int]) -> None:
+        """Tell the workers, by their process ids, to look at the registry now."""
+        for pid in tuple(workers):
+            with suppress(ProcessLookupError):  # it has just died; its successor looks anyway
+                os.kill(pid, signal.SIGURG)
+
+    def leave(self, seconds: float) -> bool:
+        """Let the workers say that they leave; gives whether to stop now.
+
+        Else this process gets another SIGTERM so many seconds later, and whoever is told a
+        second time stops. Its main loop goes on meanwhile and replaces a worker that dies.
+        """
+        told_before = self.leaving()
+        self._leaving.value = True
+        if told_before or not seconds:
+            return True
+        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        return False
+
+    def on_look(self, look: Callable[[], None]) -> None:
+        """Call `look` in this worker whenever it is told to."""
+        signal.signal(signal.SIGURG, lambda *_: look())
