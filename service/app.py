@@ -18,10 +18,11 @@ from service.fast_path import FastPath
 from service.guard import Guard
 from service.host import Host
 from service.metrics import Metrics
-from service.routes import admin, health, models, pages, predict, respond
+from service.routes import admin, docs, health, models, pages, predict, respond
 from service.routes import metrics as metric_routes
 from service.routes import tfserving as v1_routes
 from service.routes import v2 as v2_routes
+from service.snapshot import Loaded
 from service.wire import ROUTE
 
 
@@ -50,6 +51,7 @@ def create_app(settings: Settings, host: Host, metrics: Metrics | None = None) -
     app.register_blueprint(metric_routes.blueprint(metrics))
     app.register_blueprint(pages.blueprint())
     app.register_blueprint(admin.blueprint(host, settings, keys))
+    app.register_blueprint(docs.blueprint(plane, partial(_document, settings, host)))
     app.register_error_handler(HTTPException, _refuse)
     app.before_request(_name_route)
 
@@ -70,6 +72,14 @@ def create_app(settings: Settings, host: Host, metrics: Metrics | None = None) -
         observer=metrics,
     )
     return app
+
+
+def _document(settings: Settings, host: Host, source: Loaded) -> bytes:
+    """The OpenAPI document; its examples are asked of an app of their own, which counts apart."""
+    from service.openapi import document  # noqa: PLC0415  megabytes that only this takes
+
+    anyone = settings.model_copy(update={"predict_key_waived": True})
+    return document(create_app(anyone, host), source, settings.max_rows)
 
 
 def _refusal(path: str, error: ServiceError) -> Reply:

@@ -95,7 +95,7 @@ class Guard:
         self, environ: Environ, start_response: StartResponse, error: ServiceError
     ) -> Iterable[bytes]:
         reply = self._refuse(environ["PATH_INFO"], error)
-        return send(replace(reply, headers=(*reply.headers, *_hints(error))), start_response)
+        return send(replace(reply, headers=(*reply.headers, *hints(error))), start_response)
 
     def _observed(
         self, environ: Environ, start_response: StartResponse, observer: Observer
@@ -114,7 +114,7 @@ class Guard:
             observer(environ, status, perf_counter() - began)
 
 
-def _hints(error: ServiceError) -> Headers:
+def hints(error: ServiceError) -> Headers:
     """The headers that tell a client's library what the sentence tells its user."""
     if isinstance(error, Overloaded):
         return (("Retry-After", "1"),)

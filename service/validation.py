@@ -99,6 +99,11 @@ class Schema:
         )
 
     @property
+    def forms(self) -> tuple[TypeAdapter[Any], TypeAdapter[Any], TypeAdapter[Any]]:
+        """What validates a row, rows and columns, for the document that describes them."""
+        return self._row, self._rows, self._columns
+
+    @property
     def max_rows(self) -> int:
         """The most rows a request may hold."""
         return self._max_rows

@@ -36,7 +36,9 @@ DEFAULT, FEATURES, REGRESS = "serving_default", "features", "tensorflow/serving/
 DIGITS = 18  # of a version: more are no 64-bit number
 
 
-class _Body(TypedDict, total=False):
+class ComputeRequest(TypedDict, total=False):
+    """`instances` (rows) or `inputs` (columns); for :regress `examples`, with a `context`."""
+
     __pydantic_config__ = ConfigDict(strict=True)  # type: ignore[misc]
     signature_name: str
     instances: list[Any]
@@ -45,7 +47,7 @@ class _Body(TypedDict, total=False):
     context: dict[str, Any]
 
 
-BODY = TypeAdapter[Any](_Body)
+BODY = TypeAdapter[Any](ComputeRequest)
 
 
 def answer(plane: DataPlane, request: Request) -> Reply:

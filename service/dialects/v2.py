@@ -62,7 +62,9 @@ Parameters = Annotated[dict[str, str | bool | int | float], BeforeValidator(_few
 _STRICT = ConfigDict(strict=True)
 
 
-class _Tensor(TypedDict):
+class InferInput(TypedDict):
+    """One tensor of a request; `data` or, behind the JSON, `binary_data_size` bytes."""
+
     __pydantic_config__ = _STRICT  # type: ignore[misc]
     name: str
     shape: Annotated[list[int], FailFast()]
@@ -71,27 +73,33 @@ class _Tensor(TypedDict):
     data: NotRequired[list[Any]]
 
 
-class _Output(TypedDict):
+class InferOutput(TypedDict):
+    """An output that is asked for."""
+
     __pydantic_config__ = _STRICT  # type: ignore[misc]
     name: str
     parameters: NotRequired[Parameters]
 
 
-class _Body(TypedDict):
+class InferRequest(TypedDict):
+    """An inference request."""
+
     __pydantic_config__ = _STRICT  # type: ignore[misc]
     id: NotRequired[str]
     parameters: NotRequired[Parameters]
-    inputs: Annotated[list[_Tensor], Field(min_length=1), FailFast()]
-    outputs: NotRequired[Annotated[list[_Output], FailFast()]]
+    inputs: Annotated[list[InferInput], Field(min_length=1), FailFast()]
+    outputs: NotRequired[Annotated[list[InferOutput], FailFast()]]
 
 
-class _Index(TypedDict):
+class IndexRequest(TypedDict):
+    """A request for the repository's index; `ready` leaves out what does not answer."""
+
     __pydantic_config__ = _STRICT  # type: ignore[misc]
     ready: NotRequired[bool]
 
 
-BODY = TypeAdapter[Any](_Body)
-INDEX = TypeAdapter[Any](_Index)
+BODY = TypeAdapter[Any](InferRequest)
+INDEX = TypeAdapter[Any](IndexRequest)
 
 
 def infer(plane: DataPlane, request: Request, model: str, version: str | None = None) -> Reply:

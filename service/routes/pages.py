@@ -40,10 +40,10 @@ def blueprint() -> Blueprint:
         """Show the page where anyone can try the models."""
         return page(front)
 
-    @routes.get("/static/<path:name>")
-    def static(name: str) -> Response:
+    @routes.get("/static/<path:file>")
+    def static(file: str) -> Response:
         """Give a script, a style or a picture; a browser keeps it and asks if it is the same."""
-        response = send_from_directory(STATIC, name)
+        response = send_from_directory(STATIC, file)
         response.headers.update(HEADERS)
         return response
 

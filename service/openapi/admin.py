@@ -1,0 +1,104 @@
+"""Administration. Nothing is asked here: it would move labels, and tell the settings to anyone."""
+
+from typing import Any, NotRequired
+
+from pydantic import ConfigDict
+from typing_extensions import TypedDict
+
+from service import __version__
+from service.dialects.admin import Move, Rollback
+from service.errors import Conflict, Fault, InvalidInput, MalformedBody, NotFound
+from service.errors import UnsupportedMediaType as WrongType
+from service.openapi.native import ServedModel
+from service.openapi.parts import JSON, About, Exchange, Operation
+
+WHOLE = ConfigDict(extra="forbid")
+
+
+class Labels(TypedDict):
+    """Which version each label of a model names now, and the percent that a label takes."""
+
+    __pydantic_config__ = WHOLE  # type: ignore[misc]
+    model: str
+    labels: dict[str, int]
+    shares: NotRequired[dict[str, float]]
+
+
+class NamedKey(TypedDict):
+    """A key without its secret."""
+
+    __pydantic_config__ = WHOLE  # type: ignore[misc]
+    name: str
+    scope: str
+
+
+class Status(TypedDict):
+    """What the worker that answers holds, and its settings."""
+
+    __pydantic_config__ = WHOLE  # type: ignore[misc]
+    service: str
+    models: list[ServedModel]
+    keys: list[NamedKey]
+    settings: dict[str, Any]
+
+
+OF_BODIES = (
+    MalformedBody("The body is not JSON: EOF while parsing an object at line 1 column 1."),
+    WrongType(f"expected content type {JSON}, received 'text/plain'."),
+    InvalidInput([Fault("version", "a positive whole number", '"two"')]),
+)
+
+
+def operations(about: About) -> tuple[Operation, ...]:
+    """Labels, and the state of a worker."""
+    model, version = about.source.model, about.source.version
+    placed = {"model": model, "labels": {"stable": version}}
+    canary = {**placed, "labels": {"stable": version, "canary": version}, "shares": {"canary": 5.0}}
+    told = {
+        "service": __version__,
+        "models": [],
+        "keys": [{"name": "deploy", "scope": "admin"}],
+        "settings": {"workers": 2},
+    }
+    none = NotFound(f"{model} has no version 999; it has: {version}.")
+    undone = Conflict(f"'stable' of {model} has no earlier move to undo.")
+    labels = "/admin/models/{model}/labels/{name}"
+    return (
+        Operation(
+            "PUT",
+            labels,
+            "label",
+            "Point a label at a version, with a percent of the requests or without.",
+            {JSON: Labels},
+            (Exchange("a canary", {"version": version, "percent": 5}, answer=canary),),
+            {JSON: Move},
+            refusals=(*OF_BODIES, none, undone),
+        ),
+        Operation(
+            "DELETE",
+            labels,
+            "unlabel",
+            "Take a label away.",
+            {JSON: Labels},
+            (Exchange("taken away", answer=placed),),
+            refusals=(none, undone),
+        ),
+        Operation(
+            "POST",
+            "/admin/models/{model}/rollback",
+            "rollback",
+            "Undo a label's last move.",
+            {JSON: Labels},
+            (Exchange("undone", {"label": "stable"}, answer=placed),),
+            {JSON: Rollback},
+            refusals=(*OF_BODIES, none, undone),
+        ),
+        Operation(
+            "GET",
+            "/admin/status",
+            "status",
+            "What the worker that answers holds, and its settings.",
+            {JSON: Status},
+            (Exchange("a worker", answer=told),),
+        ),
+    )
