@@ -1,4 +1,8 @@
-"""python -m models: look at the registry, check it, move its labels."""
+"""python -m models: look at the registry, check and sign it, move its labels.
+
+A model is a program: who loads one runs what it says. `verify` finds a version that was damaged or
+altered; with --public-key also one that somebody else made (docs/trust.md).
+"""
 
 import argparse
 import sys
@@ -8,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from models.labels import STABLE, Place
-from models.publish import import_version, prune
+from models.publish import Sign, import_version, prune, sign_version
 from models.registry import SHELF, Registry, RegistryError
 
 
@@ -45,17 +49,34 @@ def _show(registry: Registry, options: argparse.Namespace) -> None:
 
 
 def _verify(registry: Registry, options: argparse.Namespace) -> int:
-    failures = 0
+    failures, signed = 0, ""
+    if options.public_key:
+        from models.signing import verifier  # noqa: PLC0415  needs cryptography
+
+        registry = Registry(registry.root, verifier(options.public_key))
+        signed = f" and are signed by the key of {options.public_key}"
     for model in [options.model] if options.model else registry.models():
         registry.latest(model)
         for version in [options.version] if options.version else registry.versions(model):
             try:
                 files = len(registry.verify(model, version).files)
-                print(f"{model} {version}: {files} files match the manifest")
+                print(f"{model} {version}: {files} files match the manifest{signed}")
             except RegistryError as error:
                 failures += 1
                 print(f"{model} {version}: {error}", file=sys.stderr)
     return 1 if failures else 0
+
+
+def _sign(registry: Registry, options: argparse.Namespace) -> None:
+    version = options.version or registry.labelled(options.model, STABLE)
+    sign_version(registry, options.model, version, _signer(options.private_key))
+    print(f"{options.model}: version {version} is signed")
+
+
+def _signer(private_key: Path) -> Sign:
+    from models.signing import signer  # noqa: PLC0415  needs cryptography
+
+    return signer(private_key)
 
 
 def _label(registry: Registry, options: argparse.Namespace) -> None:
@@ -79,7 +100,8 @@ def _prune(registry: Registry, options: argparse.Namespace) -> None:
 
 
 def _import(registry: Registry, options: argparse.Namespace) -> None:
-    manifest = import_version(registry, options.folder, promote=not options.no_promote)
+    sign = _signer(options.sign) if options.sign else None
+    manifest = import_version(registry, options.folder, promote=not options.no_promote, sign=sign)
     print(f"{manifest.model}: published as version {manifest.version}")
 
 
@@ -98,17 +120,21 @@ def _parser() -> argparse.ArgumentParser:
     command("list", _list, "every version, its held-out error, its age and its labels")
     show = command("show", _show, "the manifest of a version (default: stable)")
     verify = command("verify", _verify, "check files against their manifests")
+    sign = command("sign", _sign, "sign a version (default: stable) that you trust")
     label = command("label", _label, "point a label at a version")
     unlabel = command("unlabel", _unlabel, "take a label away, and its share of the requests")
     rollback = command("rollback", _rollback, "move a label back to where it was before")
     pruned = command("prune", _prune, "delete old versions that no label names")
     imported = command("import", _import, "publish a copy of a version's folder from elsewhere")
 
-    for each in (show, label, unlabel, rollback, pruned):
+    for each in (show, sign, label, unlabel, rollback, pruned):
         each.add_argument("model")
     verify.add_argument("model", nargs="?", help="default: all")
-    for each in (show, verify):
+    for each in (show, verify, sign):
         each.add_argument("version", type=int, nargs="?")
+    verify.add_argument("--public-key", type=Path, metavar="PEM", help="check signatures, too")
+    sign.add_argument("--private-key", type=Path, metavar="PEM", required=True, help="an ECDSA key")
+    imported.add_argument("--sign", type=Path, metavar="PEM", help="sign it with this private key")
     label.add_argument("label")
     label.add_argument("version", type=int)
     label.add_argument(

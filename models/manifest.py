@@ -2,15 +2,36 @@
 
 import hashlib
 from datetime import datetime
-from pathlib import Path
-from typing import Literal
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 MANIFEST = "manifest.json"
+SIGNATURE = "model.sig"  # OpenSSF model signing's own name for it
 TWIN = "model.tflite"
 REPORT = "report/index.html"
 ROWS = "training.csv"  # of those it was trained on: name, inputs in g, calories in kcal
+
+
+def _inside(name: str) -> str:
+    """A file's name, if it can only lie inside the version; raises ValueError if not."""
+    path = PurePosixPath(name)
+    if (
+        path.as_posix() != name
+        or path.is_absolute()
+        or ".." in path.parts
+        or name in (".", MANIFEST, SIGNATURE)
+        or not name.isprintable()
+    ):
+        raise ValueError(
+            f"{name!r} is no file of a version: expected a path inside it, as variables/index"
+        )
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_inside)]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Card(BaseModel):
@@ -122,7 +143,7 @@ class Manifest(Card):
     evaluation: Evaluation
     code: Code
     created: datetime
-    files: dict[str, str]
+    files: dict[FileName, Digest]
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -133,13 +154,3 @@ class Manifest(Card):
 def sha256(content: bytes) -> str:
     """The hexadecimal SHA-256 of `content`."""
     return hashlib.sha256(content).hexdigest()
-
-
-def checksums(folder: Path) -> dict[str, str]:
-    """The SHA-256 of every file below `folder` but the manifest, by POSIX relative path."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        path.relative_to(folder).as_posix(): sha256(path.read_bytes())
-        for path in files
-        if path != folder / MANIFEST
-    }

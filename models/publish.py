@@ -11,15 +11,21 @@ label names yet.
 
 import os
 import shutil
+import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from models import files
+from models.errors import RegistryError
 from models.labels import STABLE
-from models.manifest import MANIFEST, Manifest, checksums
-from models.registry import LABELS, Registry, RegistryError, checked, fsync, verify_files
+from models.manifest import MANIFEST, SIGNATURE, Manifest, sha256
+from models.registry import LABELS, Registry, checked, fsync, write_durably
+
+# Takes a name and the SHA-256 of files by their names; gives the bytes of a signature.
+Sign = Callable[[str, Mapping[str, str]], bytes]
 
 STAGING = ".staging-"
 STALE_SECONDS = 3600.0  # no publish takes an hour: an older staging folder was left by a crash
@@ -39,20 +45,33 @@ def staging(registry: Registry, model: str) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def publish(registry: Registry, draft: Path, manifest: Manifest, *, promote: bool) -> int:
+def publish(
+    registry: Registry,
+    draft: Path,
+    manifest: Manifest,
+    *,
+    promote: bool,
+    sign: Sign | None = None,
+) -> int:
     """Turn `draft` into the next version of `manifest.model` and return its number.
 
     The manifest's `version` and `files` are set here. `promote` moves `stable` to the new
     version; else `stable` stays where it is (pinned, if it only meant "the latest" so far).
     The first version of a model is always `stable`: there is nothing else it could be.
+    With `sign` the version has its signature before it has its number, so that a service which
+    asks for one never meets it without.
     """
     model = manifest.model
-    files = checksums(draft)
+    found = files.checksums(draft)
     with registry.locked(model):
         existing = registry.versions(model)
         version = existing[-1] + 1 if existing else 1
-        complete = manifest.model_copy(update={"version": version, "files": files})
-        (draft / MANIFEST).write_text(complete.model_dump_json(indent=2) + "\n")
+        complete = manifest.model_copy(update={"version": version, "files": found})
+        content = (complete.model_dump_json(indent=2) + "\n").encode()
+        (draft / MANIFEST).write_bytes(content)
+        if sign:
+            signed = sign(f"{model}/{version}", {MANIFEST: sha256(content), **found})
+            (draft / SIGNATURE).write_bytes(signed)
         _fsync_tree(draft)
         if existing and not (registry.root / model / LABELS).exists():
             registry.move_label(model, STABLE, existing[-1])
@@ -64,17 +83,47 @@ def publish(registry: Registry, draft: Path, manifest: Manifest, *, promote: boo
     return version
 
 
-def import_version(registry: Registry, folder: Path, *, promote: bool = True) -> Manifest:
+def import_version(
+    registry: Registry, folder: Path, *, promote: bool = True, sign: Sign | None = None
+) -> Manifest:
     """Publish a copy of a version's folder from elsewhere under the next free number.
 
-    Raises BrokenVersion when its files are not what its own manifest says.
+    A signature stays behind: it holds for the number that the version had there. Raises
+    BrokenVersion when the files are not what their own manifest says.
     """
-    manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    manifest, _ = files.read_manifest(folder)
+    files.verify(folder, manifest)
     with staging(registry, manifest.model) as draft:
-        shutil.copytree(folder, draft, dirs_exist_ok=True)
-        verify_files(draft, manifest)
-        version = publish(registry, draft, manifest, promote=promote)
+        files.copy_checked(folder, manifest.files, draft)
+        version = publish(registry, draft, manifest, promote=promote, sign=sign)
     return manifest.model_copy(update={"version": version})
+
+
+def sign_version(registry: Registry, model: str, version: int, sign: Sign) -> None:
+    """Sign a version that lies in the registry; nothing is signed that is not as published."""
+    manifest = registry.verify(model, version)
+    folder = registry.folder(model, version)
+    digests = {MANIFEST: files.digest(folder / MANIFEST), **manifest.files}
+    with _writable(folder):
+        write_durably(
+            folder / SIGNATURE,
+            sign(f"{model}/{version}", digests),
+            draft=folder.parent
+            / f"{STAGING}{version}-{SIGNATURE}",  # a version has no drafts in it
+        )
+
+
+@contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    """A folder that its owner set to read-only, writable for a moment."""
+    mode = folder.stat().st_mode
+    if not os.access(folder, os.W_OK):
+        folder.chmod(mode | stat.S_IWUSR)
+    try:
+        yield
+    finally:
+        if folder.stat().st_mode != mode:
+            folder.chmod(mode)
 
 
 def prune(registry: Registry, model: str, keep: int) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,9 +24,13 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from models import labels
+from models import files, labels
+from models.errors import BrokenVersion, NotInRegistry, RegistryError, Untrusted
 from models.labels import STABLE, Place
-from models.manifest import MANIFEST, Manifest, checksums, sha256
+from models.manifest import MANIFEST, SIGNATURE, Manifest
+
+# Also from here, where most look for them.
+__all__ = ["BrokenVersion", "NotInRegistry", "Registry", "RegistryError", "Untrusted"]
 
 LABELS = "labels.json"
 HISTORY = "history.jsonl"
@@ -34,27 +38,20 @@ SHELF = Path(__file__).parent
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
-
-class RegistryError(Exception):
-    """What a user of the registry may meet; its text is a full sentence."""
-
-
-class NotInRegistry(RegistryError):
-    """The model, version or label does not exist."""
-
-
-class BrokenVersion(RegistryError):
-    """A version's files are not what its manifest says."""
-
-
 Stamp = tuple[object, ...]  # compared, never looked into
+# Takes the path of a version's signature and the SHA-256 of its files; raises Untrusted.
+CheckSignature = Callable[[Path, Mapping[str, str]], None]
 
 
 class Registry:
-    """Reads the models below `root` and moves their labels."""
+    """Reads the models below `root` and moves their labels.
 
-    def __init__(self, root: Path = SHELF) -> None:
+    With `check_signature` only what passes it is verified; `models.signing.verifier` makes one.
+    """
+
+    def __init__(self, root: Path = SHELF, check_signature: CheckSignature | None = None) -> None:
         self.root = root
+        self._check_signature = check_signature
 
     def models(self) -> tuple[str, ...]:
         """The models with at least one version, by name."""
@@ -143,34 +140,44 @@ class Registry:
 
     def manifest(self, model: str, version: int) -> Manifest:
         """The manifest of a version; raises BrokenVersion when it is unreadable or another's."""
-        path = self.folder(model, version) / MANIFEST
-        try:
-            manifest = Manifest.model_validate_json(path.read_bytes())
-        except (OSError, ValidationError) as error:
-            raise BrokenVersion(f"{path} cannot be read as a manifest: {error}") from error
-        if (manifest.model, manifest.version) != (model, version):
-            raise BrokenVersion(
-                f"{path} describes {manifest.model} version {manifest.version}, "
-                f"not {model} version {version}: was the folder copied or renamed? "
-                "Publish it with 'python -m models import'."
-            )
-        return manifest
+        return self.described(model, version)[0]
 
     def verify(self, model: str, version: int) -> Manifest:
-        """Check every file against the manifest; raises BrokenVersion naming the first wrong."""
-        manifest = self.manifest(model, version)
-        verify_files(self.folder(model, version), manifest)
+        """Check the signature, if one is asked for, and every file against the manifest.
+
+        Raises BrokenVersion naming the first wrong file, and Untrusted.
+        """
+        folder = self.folder(model, version)
+        manifest, digest = self.described(model, version)
+        if self._check_signature:
+            self._check_signature(folder / SIGNATURE, {MANIFEST: digest, **manifest.files})
+        files.verify(folder, manifest)
         return manifest
 
     def read(self, manifest: Manifest, name: str) -> bytes:
         """The bytes of one file of a version, checked: what is returned is what was digested."""
         path = self.root / manifest.model / str(manifest.version) / name
         try:
-            content = path.read_bytes()
+            return files.read_checked(path, manifest.files[name])
         except OSError as error:
             raise BrokenVersion(f"{path} cannot be read: {error.strerror}.") from error
-        _compare(path, sha256(content), manifest.files[name])
-        return content
+
+    def copy(self, manifest: Manifest, names: Iterable[str], target: Path) -> None:
+        """Copy files of a version into `target`, checked: what arrives is what was digested."""
+        folder = self.root / manifest.model / str(manifest.version)
+        files.copy_checked(folder, {name: manifest.files[name] for name in names}, target)
+
+    def described(self, model: str, version: int) -> tuple[Manifest, str]:
+        """The manifest of a version and its SHA-256, if it is of this version."""
+        folder = self.folder(model, version)
+        manifest, digest = files.read_manifest(folder)
+        if (manifest.model, manifest.version) != (model, version):
+            raise BrokenVersion(
+                f"{folder / MANIFEST} describes {manifest.model} version {manifest.version}, "
+                f"not {model} version {version}: was the folder copied or renamed? "
+                "Publish it with 'python -m models import'."
+            )
+        return manifest, digest
 
     def set_label(self, model: str, label: str, version: int, percent: float | None = None) -> None:
         """Point `label` at `version` by one atomic rename, and note it in the history.
@@ -246,7 +253,7 @@ class Registry:
             move = Move(time=_now(), label=label, before=before, now=now, undo=undo)
             with (self.root / model / HISTORY).open("a") as history:
                 history.write(json.dumps(move) + "\n")
-        write_durably(path, written)
+        write_durably(path, written.encode())
 
     @contextmanager
     def locked(self, model: str) -> Iterator[None]:
@@ -271,17 +278,6 @@ class Move(TypedDict):
     undo: bool
 
 
-def verify_files(folder: Path, manifest: Manifest) -> None:
-    """Hold the files below `folder` against the manifest; raises BrokenVersion."""
-    found = checksums(folder)
-    for name in sorted(manifest.files.keys() | found.keys()):
-        if name not in found:
-            raise BrokenVersion(f"{folder / name} is missing.")
-        if name not in manifest.files:
-            raise BrokenVersion(f"{folder / name} is not in the manifest.")
-        _compare(folder / name, found[name], manifest.files[name])
-
-
 def checked(model: str) -> str:
     """`model` itself when it can be a folder of the registry; raises NotInRegistry if not."""
     if not NAME.fullmatch(model):
@@ -292,11 +288,11 @@ def checked(model: str) -> str:
     return model
 
 
-def write_durably(path: Path, text: str) -> None:
-    """Replace `path` by one rename: a reader sees the old text or the new, also after a crash."""
-    draft = path.with_name(f".{path.name}.draft")
-    with draft.open("w") as file:
-        file.write(text)
+def write_durably(path: Path, content: bytes, draft: Path | None = None) -> None:
+    """Replace `path` by one rename: a reader sees the old bytes or the new, also after a crash."""
+    draft = draft or path.with_name(f".{path.name}.draft")
+    with draft.open("wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     draft.rename(path)
@@ -310,14 +306,6 @@ def fsync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _compare(path: Path, found: str, expected: str) -> None:
-    if found != expected:
-        raise BrokenVersion(
-            f"{path} is not the file that was published: "
-            f"expected SHA-256 {expected}, found {found}."
-        )
 
 
 def _names(folder: Path) -> list[str]:

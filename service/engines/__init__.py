@@ -38,7 +38,7 @@ def load(registry: Registry, manifest: Manifest, choice: Choice) -> Engine:
             )
         from service.engines.saved_model import SavedModel  # noqa: PLC0415  3 s and 500 MB
 
-        return SavedModel(registry.folder(manifest.model, manifest.version))
+        return SavedModel(registry, manifest)
     if TWIN not in manifest.files:
         raise BrokenVersion(
             f"{manifest.model} version {manifest.version} has no {TWIN}: "

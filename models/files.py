@@ -1,0 +1,154 @@
+"""A version's files, read so that what was checked is what is used, whatever lies there.
+
+Whoever can write into a version could put a link out of it there, a pipe that never ends, or a
+file that fills the memory. So no link is followed, nothing is waited for, and nothing is read
+beyond a bound.
+"""
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from pydantic import ValidationError
+
+from models.errors import BrokenVersion
+from models.manifest import MANIFEST, SIGNATURE, Manifest, sha256
+
+LARGEST = 2 * 1024**3  # bytes of a file: a flatbuffer or a protobuf cannot have more
+LARGEST_TEXT = 16 * 1024**2  # bytes of a manifest or a signature
+CHUNK = 1024**2
+BESIDE = {MANIFEST, SIGNATURE}  # these lie in a version and are not in its manifest
+
+
+def names(folder: Path) -> list[str]:
+    """Every file below `folder` by its POSIX relative path, sorted.
+
+    Raises BrokenVersion for anything that is neither a file nor a folder, as a link or a pipe.
+    """
+    found = []
+    for parent, folders, files in os.walk(folder, onerror=_raise):
+        for path in (Path(parent, name) for name in (*folders, *files)):
+            mode = path.lstat().st_mode
+            if stat.S_ISREG(mode):
+                found.append(path.relative_to(folder).as_posix())
+            elif not stat.S_ISDIR(mode):
+                raise BrokenVersion(_no_file(path, mode))
+    return sorted(found)
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file that a manifest lists, by POSIX relative path."""
+    return {name: digest(folder / name) for name in names(folder) if name not in BESIDE}
+
+
+def verify(folder: Path, manifest: Manifest) -> None:
+    """Hold the files below `folder` against the manifest; raises BrokenVersion."""
+    found = set(names(folder)) - BESIDE
+    for name in sorted(manifest.files.keys() | found):
+        if name not in found:
+            raise BrokenVersion(f"{shown(folder / name)} is missing.")
+        if name not in manifest.files:
+            raise BrokenVersion(f"{shown(folder / name)} is not in the manifest.")
+    for name, expected in manifest.files.items():
+        _compare(folder / name, digest(folder / name), expected)
+
+
+def read_manifest(folder: Path) -> tuple[Manifest, str]:
+    """The manifest in `folder` and the SHA-256 of its bytes; raises BrokenVersion."""
+    path = folder / MANIFEST
+    try:
+        content = read(path, LARGEST_TEXT)
+        return Manifest.model_validate_json(content), sha256(content)
+    except (OSError, ValidationError) as error:
+        raise BrokenVersion(f"{path} cannot be read as a manifest: {error}") from error
+
+
+def read(path: Path, limit: int = LARGEST) -> bytes:
+    """The bytes of a file; raises BrokenVersion for what is no file or has more than `limit`."""
+    return b"".join(_pieces(path, limit))
+
+
+def read_checked(path: Path, expected: str) -> bytes:
+    """The bytes of a file with this SHA-256: what is returned is what was digested."""
+    content = read(path)
+    _compare(path, sha256(content), expected)
+    return content
+
+
+def copy_checked(folder: Path, files: Mapping[str, str], target: Path) -> None:
+    """Copy files with these SHA-256 from `folder` to `target`: what arrives is what was digested.
+
+    Raises BrokenVersion at the first that differs; the target is then of no use.
+    """
+    for name, expected in files.items():
+        copy, hasher = target / name, hashlib.sha256()
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with copy.open("xb") as file:
+            for piece in _pieces(folder / name):
+                hasher.update(piece)
+                file.write(piece)
+        _compare(folder / name, hasher.hexdigest(), expected)
+
+
+def digest(path: Path) -> str:
+    """The hexadecimal SHA-256 of a file, read piece by piece."""
+    hasher = hashlib.sha256()
+    for piece in _pieces(path):
+        hasher.update(piece)
+    return hasher.hexdigest()
+
+
+def shown(path: Path) -> str:
+    """A path as text for a sentence: a file may be called anything, line breaks included."""
+    text = str(path)
+    return text if text.isprintable() else ascii(text)
+
+
+def _pieces(path: Path, limit: int = LARGEST) -> Iterator[bytes]:
+    with _open(path) as file:
+        left = limit - os.fstat(file.fileno()).st_size
+        while left >= 0 and (piece := file.read(CHUNK)):
+            limit -= len(piece)
+            left = min(left, limit)  # a file can grow while it is read
+            yield piece
+    if left < 0:
+        raise BrokenVersion(f"{shown(path)} has more bytes than the {limit:,} that it may have.")
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open a file to read: a link is refused, and the open of a pipe does not wait."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link, a socket
+            raise BrokenVersion(_no_file(path, path.lstat().st_mode)) from error
+        raise
+    file = os.fdopen(descriptor, "rb")
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        file.close()
+        raise BrokenVersion(_no_file(path, mode))
+    return file
+
+
+def _compare(path: Path, found: str, expected: str) -> None:
+    if found != expected:
+        raise BrokenVersion(
+            f"{shown(path)} is not the file that was published: "
+            f"expected SHA-256 {expected}, found {found}."
+        )
+
+
+def _no_file(path: Path, mode: int) -> str:
+    kinds = {stat.S_IFLNK: "a link", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+    kinds |= {stat.S_IFDIR: "a folder"}
+    kind = kinds.get(stat.S_IFMT(mode), "a device")
+    return f"{shown(path)} is {kind}: a version is made of files and folders alone."
+
+
+def _raise(error: OSError) -> None:
+    raise error
