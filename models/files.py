@@ -110,12 +110,12 @@ def shown(path: Path) -> str:
 
 def _pieces(path: Path, limit: int = LARGEST) -> Iterator[bytes]:
     with _open(path) as file:
-        left = limit - os.fstat(file.fileno()).st_size
-        while left >= 0 and (piece := file.read(CHUNK)):
-            limit -= len(piece)
-            left = min(left, limit)  # a file can grow while it is read
+        size = os.fstat(file.fileno()).st_size
+        read = 0
+        while max(size, read) <= limit and (piece := file.read(CHUNK)):
+            read += len(piece)  # a file can grow while it is read
             yield piece
-    if left < 0:
+    if max(size, read) > limit:
         raise BrokenVersion(f"{shown(path)} has more bytes than the {limit:,} that it may have.")
 
 

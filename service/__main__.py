@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import CliApp
 
-from service import tls
+from models.registry import RegistryError
+from service import tls, trust
 from service.access import NoAccess, check, warnings
 from service.config import Settings
 
@@ -28,6 +29,7 @@ def main() -> int:
         _try_to_listen(settings)
         check(settings)
         tls.check(settings)
+        trust.registry(settings.registry, settings.public_key)
         for warning in warnings(settings):
             _tell(f"warning: {warning}")
         with _metrics_folder(settings) as folder:
@@ -36,7 +38,7 @@ def main() -> int:
         for detail in error.errors():
             name = "".join(map(str, detail["loc"])).upper()
             _tell(f"{name}: {detail['msg']}{_received(detail)}.")
-    except (NoAccess, tls.BadCertificate) as error:
+    except (NoAccess, tls.BadCertificate, RegistryError) as error:
         _tell(str(error))
     except OSError as error:
         _tell(_advice(error, settings))

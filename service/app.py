@@ -6,8 +6,7 @@ from http import HTTPStatus
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from models.registry import Registry
-from service import policy
+from service import policy, trust
 from service.access import Access, keys_of
 from service.config import Settings
 from service.dataplane import DataPlane
@@ -28,7 +27,8 @@ from service.wire import ROUTE
 
 def create_host(settings: Settings) -> Host:
     """The host with everything loaded that the registry holds now; it does not follow yet."""
-    host = Host(Registry(settings.registry), settings.engine, policy.parse(settings.versions))
+    shelf = trust.registry(settings.registry, settings.public_key)
+    host = Host(shelf, settings.engine, policy.parse(settings.versions))
     host.refresh()
     return host
 

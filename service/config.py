@@ -49,6 +49,10 @@ class Settings(BaseSettings):
     registry: Place = SHELF
     """The folder of the models; the default is the one that ships with the code."""
 
+    public_key: Place | None = None
+    """A PEM file with an ECDSA key: only versions that it signed are served (docs/trust.md).
+    Needs requirements/signing.txt."""
+
     default_model: str = "calories"
     """The model that answers when a request names none."""
 

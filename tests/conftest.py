@@ -1,7 +1,9 @@
 """A ladder of small real things, each standing on the one before."""
 
 import shutil
+import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -77,3 +79,45 @@ def shipped_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shipped(shipped_root: Path) -> Registry:
     """The versions that ship."""
     return Registry(shipped_root)
+
+
+@dataclass
+class Keys:
+    """A pair of keys in PEM files."""
+
+    private: Path
+    public: Path
+
+
+def make_keys(folder: Path, name: str, curve: str) -> Keys:
+    """The commands of docs/trust.md."""
+    keys = Keys(folder / f"{name}.pem", folder / f"{name}.pub.pem")
+    option = f"ec_paramgen_curve:{curve}"
+    made: list[str | Path] = [
+        "openssl",
+        "genpkey",
+        "-algorithm",
+        "EC",
+        "-pkeyopt",
+        option,
+        "-out",
+        keys.private,
+    ]
+    subprocess.run(made, check=True, capture_output=True)
+    told: list[str | Path] = [
+        "openssl",
+        "pkey",
+        "-in",
+        keys.private,
+        "-pubout",
+        "-out",
+        keys.public,
+    ]
+    subprocess.run(told, check=True, capture_output=True)
+    return keys
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    """The keys that sign versions."""
+    return make_keys(tmp_path_factory.mktemp("keys"), "key", "P-256")

@@ -17,6 +17,7 @@ from pathlib import Path
 import keras
 from rich.console import Console
 
+from models.publish import Sign
 from models.registry import SHELF, Registry, RegistryError, checked
 from training import console as show
 from training.architectures import ARCHITECTURES, Architecture
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         coverage=options.coverage,
     )
     try:
+        _signer(options)  # a key that cannot be read is told before the training
         return COMMANDS[options.command](config, options, Console())
     except (DataError, ExportError, RegistryError, OSError) as error:
         print(f"training: {error}", file=sys.stderr)
@@ -91,10 +93,20 @@ def _publish(trained: Trained, options: argparse.Namespace, console: Console) ->
     show.tell_interval(console, trained)
     registry = Registry(options.registry)
     model = options.model or trained.config.architecture.model
-    published = publish_trained(trained, registry, model, force_label=options.force_label)
+    published = publish_trained(
+        trained, registry, model, force_label=options.force_label, sign=_signer(options)
+    )
     folder = registry.folder(model, published.manifest.version)
     show.tell_published(console, trained, published, folder)
     return HELD_BACK if published.held_back else 0
+
+
+def _signer(options: argparse.Namespace) -> Sign | None:
+    if options.sign is None:
+        return None
+    from models.signing import signer  # noqa: PLC0415  only for those who sign
+
+    return signer(options.sign)
 
 
 COMMANDS = {"one": _one, "all": _all, "evaluate": _evaluate}
@@ -190,6 +202,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--coverage", type=_share, default=0.9, help="share of truths in the interval, default 0.9")
     add("--model", metavar="NAME", help="the name to publish under")
     add("--registry", type=Path, default=SHELF, metavar="DIR", help="default: models/")
+    add("--sign", type=Path, metavar="PEM", help="sign the version with this private ECDSA key")
     add("--force-label", action="store_true", help="make it stable even if it is worse")
     add("--other-folds", action="store_true", help="with evaluate: other folds as well")
     add("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs there")

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from models.labels import STABLE
 from models.manifest import Architecture, Code, Data, Evaluation, Input, Manifest, Output
-from models.publish import publish, staging
+from models.publish import Sign, publish, staging
 from models.registry import Registry
 from training import gate, report, sample
 from training.dataset import Dataset
@@ -36,7 +36,12 @@ class Published:
 
 
 def publish_trained(
-    trained: Trained, registry: Registry, model: str, *, force_label: bool = False
+    trained: Trained,
+    registry: Registry,
+    model: str,
+    *,
+    force_label: bool = False,
+    sign: Sign | None = None,
 ) -> Published:
     """Publish under the name `model`; `stable` moves when the gate, or `force_label`, lets it.
 
@@ -50,7 +55,7 @@ def publish_trained(
         report.write(report.content_of(trained, model), draft)
         sample.write(trained.data, draft)
         manifest = describe(trained, inputs, model)
-        number = publish(registry, draft, manifest, promote=not held_back)
+        number = publish(registry, draft, manifest, promote=not held_back, sign=sign)
     # The first version of a model is stable whatever it is: there is no other.
     return Published(registry.manifest(model, number), difference, held_back if stable else "")
 

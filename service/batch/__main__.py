@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from models.labels import STABLE
-from models.registry import SHELF, Registry, RegistryError
+from models.registry import SHELF, RegistryError
+from service import trust
 from service.batch.csv_file import CsvReader, CsvWriter
 from service.batch.progress import Progress
 from service.batch.rejects import RejectsFile
@@ -62,7 +63,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _load(options: argparse.Namespace) -> Loaded:
-    registry = Registry(options.registry)
+    registry = trust.registry(options.registry, options.public_key)
     version = options.version or registry.labelled(options.model, options.label)
     manifest = registry.verify(options.model, version)
     return Loaded(manifest, load(registry, manifest, "auto"))
@@ -145,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     version.add_argument("--version", type=int, help="default: the labelled one")
     version.add_argument("--label", default=STABLE, help="default: stable")
     add("--registry", type=Path, default=SHELF, metavar="DIR", help="default: models/")
+    add("--public-key", type=Path, metavar="PEM", help="score only with a version it signed")
     add(
         "--column",
         type=_pair,

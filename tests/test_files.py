@@ -1,0 +1,138 @@
+"""What lies in a version: only what was published, and nothing that hangs, leads out or floods."""
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from models import files
+from models.manifest import Manifest
+from models.publish import import_version
+from models.registry import BrokenVersion, Registry
+from tests.conftest import Publish
+
+
+@pytest.fixture
+def version(registry: Registry, publish_text: Publish) -> Path:
+    """Version 1 of `half`."""
+    publish_text()
+    return registry.folder("half", 1)
+
+
+def link(path: Path) -> None:
+    copy = path.parent.parent / "copy"
+    copy.write_bytes(path.read_bytes())
+    path.unlink()
+    path.symlink_to(copy)
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def plug(path: Path) -> None:
+    path.unlink()
+    place = os.open(path.parent, os.O_PATH)  # a socket's own path may have 107 bytes only
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(f"/proc/self/fd/{place}/{path.name}")
+    os.close(place)
+
+
+@pytest.mark.parametrize(("replace", "kind"), [(link, "link"), (pipe, "pipe"), (plug, "socket")])
+def test_what_is_no_file_is_refused_without_waiting_for_it(
+    registry: Registry, version: Path, replace: Callable[[Path], None], kind: str
+) -> None:
+    manifest = registry.manifest("half", 1)
+    replace(version / "weights.txt")
+    sentence = rf"weights\.txt is a {kind}: a version is made of files and folders alone"
+    with pytest.raises(BrokenVersion, match=sentence):
+        registry.verify("half", 1)
+    with pytest.raises(BrokenVersion, match=sentence):
+        registry.read(manifest, "weights.txt")
+
+
+def test_a_link_to_a_folder_is_refused(registry: Registry, version: Path) -> None:
+    (version / "variables").symlink_to(version.parent)
+    with pytest.raises(BrokenVersion, match=r"variables is a link"):
+        registry.verify("half", 1)
+
+
+def test_a_manifest_that_is_a_link_is_refused(registry: Registry, version: Path) -> None:
+    link(version / "manifest.json")
+    with pytest.raises(BrokenVersion, match=r"manifest\.json is a link"):
+        registry.manifest("half", 1)
+
+
+def test_a_pipe_for_a_manifest_makes_no_version(registry: Registry, version: Path) -> None:
+    pipe(version / "manifest.json")
+    assert registry.versions("half") == ()
+
+
+def test_a_file_larger_than_any_model_is_refused_unread(registry: Registry, version: Path) -> None:
+    os.truncate(version / "weights.txt", files.LARGEST + 1)
+    with pytest.raises(BrokenVersion, match=r"weights\.txt has more bytes than the 2,147,483,648"):
+        registry.verify("half", 1)
+
+
+def test_a_manifest_larger_than_any_is_refused_unread(registry: Registry, version: Path) -> None:
+    os.truncate(version / "manifest.json", files.LARGEST_TEXT + 1)
+    with pytest.raises(BrokenVersion, match=r"manifest\.json has more bytes than the 16,777,216"):
+        registry.manifest("half", 1)
+
+
+def test_a_file_that_has_more_than_its_size_says_is_not_read_to_its_end() -> None:
+    with pytest.raises(BrokenVersion, match=r"has more bytes than the 10 that it may have"):
+        files.read(Path("/proc/self/status"), limit=10)
+
+
+def test_a_device_is_refused_unread() -> None:
+    with pytest.raises(BrokenVersion, match=r"/dev/zero is a device"):
+        files.read(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../x", "a/../../x", "/etc/passwd", "", ".", "a//b", "./a", "a/", "a\nb", "manifest.json"],
+)
+def test_a_name_in_the_manifest_that_could_lead_out_is_refused(
+    registry: Registry, version: Path, name: str
+) -> None:
+    manifest = registry.manifest("half", 1)
+    named = manifest.model_copy(update={"files": {name: "0" * 64}})
+    (version / "manifest.json").write_text(named.model_dump_json())
+    with pytest.raises(BrokenVersion, match="is no file of a version: expected a path inside it"):
+        registry.verify("half", 1)
+
+
+def test_a_file_whose_name_breaks_the_line_is_told_on_one(
+    registry: Registry, version: Path
+) -> None:
+    (version / "a\nb\udce9").touch()
+    with pytest.raises(BrokenVersion) as refused:
+        registry.verify("half", 1)
+    assert "\n" not in str(refused.value)
+    str(refused.value).encode()
+
+
+def test_a_copy_has_the_bytes_that_were_checked(
+    registry: Registry, version: Path, tmp_path: Path
+) -> None:
+    manifest = registry.manifest("half", 1)
+    registry.copy(manifest, ["weights.txt"], tmp_path / "copy")
+    assert (tmp_path / "copy" / "weights.txt").read_text() == "0.5"
+    (version / "weights.txt").write_text("0.6")
+    with pytest.raises(BrokenVersion, match="is not the file that was published"):
+        registry.copy(manifest, ["weights.txt"], tmp_path / "other")
+
+
+@pytest.mark.parametrize("spoil", [link, pipe])
+def test_what_is_imported_holds_files_alone(
+    registry: Registry, version: Path, card: Manifest, spoil: Callable[[Path], None]
+) -> None:
+    spoil(version / "weights.txt")
+    with pytest.raises(BrokenVersion, match="a version is made of files and folders alone"):
+        import_version(registry, version)
+    assert registry.versions("half") == (1,)

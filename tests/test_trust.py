@@ -1,0 +1,152 @@
+"""The service trusts what a key signed, if it is told to, and says what it refuses."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from models.publish import import_version, sign_version
+from models.registry import Registry
+from models.signing import signer
+from service.app import create_host
+from service.config import Settings
+from service.errors import NotLoaded
+from service.host import Host
+from tests.conftest import Keys
+from tests.serving import DEV_PYTHON, ROOT, SERVICE_PYTHON, Server, free_port, run, running
+
+
+@pytest.fixture
+def shelf(registry: Registry, shipped: Registry, keys: Keys) -> Registry:
+    """Version 1 of `calories`, signed."""
+    import_version(registry, shipped.folder("calories", 1), sign=signer(keys.private))
+    return registry
+
+
+@pytest.fixture
+def host(shelf: Registry, keys: Keys) -> Host:
+    return create_host(Settings(registry=shelf.root, public_key=keys.public))
+
+
+def test_a_signed_version_is_served(host: Host) -> None:
+    assert host.find("calories").version == 1
+
+
+def test_an_unsigned_version_leaves_the_signed_one_serving_and_says_why(
+    host: Host, shelf: Registry, shipped: Registry
+) -> None:
+    import_version(shelf, shipped.folder("calories", 1))
+    host.refresh()
+    assert host.find("calories").version == 1
+    with pytest.raises(NotLoaded, match="calories/2 is not signed"):
+        host.find("calories", version=2)
+    assert host.model("calories").versions()[2].state == "failed"
+
+
+def test_a_version_that_is_signed_later_is_served(
+    host: Host, shelf: Registry, shipped: Registry, keys: Keys
+) -> None:
+    import_version(shelf, shipped.folder("calories", 1))
+    host.refresh()
+    sign_version(shelf, "calories", 2, signer(keys.private))
+    host.refresh()
+    assert host.find("calories").version == 2
+
+
+def test_signing_what_is_served_loads_nothing_anew(
+    shelf: Registry, shipped: Registry, keys: Keys
+) -> None:
+    host = create_host(Settings(registry=shelf.root))
+    before = host.find("calories")
+    sign_version(shelf, "calories", 1, signer(keys.private))
+    host.refresh()
+    assert host.find("calories") is before
+
+
+def test_without_a_public_key_no_signature_is_needed(shelf: Registry, shipped: Registry) -> None:
+    import_version(shelf, shipped.folder("calories", 1))
+    assert create_host(Settings(registry=shelf.root)).find("calories").version == 2
+
+
+@pytest.fixture(scope="module")
+def server(
+    shipped_root: Path, keys: Keys, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """A service that asks for signatures; version 1 of `calories` is signed, `deep` is not."""
+    root = tmp_path_factory.mktemp("trust")
+    for model in ("calories", "deep"):
+        shutil.copytree(shipped_root / model, root / model)
+    sign_version(Registry(root), "calories", 1, signer(keys.private))
+    settings = {"registry": root, "public_key": keys.public, "workers": 1}
+    with running(root, DEV_PYTHON, **settings) as server:
+        yield server
+
+
+def test_the_running_service_answers_with_what_is_signed(server: Server) -> None:
+    assert server.predict().json()["version"] == 1
+
+
+def test_the_running_service_refuses_what_is_not_signed(server: Server) -> None:
+    refused = server.predict(query="?model=deep")
+    assert refused.status_code == 503
+    assert "deep/1 is not signed" in refused.json()["detail"]
+    told = requests.get(f"{server.url}/models/deep", timeout=60).json()
+    assert "deep/1 is not signed" in str(told)
+
+
+def start(python: Path, public_key: Path) -> str:
+    """What a service that cannot start says."""
+    environment = {**os.environ, "PORT": str(free_port()), "PUBLIC_KEY": str(public_key)}
+    ended = subprocess.run(
+        [python, "-m", "service"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 1
+    return ended.stderr
+
+
+def test_without_cryptography_the_service_says_what_to_install(keys: Keys) -> None:
+    assert start(SERVICE_PYTHON, keys.public) == (
+        "service: Signatures need cryptography, which is not installed here: "
+        "pip install --require-hashes -r requirements/signing.txt.\n"
+    )
+
+
+def test_a_public_key_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
+    said = start(DEV_PYTHON, tmp_path / "nowhere.pem")
+    assert "nowhere.pem holds no key to use" in said
+    assert "Traceback" not in said
+
+
+def test_a_batch_can_ask_for_a_signature(
+    shelf: Registry, shipped: Registry, keys: Keys, tmp_path: Path
+) -> None:
+    table = tmp_path / "in.csv"
+    table.write_text("sugar,fiber,protein\n5,1,2\n")
+    where: list[str | Path] = ["--registry", shelf.root, "--public-key", keys.public]
+    score = ["-m", "service.batch", table, tmp_path / "out.csv", *where]
+    assert run(DEV_PYTHON, *score).returncode == 0
+    import_version(shelf, shipped.folder("calories", 1))
+    refused = run(DEV_PYTHON, *score, check=False)
+    assert refused.returncode == 1
+    assert "calories/2 is not signed" in refused.stderr
+
+
+def test_without_cryptography_nothing_else_is_missing(shelf: Registry) -> None:
+    verified = run(SERVICE_PYTHON, "-m", "models", "--registry", shelf.root, "verify")
+    assert "files match the manifest" in verified.stdout
+
+
+def test_training_names_a_bad_key_before_it_trains(tmp_path: Path) -> None:
+    refused = run(DEV_PYTHON, "-m", "training", "--sign", tmp_path / "nowhere.pem", check=False)
+    assert refused.returncode == 1
+    assert "nowhere.pem holds no key to use" in refused.stderr
