@@ -42,8 +42,13 @@ def blueprint() -> Blueprint:
 
     @routes.get("/static/<path:file>")
     def static(file: str) -> Response:
-        """Give a script, a style or a picture; a browser keeps it and asks if it is the same."""
+        """Give a script, a style or a picture; a browser keeps it and asks if it is the same.
+
+        Where its address has a version, ?v=5.35.0, it is the same for ever and never asked for.
+        """
         response = send_from_directory(STATIC, file)
+        if "v" in request.args:
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         response.headers.update(HEADERS)
         return response
 
