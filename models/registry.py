@@ -240,7 +240,7 @@ class Registry:
     ) -> None:
         """Put a label somewhere or nowhere. History first: a crash leaves no untold move."""
         path = self.root / model / LABELS
-        places = self.placed(model) if path.exists() else {}
+        places = self.placed(model)  # what `stable` means without a labels.json is written too
         before = places.pop(label).version if label in places else None
         now = place.version if place else None
         if place:

@@ -85,6 +85,14 @@ def test_a_label_can_be_set_and_moved(registry: Registry, publish_text: Publish)
     assert registry.labels("half") == {"stable": 2, "canary": 2}
 
 
+def test_a_first_label_leaves_stable_where_it_was(shipped: Registry, registry: Registry) -> None:
+    shutil.copytree(shipped.folder("deep", 1), registry.root / "deep" / "1")
+    registry.set_label("deep", "canary", 1)
+    assert registry.labels("deep") == {"stable": 1, "canary": 1}
+    registry.remove_label("deep", "canary")
+    assert registry.labels("deep") == {"stable": 1}
+
+
 def test_a_label_cannot_name_a_version_that_is_not_there(
     registry: Registry, publish_text: Publish
 ) -> None:
