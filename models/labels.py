@@ -5,12 +5,15 @@
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 STABLE = "stable"
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")  # of a model or a label
+LARGEST = 65_536  # bytes of a file: it is read at every look
 
 
 class Place(NamedTuple):
@@ -33,11 +36,14 @@ class Shared(BaseModel):
     percent: float
 
 
-WRITTEN = TypeAdapter(dict[str, Annotated[int, Field(strict=True, ge=1)] | Shared])
+Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
+WRITTEN = TypeAdapter(dict[Name, Annotated[int, Field(strict=True, ge=1)] | Shared])
 
 
 def parse(content: bytes) -> dict[str, Place]:
     """The place of each label; raises ValueError with what is wrong."""
+    if len(content) > LARGEST:
+        raise ValueError(f"expected at most {LARGEST:,} bytes, received more.")
     try:
         written = WRITTEN.validate_json(content)
     except ValidationError as error:
@@ -46,6 +52,8 @@ def parse(content: bytes) -> dict[str, Place]:
             f'{{"stable": 2, "canary": {{"version": 3, "percent": 5}}}}, received {content!r:.200}.'
         ) from error
     places = {label: _place(value) for label, value in written.items()}
+    if STABLE not in places:
+        raise ValueError(f"expected a version for '{STABLE}', received {content!r:.200}.")
     _check_shares(places)
     return places
 

@@ -33,16 +33,22 @@ STALE_SECONDS = 3600.0  # no publish takes an hour: an older staging folder was 
 
 @contextmanager
 def staging(registry: Registry, model: str) -> Iterator[Path]:
-    """A fresh folder to write a version into; it is gone afterwards unless it was published."""
+    """A fresh folder to write a version into; it is gone afterwards unless it was published.
+
+    Raises RegistryError when the disk refuses anything: then nothing was published.
+    """
     folder = registry.root / checked(model)
-    folder.mkdir(parents=True, exist_ok=True)
-    _remove_stale(folder)
-    draft = Path(tempfile.mkdtemp(prefix=STAGING, dir=folder))
-    draft.chmod(0o755)  # mkdtemp gives 0700; the service may run as another user
     try:
-        yield draft
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        _remove_stale(folder)
+        draft = Path(tempfile.mkdtemp(prefix=STAGING, dir=folder))
+        try:
+            draft.chmod(0o755)  # mkdtemp gives 0700; the service may run as another user
+            yield draft
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    except OSError as error:
+        raise RegistryError(f"Nothing was published in {folder}: {_reason(error)}.") from error
 
 
 def publish(
@@ -77,10 +83,21 @@ def publish(
             registry.move_label(model, STABLE, existing[-1])
         target = registry.root / model / str(version)
         draft.rename(target)  # refuses to replace a folder that is not empty
-        fsync(target.parent)
-        if promote or not existing:
-            registry.move_label(model, STABLE, version)
+        try:
+            fsync(target.parent)
+            if promote or not existing:
+                registry.move_label(model, STABLE, version)
+        except OSError:  # a full disk, say: a version that nobody was told of must not be served
+            target.rename(draft)
+            raise
     return version
+
+
+def _reason(error: OSError) -> str:
+    """What the disk said, in few words; of a folder that was copied, of its first file."""
+    if isinstance(error, shutil.Error):
+        return str(error.args[0][0][2]).partition(":")[0]
+    return error.strerror or str(error)
 
 
 def import_version(

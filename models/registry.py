@@ -16,6 +16,7 @@ import fcntl
 import json
 import os
 import re
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -26,21 +27,21 @@ from typing_extensions import TypedDict
 
 from models import files, labels
 from models.errors import BrokenVersion, NotInRegistry, RegistryError, Untrusted
-from models.labels import STABLE, Place
+from models.labels import NAME, STABLE, Place
 from models.manifest import MANIFEST, SIGNATURE, Manifest
 
 # Also from here, where most look for them.
-__all__ = ["BrokenVersion", "NotInRegistry", "Registry", "RegistryError", "Untrusted"]
+__all__ = ["NAME", "BrokenVersion", "NotInRegistry", "Registry", "RegistryError", "Untrusted"]
 
 LABELS = "labels.json"
 HISTORY = "history.jsonl"
 SHELF = Path(__file__).parent
-NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
 Stamp = tuple[object, ...]  # compared, never looked into
 # Takes the path of a version's signature and the SHA-256 of its files; raises Untrusted.
 CheckSignature = Callable[[Path, Mapping[str, str]], None]
+GONE = (FileNotFoundError, NotADirectoryError)
 
 
 class Registry:
@@ -66,7 +67,7 @@ class Registry:
         if not folder.is_dir():
             return ()
         numbers = [int(path.name) for path in folder.iterdir() if VERSION.fullmatch(path.name)]
-        return tuple(n for n in sorted(numbers) if (folder / str(n) / MANIFEST).is_file())
+        return tuple(n for n in sorted(numbers) if _stat(folder / str(n) / MANIFEST))
 
     def stamps(self) -> dict[str, Stamp]:
         """For each model what changes when its labels move or a version comes, goes or is replaced.
@@ -77,18 +78,23 @@ class Registry:
         """
         if not self.root.is_dir():
             raise RegistryError(f"The registry folder {self.root} does not exist.")
-        names = sorted(name for name in _names(self.root) if NAME.fullmatch(name))
-        found = {name: self._stamp(self.root / name) for name in names}
-        return {name: (labels, *versions) for name, (labels, versions) in found.items() if versions}
+        found = {name: self._stamp(self.root / name) for name in _listed(self.root, NAME)}
+        return {name: stamp for name, stamp in found.items() if stamp}
 
-    def _stamp(self, folder: Path) -> tuple[object, list[Stamp]]:
+    def _stamp(self, folder: Path) -> Stamp:
+        """Empty when the folder holds no version; not when it cannot be told what it holds."""
         try:
-            written: object = (folder / LABELS).read_bytes()
+            names = _listed(folder, VERSION)
+        except GONE:
+            return ()
+        except OSError as error:
+            return (error.errno,)
+        try:
+            written: object = _written(folder / LABELS)
         except OSError as error:
             written = error.errno
-        names = sorted(name for name in _names(folder) if VERSION.fullmatch(name))
-        stats = [(name, _stat(folder / name / MANIFEST)) for name in names]
-        return written, [stamp for stamp in stats if stamp[1]]
+        stats = [(name, at) for name in names if (at := _stat(folder / name / MANIFEST))]
+        return (written, *stats) if stats else ()
 
     def version_stamp(self, model: str, version: int) -> Stamp:
         """What changes when any file of the version does: a stat a file."""
@@ -113,11 +119,13 @@ class Registry:
         latest = self.latest(model)
         path = self.root / model / LABELS
         try:
-            return labels.parse(path.read_bytes())
+            return labels.parse(_written(path))
         except FileNotFoundError:
             return {STABLE: Place(latest)}
         except ValueError as error:
-            raise RegistryError(f"{path}: {error}") from error
+            raise RegistryError(
+                f"{path}: {error} Remove it, and set the labels with 'python -m models label'."
+            ) from error
 
     def labelled(self, model: str, label: str) -> int:
         """The version that `label` names; raises NotInRegistry when there is no such label."""
@@ -251,8 +259,7 @@ class Registry:
             raise RegistryError(str(error)) from error
         if before != now:
             move = Move(time=_now(), label=label, before=before, now=now, undo=undo)
-            with (self.root / model / HISTORY).open("a") as history:
-                history.write(json.dumps(move) + "\n")
+            _append(self.root / model / HISTORY, json.dumps(move))
         write_durably(path, written.encode())
 
     @contextmanager
@@ -291,11 +298,14 @@ def checked(model: str) -> str:
 def write_durably(path: Path, content: bytes, draft: Path | None = None) -> None:
     """Replace `path` by one rename: a reader sees the old bytes or the new, also after a crash."""
     draft = draft or path.with_name(f".{path.name}.draft")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
+    try:
+        with draft.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
+    finally:
+        draft.unlink(missing_ok=True)
     fsync(path.parent)
 
 
@@ -308,17 +318,33 @@ def fsync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _names(folder: Path) -> list[str]:
-    try:
-        return os.listdir(folder)  # noqa: PTH208  looked at every second: a Path a name is slow
-    except OSError:
-        return []
+def _written(path: Path) -> bytes:
+    """What labels.json holds, or as much as shows that it is too large; a pipe holds nothing."""
+    with open(path, "rb", opener=lambda *how: os.open(how[0], how[1] | os.O_NONBLOCK)) as file:
+        return file.read(labels.LARGEST + 1)
+
+
+def _listed(folder: Path, names: re.Pattern[str]) -> list[str]:
+    listed = os.listdir(folder)  # noqa: PTH208  looked at every second: a Path a name is slow
+    return sorted(name for name in listed if names.fullmatch(name))
+
+
+def _append(path: Path, line: str) -> None:
+    """Add a line; one that a crash or a full disk cut short is ended first."""
+    before = path.read_bytes() if path.exists() else b""
+    with path.open("a") as file:
+        file.write(f"{line}\n" if before.endswith(b"\n") or not before else f"\n{line}\n")
 
 
 def _stat(path: Path) -> tuple[int, ...]:
+    """What changes with a file: empty when there is none, not when it cannot be looked at."""
     try:
         found = path.stat()
-    except OSError:
+    except GONE:
+        return ()
+    except OSError as error:
+        return (error.errno or -1,)
+    if not stat.S_ISREG(found.st_mode):
         return ()
     return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 

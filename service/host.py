@@ -82,7 +82,7 @@ class Host:
         Only stamps are read until one differs. Called by one thread at a time.
         """
         try:
-            stamps = self.registry.stamps()
+            stamps = self._stamped()
         except (RegistryError, OSError) as error:
             self._tell("The registry", error)
             return
@@ -94,6 +94,12 @@ class Host:
                 self._renew(model, stamp)
         self._stamps = {model: self._stamps.get(model, ()) for model in stamps}
         self._tried = {model: self._tried.get(model, {}) for model in stamps}
+
+    def _stamped(self) -> dict[str, Stamp]:
+        stamps = self.registry.stamps()
+        if self.snapshot and not stamps:  # as a folder is that something was mounted on
+            raise RegistryError(f"{self.registry.root} holds no model any more: is it mounted?")
+        return stamps
 
     def follow(self, seconds: float) -> None:
         """Refresh every so many seconds in a thread of its own, until `close`."""
@@ -152,10 +158,10 @@ class Host:
             try:
                 loaded[version] = self._load(model, version)
             except Exception as error:  # noqa: BLE001  whatever a model does, the others are served
-                failures[version] = str(error)
-                if before.failures.get(version) != str(error):
-                    log.error("%s version %d is not served: %s", model, version, error)  # noqa: TRY400
-                if isinstance(error, OSError):
+                why = failures[version] = _why(error)
+                if before.failures.get(version) != why:
+                    log.error("%s version %d is not served: %s", model, version, why)  # noqa: TRY400
+                if isinstance(error, OSError) or isinstance(error.__cause__, OSError):
                     del tried[version]  # the disk's trouble and not the version's: try again
         self._serve(model, _settled(before, places, loaded, failures))
         self._tried[model] = tried
@@ -174,8 +180,15 @@ class Host:
     def _tell(self, what: str, error: Exception) -> None:
         """Log trouble with the registry once, not at every look."""
         if self._trouble.get(what) != str(error):
-            log.error("%s cannot be read, what is loaded goes on: %s", what, error)
+            log.error("%s cannot be read, what is loaded goes on: %s", what, _why(error))
         self._trouble[what] = str(error)
+
+
+def _why(error: Exception) -> str:
+    """A sentence; what the disk refuses has none of its own."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename} cannot be read: {error.strerror}."
+    return str(error)
 
 
 def _settled(

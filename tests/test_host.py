@@ -247,7 +247,10 @@ def test_a_loaded_version_that_is_damaged_on_disk_goes_on_and_tells(
     assert "is not the file that was published" in reason
 
 
-def test_a_model_that_is_gone_and_back_is_served_again(host: Host, shelf: Registry) -> None:
+def test_a_model_that_is_gone_and_back_is_served_again(
+    host: Host, shelf: Registry, shipped: Registry
+) -> None:
+    import_version(shelf, shipped.folder("deep", 1))
     folder = shelf.root / "calories"
     folder.rename(shelf.root / ".away")
     host.refresh()
