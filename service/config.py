@@ -103,7 +103,8 @@ class Settings(BaseSettings):
     """The most rows one request may hold; more get 422."""
 
     max_in_flight: int = Field(64, ge=1)
-    """The most requests a worker answers at once; one more gets 503 and is told to try again."""
+    """The most requests a worker of gunicorn holds, answering and waiting; one more gets 503 and
+    is told to try again. Granian queues ahead of its threads, at most 1,024 connections each."""
 
     fast_path: bool = True
     """Answer the predict URLs ahead of Flask; the answers are the same, for a third of the time."""

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from service.dialects import Headers, Reply
 from service.errors import Overloaded, RateLimited, ServiceError, Unauthorized, Unforeseen
+from service.overload import OPERATIONS, RESERVED, TURNED_AWAY
 from service.wire import BODY, REQUEST_ID, App, Environ, StartResponse, read_body, send
 
 log = logging.getLogger("service")
@@ -55,6 +56,7 @@ class Guard:
         self._observer = observer
         # A deque, for taking from it and giving back need no lock.
         self._permits = deque([None] * max_in_flight)
+        self._reserved = deque([None] * RESERVED)  # for those who watch the service
         self._prefix = os.urandom(6).hex()  # tells this process from the others
         self._ids = count(1)
 
@@ -68,15 +70,21 @@ class Guard:
         return self._observed(environ, _identified(start_response, request_id), self._observer)
 
     def _bounded(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if TURNED_AWAY in environ:
+            return self._busy(environ, start_response)
+        permits = self._reserved if environ["PATH_INFO"] in OPERATIONS else self._permits
         try:
-            self._permits.pop()
+            permits.pop()
         except IndexError:
-            busy = Overloaded("The service is busy with as many requests as it may be; try again.")
-            return self._refused(environ, start_response, busy)
+            return self._busy(environ, start_response)
         try:
             return self._answer(environ, start_response)
         finally:
-            self._permits.append(None)
+            permits.append(None)
+
+    def _busy(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        busy = Overloaded("The service is busy with as many requests as it may be; try again.")
+        return self._refused(environ, start_response, busy)
 
     def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:

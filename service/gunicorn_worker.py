@@ -17,7 +17,8 @@ from gunicorn.http.errors import (
     UnsupportedTransferCoding,
 )
 from gunicorn.util import write_nonblock
-from gunicorn.workers.gthread import ThreadWorker
+
+from service.gthread import BoundedThreadWorker
 
 STATUS = {
     LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
@@ -28,7 +29,7 @@ STATUS = {
 SHOWN = 200  # characters of what gunicorn says, which repeats what came
 
 
-class Worker(ThreadWorker):
+class Worker(BoundedThreadWorker):
     """Refuses with problem documents, and answers whom the kernel has let in before it ends."""
 
     leaving: Callable[[], bool]  # set before the first request

@@ -9,6 +9,7 @@ from werkzeug.test import Client, TestResponse
 
 from service.dialects import native
 from service.guard import Guard, Observer
+from service.overload import OPERATIONS, TURNED_AWAY
 from service.wire import BODY, ROUTE, App, Environ, StartResponse
 
 LIMIT = 8
@@ -104,6 +105,22 @@ def test_more_requests_than_the_bound_get_503_until_one_has_ended() -> None:
     assert refused.headers["Retry-After"] == "1"
     assert refused.get_json()["status"] == 503
     assert client.get("/").status_code == 200
+
+
+def test_health_and_metrics_have_places_of_their_own() -> None:
+    client = guarded(echo, max_in_flight=0)
+    assert client.get("/predict").status_code == 503
+    for path in OPERATIONS:
+        assert client.get(path).status_code == 200
+
+
+def test_what_the_server_has_no_room_for_is_refused_and_observed() -> None:
+    seen: list[int] = []
+    client = guarded(echo, lambda _, status, __: seen.append(status))
+    response = client.open("/", environ_overrides={TURNED_AWAY: True})
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "1"
+    assert seen == [503]
 
 
 def test_a_failure_gives_its_place_back(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,120 @@
+"""gunicorn's threaded worker, with an end to what waits in it.
+
+gunicorn hands each request to a pool of threads whose queue has no end: under more load than
+they carry, all are answered, ever later, and none is refused. Here the main thread counts what
+it has handed on. What comes on top of MAX_IN_FLIGHT it refuses itself, for a fraction of what
+a thread would cost, and closes the connection.
+"""
+
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
+from io import BytesIO
+from selectors import EVENT_READ
+from socket import MSG_DONTWAIT, MSG_PEEK, SHUT_WR
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from gunicorn.http import RequestParser
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from service.config import Settings
+from service.overload import OPERATIONS, RESERVED, TURNED_AWAY
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+READ = 64 * 1024  # bytes of a refused request that are looked at, and taken from the socket
+
+
+class BoundedThreadWorker(ThreadWorker):
+    """Counts in the main thread alone, so it needs no lock."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._in_hand = 0
+        self._bound = Settings().max_in_flight
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Hand a connection that has a request to a thread, or refuse it."""
+        if self._in_hand < self._bound or not self.alive or self._has_read_on(conn):
+            self._hand_on(conn)
+            return
+        if self.cfg.is_ssl:  # nothing that a client could read can be said without a thread
+            self._drop(conn)
+            return
+        try:
+            begun = conn.sock.recv(READ, MSG_PEEK | MSG_DONTWAIT)
+        except BlockingIOError:
+            self._await_data(conn)
+        except OSError:
+            self._drop(conn)
+        else:
+            self._decide(conn, begun)
+
+    def finish_request(self, conn: TConn, fs: "Future[Any]") -> None:
+        """Take a connection back from a thread."""
+        self._in_hand -= 1
+        super().finish_request(conn, fs)
+
+    def _hand_on(self, conn: TConn) -> None:
+        self._in_hand += 1
+        super().enqueue_req(conn)
+
+    def _decide(self, conn: TConn, begun: bytes) -> None:
+        """Let a watcher through and refuse everyone else, by the beginning of the request."""
+        method, _, rest = begun.partition(b"\r\n")[0].decode("latin-1").partition(" ")
+        path, _, query = rest.partition(" ")[0].partition("?")
+        if path in OPERATIONS and self._in_hand < self._bound + RESERVED:
+            self._hand_on(conn)
+            return
+        if begun:  # else the client has closed
+            refusal = self._refusal(conn, method, path, query)
+            with suppress(OSError):
+                conn.sock.recv(READ, MSG_DONTWAIT)  # what is unread would reset the connection
+                conn.sock.send(refusal, MSG_DONTWAIT)
+                conn.sock.shutdown(SHUT_WR)
+        self._drop(conn)
+
+    def _refusal(self, conn: TConn, method: str, path: str, query: str) -> bytes:
+        """The service's own words, for it also counts what it refuses (PEP 3333)."""
+        lines: list[str] = []
+
+        def start_response(status: str, headers: Iterable[tuple[str, str]], *_: object) -> None:
+            lines.append(f"HTTP/1.1 {status}")
+            lines.extend(f"{name}: {value}" for name, value in headers)
+
+        environ = {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": unquote(path, "latin-1"),
+            "QUERY_STRING": query,
+            "REMOTE_ADDR": conn.client[0] if isinstance(conn.client, tuple) else "",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "wsgi.url_scheme": "http",
+            "wsgi.input": BytesIO(),
+            "wsgi.errors": sys.stderr,
+            TURNED_AWAY: True,
+        }
+        body = b"".join(self.wsgi(environ, start_response))
+        head = "\r\n".join([*lines, "Connection: close", "", ""])
+        return head.encode("latin-1") + body
+
+    def _await_data(self, conn: TConn) -> None:
+        """Look at a connection again when its request has begun to come."""
+        conn.sock.setblocking(False)
+        conn.timeout = monotonic() + self.cfg.keepalive
+        self.pending_conns.append(conn)
+        readable = partial(self.on_pending_socket_readable, conn)
+        self.poller.register(conn.sock, EVENT_READ, readable)
+
+    def _drop(self, conn: TConn) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+    @staticmethod
+    def _has_read_on(conn: TConn) -> bool:
+        """Whether a thread has read the beginning of the next request already."""
+        parser = conn.parser
+        return isinstance(parser, RequestParser) and bool(parser.unreader.buf.getvalue())

@@ -1,0 +1,1 @@
+"""Slow clients and more load than the machine can carry."""

@@ -1,0 +1,48 @@
+"""The edge as the compose file has it: the same nginx.conf, with another port and server."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from getpass import getuser
+from pathlib import Path
+
+from tests.serving import ROOT, Server, await_, free_port
+
+NGINX = shutil.which("nginx") or "/usr/sbin/nginx"  # .ci/run installs it
+CONFIGURATION = ROOT / "deploy" / "edge"
+
+
+@contextmanager
+def edge(folder: Path, service_port: int) -> Iterator[Server]:
+    """Nginx in front of the service at this port, from its first answer until its end."""
+    port = free_port()
+    home = folder / f"edge-{port}"
+    home.mkdir()
+    shutil.copy(CONFIGURATION / "nginx.conf", home)
+    _render(home, "servers.conf", "service:8000", f"127.0.0.1:{service_port}")
+    _render(home, "listen.conf", "8080", f"127.0.0.1:{port}")
+    log = home / "error.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [NGINX, "-p", home, "-c", home / "nginx.conf", "-g", f"daemon off; user {getuser()};"],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    server = Server(process, port, log)
+    try:
+        await_(server.answers, "the edge answers")
+        yield server
+    except BaseException:
+        print(server.output()[-5000:])
+        raise
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _render(home: Path, name: str, there: str, here: str) -> None:
+    text = (CONFIGURATION / name).read_text()
+    assert there in text, f"{name} no longer holds {there}"
+    (home / name).write_text(text.replace(there, here))

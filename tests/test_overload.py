@@ -1,0 +1,106 @@
+"""Slow clients and more load than the service can carry: all are answered or refused."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from service.overload import OPERATIONS
+from tests.overload.edge import edge
+from tests.overload.run import Outcome, offered, slow_clients
+from tests.serving import PATIENCE, Server, await_, running
+
+ROWS = 20_000  # a request costs the service milliseconds, and who asks much less
+RATE = 400  # requests a second: several times what one worker answers
+
+
+@pytest.fixture(scope="module", params=["edge and gunicorn", "edge and granian", "gunicorn"])
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shipped_root: Path
+) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("overload")
+    front, _, kind = request.param.rpartition(" and ")
+    with running(folder, workers=1, registry=shipped_root, server=kind) as service:
+        if not front:
+            yield service
+            return
+        with edge(folder, service.port) as before:
+            yield before
+
+
+@dataclass(frozen=True)
+class Overload:
+    outcome: Outcome
+    health: list[int]
+
+
+@pytest.fixture(scope="module")
+def overload(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Overload:
+    """Two seconds of it, while /healthz, /readyz and /metrics are asked."""
+    out = tmp_path_factory.mktemp("load") / "samples.txt"
+    health = []
+    with offered(f"{server.url}/predict", RATE, 2, ROWS, out) as offering:
+        while offering.process.poll() is None:
+            health += [
+                requests.get(server.url + path, timeout=PATIENCE).status_code
+                for path in sorted(OPERATIONS)
+            ]
+        return Overload(offering.outcome(), health)
+
+
+def test_under_overload_every_request_is_answered_or_refused(overload: Overload) -> None:
+    outcome = overload.outcome
+    assert outcome.answered > 0
+    assert outcome.refused > 0
+    assert outcome.answered + outcome.refused == outcome.offered
+
+
+def test_who_is_refused_is_told_when_to_come_again(overload: Overload) -> None:
+    assert overload.outcome.told_when == overload.outcome.refused
+
+
+def test_health_and_metrics_answer_under_overload(overload: Overload) -> None:
+    assert len(overload.health) > 3
+    assert set(overload.health) == {200}
+
+
+def test_after_overload_every_prediction_is_answered(server: Server, overload: Overload) -> None:
+    assert {server.predict().status_code for _ in range(50)} == {200}
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("slow")
+    with (
+        running(folder, workers=1, registry=shipped_root) as service,
+        edge(folder, service.port) as front,
+    ):
+        yield front
+
+
+def test_a_thousand_slow_clients_keep_nobody_from_being_answered(front: Server) -> None:
+    with ExitStack() as slow:
+        for kind, count in (("headers", 490), ("body", 490), ("reading", 20)):
+            slow.enter_context(slow_clients(front.port, count, kind))
+        assert {front.predict().status_code for _ in range(200)} == {200}
+
+
+def test_headers_that_do_not_end_are_cut_off(front: Server) -> None:
+    with socket.create_connection(("127.0.0.1", front.port)) as client:
+        client.sendall(b"POST /predict HTTP/1.1\r\nX-Slow: ")
+        client.setblocking(False)
+
+        def cut() -> bool:
+            try:
+                client.send(b".")
+                return client.recv(1024) == b""
+            except BlockingIOError:
+                return False
+            except ConnectionError:
+                return True
+
+        await_(cut, "the edge closes the connection")
