@@ -26,9 +26,9 @@ def main() -> int:
     """Serve in this process; returns 1, with a sentence, only when that cannot work."""
     try:
         settings = CliApp.run(Settings)
-        _try_to_listen(settings)
         check(settings)
         tls.check(settings)
+        _try_to_listen(settings)
         trust.registry(settings.registry, settings.public_key)
         for warning in warnings(settings):
             _tell(f"warning: {warning}")

@@ -1,6 +1,7 @@
 """A small client of the native API; on the command line, python -m service.client 5 1 2."""
 
 import argparse
+import os
 import random
 import sys
 import time
@@ -14,6 +15,7 @@ import requests
 
 URL = "http://127.0.0.1:8000"
 INPUTS = ("sugar", "fiber", "protein")
+HINTS = {401: " Here: --key KEY, or the variable API_KEY."}
 BUSY = frozenset({429, 503})  # the service asks to come again
 
 Row = Mapping[str, float]
@@ -94,23 +96,31 @@ class Retries:
 class Client:
     """Asks one service, over kept connections; `timeout` is in seconds.
 
+    `key` is sent as X-API-Key. `verify` is a PEM file of the authorities that are trusted, where
+    those that the system trusts are not the ones.
+
     `choice` in its methods is `model`, `version` or `label`. They raise Refused, or requests'
     own errors when the service cannot be reached.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each has its default
         self,
         url: str = URL,
         timeout: float = 10.0,
         headers: Mapping[str, str] | None = None,
         retries: Retries = Retries(),
         sleep: Sleep = time.sleep,
+        *,
+        key: str = "",
+        verify: bool | str = True,
     ) -> None:
         self._url = url.rstrip("/")
         self._timeout = timeout
         self._retries = retries
         self._sleep = sleep
+        self._verify = verify
         self._session = requests.Session()
+        self._session.headers.update({"X-API-Key": key} if key else {})
         self._session.headers.update(headers or {})
 
     def predict(self, grams: Row, **choice: str | int) -> Prediction:
@@ -149,6 +159,8 @@ class Client:
         for wait in self._retries.waits():
             try:
                 answer = self._send(method, path, **request)
+            except requests.exceptions.SSLError:
+                raise
             except requests.ConnectionError:
                 self._sleep(wait)
                 continue
@@ -159,7 +171,9 @@ class Client:
         return _content(self._send(method, path, **request))
 
     def _send(self, method: str, path: str, **request: Any) -> requests.Response:
-        return self._session.request(method, self._url + path, timeout=self._timeout, **request)
+        # `verify` goes with each request: on the session, REQUESTS_CA_BUNDLE would win over it.
+        request |= {"timeout": self._timeout, "verify": self._verify}
+        return self._session.request(method, self._url + path, **request)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -167,17 +181,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     grams = dict(zip(INPUTS, options.grams, strict=False))
     choice = {name: getattr(options, name) for name in ("model", "version", "label")}
-    headers = {"X-API-Key": options.key} if options.key else {}
-    client = Client(options.url, options.timeout, headers)
+    client = Client(options.url, options.timeout, key=options.key, verify=options.ca or True)
     chosen = {name: value for name, value in choice.items() if value}
     try:
         ask = client.explain if options.explain else client.predict
         found = ask(grams, **chosen)
     except Refused as error:
-        print(f"client: {error}", file=sys.stderr)
+        print(f"client: {error}{HINTS.get(error.status, '')}", file=sys.stderr)
+    except requests.exceptions.SSLError:
+        print(
+            f"client: the certificate of {options.url} is not one that is trusted here; name the "
+            "authority that signed it with --ca FILE.",
+            file=sys.stderr,
+        )
     except requests.ConnectionError:
         print(f"client: nothing answers at {options.url}; try 'make serve'.", file=sys.stderr)
-    except requests.RequestException as error:
+    except OSError as error:  # requests' own among them, and a --ca that is not there
         print(f"client: {error}", file=sys.stderr)
     else:
         print(
@@ -201,7 +220,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--version", type=int, help="default: what `stable` names")
     parser.add_argument("--label", help="such as canary")
     parser.add_argument("--explain", action="store_true", help="tell what each input adds")
-    parser.add_argument("--key", help="sent as X-API-Key, where the service asks for one")
+    parser.add_argument(
+        "--key",
+        default=os.environ.get("API_KEY", ""),
+        help="sent as X-API-Key (default: the variable API_KEY, which no list of processes shows)",
+    )
+    parser.add_argument("--ca", metavar="FILE", help="trust the authorities in this PEM file only")
     parser.add_argument("--timeout", type=float, default=10.0, help="seconds (default: 10)")
     options = parser.parse_args(arguments)
     if len(options.grams) > len(INPUTS):

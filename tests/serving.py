@@ -50,22 +50,28 @@ class Server:
     process: subprocess.Popen[str]
     port: int
     log: Path
+    certificate: Path | None = None  # what it is asked with over HTTPS
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.certificate else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def verify(self) -> str | bool:
+        return str(self.certificate) if self.certificate else True
 
     def output(self) -> str:
         return self.log.read_text()
 
     def predict(self, row: object = ROW, query: str = "") -> requests.Response:
-        return requests.post(f"{self.url}/predict{query}", json=row, timeout=PATIENCE)
+        url = f"{self.url}/predict{query}"
+        return requests.post(url, json=row, timeout=PATIENCE, verify=self.verify)
 
     def answers(self) -> bool:
         if self.process.poll() is not None:
             raise AssertionError(f"the service ended with {self.process.returncode}")
         try:
-            return requests.get(f"{self.url}/readyz", timeout=5).ok
+            return requests.get(f"{self.url}/readyz", timeout=5, verify=self.verify).ok
         except (requests.ConnectionError, requests.Timeout):
             return False  # gunicorn listens before a worker has loaded, so a request may wait
 
@@ -95,7 +101,8 @@ def running(folder: Path, python: Path = SERVICE_PYTHON, **settings: object) -> 
             stderr=subprocess.STDOUT,
             text=True,
         )
-    server = Server(process, port, log)
+    certificate = settings.get("tls_certificate")
+    server = Server(process, port, log, Path(str(certificate)) if certificate else None)
     try:
         await_(server.answers, "the service answers")
         yield server
