@@ -36,7 +36,11 @@ def entry(name: str, scope: str, secret: str, more: str = "") -> str:
     return "\n".join([*lines, more, ""])
 
 
-KEYS = entry("slow", "predict", SLOW, "rate = 0.01") + entry("ops", "admin", OPS)
+KEYS = (
+    entry("shop", "predict", SHOP)
+    + entry("slow", "predict", SLOW, "rate = 0.01")
+    + entry("ops", "admin", OPS)
+)
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def secured(
     for _ in range(2):
         import_version(registry, shipped.folder("calories", 1))
     keys, own = folder / "keys.toml", identity(folder)
-    keys.write_text(KEYS + entry("shop", "predict", SHOP))
+    keys.write_text(KEYS)
     with running(
         folder,
         server=request.param,
@@ -136,16 +140,15 @@ def test_each_path_takes_its_key(
 
 
 def test_a_key_is_rotated_without_a_restart(secured: Secured) -> None:
+    before = secured.keys.read_text()
     made = run(SERVICE_PYTHON, "-m", "service.keys", "shop-2", "--append", secured.keys)
     key = made.stdout.strip()
-    await_(lambda: accepted(secured, key), "every worker takes the new key")
-    assert accepted(secured, SHOP)
-    secured.keys.write_text(KEYS)
-    await_(lambda: not accepted(secured, SHOP, some=True), "no worker takes the old key")
+    await_(lambda: accepted(secured, key), "the new key is taken")
     secured.keys.write_text("[[key]")
-    assert secured.ask("/admin/status", OPS).status_code == 200
-    secured.keys.write_text(KEYS + entry("shop", "predict", SHOP))
-    await_(lambda: accepted(secured, SHOP), "every worker takes the key again")
+    assert accepted(secured, SHOP)
+    secured.keys.write_text(before)
+    await_(lambda: not accepted(secured, key, some=True), "the old key is not taken")
+    assert accepted(secured, SHOP)
 
 
 def accepted(secured: Secured, key: str, *, some: bool = False) -> bool:
@@ -181,13 +184,12 @@ def test_a_label_that_is_put_reaches_every_worker(secured: Secured) -> None:
         await_(lambda version=version: everywhere(version), "all workers follow")  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("size", [10, 60_000])
-def test_after_a_refused_body_the_next_request_is_answered(secured: Secured, size: int) -> None:
+def test_after_a_refused_body_the_next_request_is_answered(secured: Secured) -> None:
     with requests.Session() as session:
         for key, status in ((WRONG, 401), (SHOP, 400)):
             answer = session.post(
                 f"{secured.server.url}/predict",
-                data=b"x" * size,
+                data=b"x",
                 headers={"X-API-Key": key, "content-type": "application/json"},
                 timeout=PATIENCE,
                 verify=secured.server.verify,
@@ -297,15 +299,17 @@ def test_the_service_does_not_start_beyond_loopback_without_keys(refused: Start)
     assert line.endswith("or let anyone in with PREDICT_KEY_WAIVED=true.")
 
 
-def test_waivers_are_warned_of_at_the_start(refused: Start, tmp_path: Path) -> None:
-    told = refused(
-        host="0.0.0.0",  # noqa: S104  it does not get that far
-        predict_key_waived=True,
-        admin_key_waived=True,
-        tls_key=tmp_path,
-    )
-    assert "service: warning: PREDICT_KEY_WAIVED=true: whoever reaches 0.0.0.0, port" in told
-    assert "service: warning: ADMIN_KEY_WAIVED=true: WHOEVER REACHES" in told
+def test_a_waiver_is_warned_of_at_the_start(
+    tmp_path: Path, registry: Registry, shipped: Registry
+) -> None:
+    for _ in range(2):
+        import_version(registry, shipped.folder("calories", 1))
+    with running(tmp_path, registry=registry.root, workers=1, admin_key_waived=True) as server:
+        assert (
+            server.output().count("service: warning: ADMIN_KEY_WAIVED=true: WHOEVER REACHES") == 1
+        )
+        moved = requests.post(f"{server.url}/admin/models/calories/rollback", timeout=PATIENCE)
+        assert moved.json()["labels"] == {"stable": 1}
 
 
 @pytest.mark.parametrize(("name", "file"), [("predict_keys", False), ("keys_file", True)])

@@ -154,7 +154,10 @@ def test_a_busy_port_is_one_clear_sentence(server: Server) -> None:
         (["--port", "x"], "service: PORT: "),
         (["--engine", "torch"], "service: ENGINE: "),
         (["--server", "apache"], "service: SERVER: "),
-        (["--host", "256.1.1.1"], "service: cannot listen on 256.1.1.1, port 8000: "),
+        (
+            ["--host", "256.1.1.1", "--predict-key-waived", "true"],
+            "service: cannot listen on 256.1.1.1, port 8000: ",
+        ),
     ],
 )
 def test_a_wrong_setting_is_one_sentence(arguments: list[str], sentence: str) -> None:
