@@ -4,7 +4,9 @@ A page may load scripts, styles and data from this service only. Nothing is inli
 comes from elsewhere, so that text which finds its way into a page is never run.
 """
 
+from html import escape
 from pathlib import Path
+from string import Template
 
 from flask import Blueprint, Response, request, send_from_directory
 
@@ -30,10 +32,11 @@ def page(html: bytes) -> Response:
     return response.make_conditional(request)  # type: ignore[return-value]  # it is this response
 
 
-def blueprint() -> Blueprint:
-    """The page at the root, and the files of all pages."""
+def blueprint(default_model: str) -> Blueprint:
+    """The page at the root, which asks `default_model` first, and the files of all pages."""
     routes = Blueprint("pages", __name__)
-    front = (TEMPLATES / "front.html").read_bytes()
+    template = Template((TEMPLATES / "front.html").read_text())
+    front = template.substitute(default_model=escape(default_model)).encode()
 
     @routes.get("/")
     def root() -> Response:
