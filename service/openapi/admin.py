@@ -60,8 +60,27 @@ def operations(about: About) -> tuple[Operation, ...]:
         "keys": [{"name": "deploy", "scope": "admin"}],
         "settings": {"workers": 2},
     }
-    none = NotFound(f"{model} has no version 999; it has: {version}.")
-    undone = Conflict(f"'stable' of {model} has no earlier move to undo.")
+    choose = f"'python -m models label {model} stable VERSION'"
+    no_version = NotFound(
+        f"Model '{model}' has no version 999; it has: {version} (latest {version})."
+    )
+    no_label = NotFound(f"Model '{model}' has no label 'nobody'; it has: stable.")
+    no_move = NotFound(
+        f"'stable' of {model} has been at version {version} from the start; choose a version "
+        f"with {choose}."
+    )
+    no_share = Conflict("'stable' takes what the other labels leave: give it no percent.")
+    needed = Conflict(
+        "'stable' cannot be removed, it answers what asks for no version; move it with "
+        + choose
+        + "."
+    )
+    elsewhere = Conflict(
+        "The registry /registry cannot be written from here (Read-only file system): run 'python "
+        f"-m models --registry /registry rollback {model} stable' where it can be; with "
+        "docker-compose that is 'docker-compose run --rm training python -m models --registry "
+        f"/registry rollback {model} stable'."
+    )
     labels = "/admin/models/{model}/labels/{name}"
     return (
         Operation(
@@ -72,7 +91,7 @@ def operations(about: About) -> tuple[Operation, ...]:
             {JSON: Labels},
             (Exchange("a canary", {"version": version, "percent": 5}, answer=canary),),
             {JSON: Move},
-            refusals=(*OF_BODIES, none, undone),
+            refusals=(*OF_BODIES, no_version, no_share),
         ),
         Operation(
             "DELETE",
@@ -81,7 +100,7 @@ def operations(about: About) -> tuple[Operation, ...]:
             "Take a label away.",
             {JSON: Labels},
             (Exchange("taken away", answer=placed),),
-            refusals=(none, undone),
+            refusals=(no_label, needed),
         ),
         Operation(
             "POST",
@@ -91,7 +110,7 @@ def operations(about: About) -> tuple[Operation, ...]:
             {JSON: Labels},
             (Exchange("undone", {"label": "stable"}, answer=placed),),
             {JSON: Rollback},
-            refusals=(*OF_BODIES, none, undone),
+            refusals=(*OF_BODIES, no_move, elsewhere),
         ),
         Operation(
             "GET",
