@@ -1,5 +1,6 @@
 """Who may do what, through Flask and the fast path alike."""
 
+import re
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any
@@ -221,3 +222,29 @@ def test_a_rate_below_one_in_its_burst_lets_one_through() -> None:
     clock = Clock()
     rates = Rates(burst_seconds=1, workers=4, clock=clock)
     assert [rates.take("shop", 0.1) for _ in range(2)] == [0, 40]
+
+
+def test_every_page_says_what_it_may_load_and_none_is_sniffed(
+    host: Host, shipped: Registry
+) -> None:
+    app = create_app(Settings(registry=shipped.root), host)
+    client = Client(app.wsgi_app, TestResponse)
+    pages = set()
+    for path in (
+        "/",
+        "/docs",
+        "/models/calories/1/report",
+        "/models//calories",
+        "/no",
+        "/models/",
+        "/static/",
+    ):
+        answer = client.get(path)
+        if answer.mimetype == "text/html":
+            pages.add(path)
+            policy = answer.headers["Content-Security-Policy"]
+            [scripts] = re.findall(r"script-src ([^;]*)", policy) or ["'none'"]
+            assert "unsafe" not in scripts
+            assert "default-src 'none'" in policy
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert pages >= {"/", "/docs", "/models/calories/1/report"}

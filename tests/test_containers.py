@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from service.access import NoAccess, check, warnings
 from service.config import Settings
 from tests.serving import ROOT
 
@@ -38,3 +40,35 @@ def test_every_published_port_is_on_loopback() -> None:
     ports = re.findall(r"ports: \[\"(.*)\"\]", (ROOT / "docker-compose.yml").read_text())
     assert len(ports) == 2
     assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def settings_of(service: str) -> dict[str, str]:
+    """The environment of a service of the compose file, on top of its image's own."""
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return {**image_settings(), **compose["services"][service]["environment"]}
+
+
+def image_settings() -> dict[str, str]:
+    [line] = re.findall(r"^ENV (HOST=.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    return dict(setting.split("=") for setting in line.split())
+
+
+def read_from(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return Settings()
+
+
+def test_the_image_asks_who_may_predict_before_it_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NoAccess, match=r"HOST=0\.0\.0\.0 .*PREDICT_KEY_WAIVED=true"):
+        check(read_from(image_settings(), monkeypatch))
+
+
+@pytest.mark.parametrize("service", ["service", "service-saved-model"])
+def test_the_compose_file_waives_the_key_and_the_log_says_so(
+    service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = read_from(settings_of(service), monkeypatch)
+    check(settings)
+    [warning] = warnings(settings)
+    assert "predicts without a key" in warning

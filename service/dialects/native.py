@@ -155,8 +155,8 @@ def report(plane: DataPlane, name: str, version: int) -> Reply:
         page = plane.report(plane.choose(name, version))
     except ServiceError as error:
         return refuse(error)
-    policy = ("content-security-policy", PAGE_POLICY)
-    return Reply(HTTPStatus.OK, page, "text/html; charset=utf-8", (policy,))
+    guards = (("content-security-policy", PAGE_POLICY), ("x-content-type-options", "nosniff"))
+    return Reply(HTTPStatus.OK, page, "text/html; charset=utf-8", guards)
 
 
 def rows(plane: DataPlane, name: str, version: int) -> Reply:
