@@ -11,6 +11,7 @@ import pytest
 
 from service import keys
 from service.keys import Key, Keys, main, parse, read
+from tests.serving import ROOT
 
 SECRET = "calories_" + "s" * 43
 DIGEST = sha256(SECRET.encode()).hexdigest()
@@ -81,6 +82,13 @@ def test_a_wrong_file_is_told_without_repeating_it(file: Path, content: str, sen
         read(file)
     assert SECRET not in str(refused.value)
     assert DIGEST not in str(refused.value)
+
+
+def test_the_file_in_the_docs_is_one_that_is_read(file: Path) -> None:
+    [example] = re.findall(r"```toml\n(.*?)```", (ROOT / "docs/security.md").read_text(), re.DOTALL)
+    file.write_text(example)
+    [key] = read(file)
+    assert (key.name, key.scope, key.rate) == ("shop", "predict", 50)
 
 
 def test_a_key_is_found_by_its_secret_among_others() -> None:
