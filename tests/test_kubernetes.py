@@ -1,0 +1,180 @@
+"""The manifests: rendered by kustomize, valid, and in step with what the service really does."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from service.config import Settings
+from tests.serving import ROOT
+
+FOLDER = ROOT / "deploy" / "kubernetes"
+KUSTOMIZED = ("base", "overlays/local", "overlays/production")
+Resource = dict[str, Any]
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("kubectl") is None and "CI" not in os.environ,
+    reason="kubectl, which has kustomize in it, is not installed",
+)
+
+
+@cache
+def rendered(folder: str) -> tuple[Resource, ...]:
+    command = ["kubectl", "kustomize", str(FOLDER / folder)]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return tuple(yaml.safe_load_all(text))
+
+
+def kserve() -> Resource:
+    return dict(yaml.safe_load((FOLDER / "kserve" / "inference-service.yaml").read_text()))
+
+
+def resource(folder: str, kind: str, name: str = "calories") -> Resource:
+    [found] = [
+        each
+        for each in rendered(folder)
+        if each["kind"] == kind and each["metadata"]["name"] == name
+    ]
+    return found
+
+
+def pods() -> Iterator[tuple[str, Resource]]:
+    """Every pod's spec, and where it stands."""
+    for folder in KUSTOMIZED:
+        yield f"{folder} service", resource(folder, "Deployment")["spec"]["template"]["spec"]
+        job = resource(folder, "CronJob", "calories-training")["spec"]["jobTemplate"]["spec"]
+        yield f"{folder} training", job["template"]["spec"]
+    yield "kserve", kserve()["spec"]["predictor"]
+
+
+def containers() -> Iterator[tuple[str, Resource]]:
+    for where, pod in pods():
+        for container in [*pod.get("initContainers", []), *pod["containers"]]:
+            yield f"{where} {container['name']}", container
+
+
+def services() -> list[Resource]:
+    """The container that runs the service, wherever it stands."""
+    return [each for _, each in containers() if each["image"].startswith("calories-service")]
+
+
+def settings(container: Resource) -> dict[str, str]:
+    return {each["name"]: each["value"] for each in container.get("env", [])}
+
+
+# Kinds that a cluster has only with an operator; their schemas are not Kubernetes' own.
+FOREIGN = {"ServiceMonitor"}
+
+
+@pytest.mark.parametrize("folder", KUSTOMIZED)
+def test_every_rendered_manifest_is_valid(folder: str) -> None:
+    checked = [each for each in rendered(folder) if each["kind"] not in FOREIGN]
+    for each in checked:
+        kubernetes_validate.validate(each, kubernetes_validate.latest_version(), strict=True)
+    assert len(checked) >= 7
+
+
+def test_a_container_may_do_nothing_but_its_work() -> None:
+    for where, container in containers():
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }, where
+        assert container["resources"]["limits"]["memory"], where
+
+
+def test_a_pod_runs_as_the_images_user() -> None:
+    uid = next(
+        int(line.split("--uid ")[1].split()[0])
+        for line in (ROOT / "Dockerfile").read_text().splitlines()
+        if "--uid " in line
+    )
+    for where, pod in pods():
+        assert pod["securityContext"]["runAsNonRoot"] is True, where
+        assert pod["securityContext"]["runAsUser"] == uid, where
+        assert pod["securityContext"]["fsGroup"] == uid, where
+        assert pod["automountServiceAccountToken"] is False, where
+
+
+def test_only_training_may_write_the_registry() -> None:
+    for where, container in containers():
+        for mount in container["volumeMounts"]:
+            if mount["name"] == "registry":
+                assert mount.get("readOnly", False) is not where.endswith("training"), where
+
+
+def test_every_variable_is_a_setting_of_the_service() -> None:
+    for container in services():
+        names = {name.lower() for name in settings(container)}
+        assert names <= set(Settings.model_fields)
+        assert Settings.model_validate({k.lower(): v for k, v in settings(container).items()})
+
+
+def test_the_service_listens_where_the_pod_says() -> None:
+    for container in services():
+        assert container["ports"][0]["containerPort"] == Settings.model_fields["port"].default
+
+
+def test_a_pod_is_given_longer_to_stop_than_the_service_takes() -> None:
+    for where, pod in pods():
+        for container in pod["containers"]:
+            if container in services():
+                known = settings(container)
+                stops = float(known["DRAIN_SECONDS"]) + float(known["GRACEFUL_SECONDS"])
+                assert pod["terminationGracePeriodSeconds"] > stops, where
+
+
+def test_readiness_is_seen_to_go_before_the_port_is_closed() -> None:
+    for container in services():
+        probe = container["readinessProbe"]
+        noticed = probe["periodSeconds"] * probe.get("failureThreshold", 3)
+        assert float(settings(container)["DRAIN_SECONDS"]) > noticed
+
+
+def test_probes_ask_what_the_service_answers() -> None:
+    paths = {
+        container[probe]["httpGet"]["path"]
+        for container in services()
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe")
+        if probe in container
+    }
+    assert paths == {"/healthz", "/readyz", "/v2/health/ready", "/v2/health/live"}
+
+
+def test_selectors_find_the_pods_of_the_deployment() -> None:
+    for folder in KUSTOMIZED:
+        labels = resource(folder, "Deployment")["spec"]["template"]["metadata"]["labels"]
+        selectors = [
+            resource(folder, "Service")["spec"]["selector"],
+            resource(folder, "Deployment")["spec"]["selector"]["matchLabels"],
+            resource(folder, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+            resource(folder, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+        ]
+        assert all(selector.items() <= labels.items() for selector in selectors)
+
+
+def test_a_held_back_version_is_not_trained_again() -> None:
+    from training.__main__ import HELD_BACK  # noqa: PLC0415  it imports Keras
+
+    job = resource("base", "CronJob", "calories-training")["spec"]["jobTemplate"]["spec"]
+    [rule] = job["podFailurePolicy"]["rules"]
+    assert rule["onExitCodes"]["values"] == [HELD_BACK]
+
+
+def test_production_waives_no_key() -> None:
+    [container] = [
+        each
+        for each in resource("overlays/production", "Deployment")["spec"]["template"]["spec"][
+            "containers"
+        ]
+        if each["name"] == "service"
+    ]
+    assert "KEYS_FILE" in settings(container)
+    assert not [name for name in settings(container) if "WAIVED" in name]
