@@ -1,6 +1,7 @@
 """The manifests: rendered by kustomize, valid, and in step with what the service really does."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -120,6 +121,23 @@ def test_every_variable_is_a_setting_of_the_service() -> None:
 def test_the_service_listens_where_the_pod_says() -> None:
     for container in services():
         assert container["ports"][0]["containerPort"] == Settings.model_fields["port"].default
+
+
+def test_the_edge_hands_on_as_much_as_that_of_the_compose_file() -> None:
+    bound = re.compile(r"^server \S+ (.*);", re.MULTILINE)
+    [here] = bound.findall((FOLDER / "base" / "servers.conf").read_text())
+    [there] = bound.findall((ROOT / "deploy" / "edge" / "servers.conf").read_text())
+    assert here == there
+
+
+def test_clients_meet_the_edge_and_prometheus_the_service() -> None:
+    ports = {
+        each["name"]: each["targetPort"] for each in resource("base", "Service")["spec"]["ports"]
+    }
+    pod = resource("base", "Deployment")["spec"]["template"]["spec"]
+    [edge], [service] = pod["initContainers"], pod["containers"]
+    assert ports["http"] == edge["ports"][0]["name"]
+    assert ports["metrics"] == service["ports"][0]["name"]
 
 
 def test_a_pod_is_given_longer_to_stop_than_the_service_takes() -> None:
