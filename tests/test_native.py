@@ -217,8 +217,9 @@ def test_another_method_gets_405_with_allow(client: Client, method: str) -> None
     assert "POST" in problem(response)["detail"]
 
 
-def test_an_unknown_path_gets_404(client: Client) -> None:
-    response = client.get("/nowhere")
+@pytest.mark.parametrize("path", ["/nowhere", "/models//1"])
+def test_an_unknown_path_gets_404(client: Client, path: str) -> None:
+    response = client.get(path)
     assert response.status_code == 404
     assert "/predict" in problem(response)["detail"]
 
