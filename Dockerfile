@@ -8,16 +8,19 @@ RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp app
 
 # The environments: one layer each, made anew only when its lock changes.
 FROM base AS service-environment
-COPY requirements/service.txt requirements/
+COPY requirements/service.txt requirements/signing.txt requirements/
 RUN --mount=type=cache,target=/root/.cache/pip \
     python -m venv --without-pip /venv && \
-    pip --python /venv install --require-hashes -r requirements/service.txt
+    pip --python /venv install --require-hashes -r requirements/service.txt -r requirements/signing.txt
+# What no service runs: the libraries' own tests and stubs, and LiteRT's part for graphics cards.
+RUN find /venv -type d -name tests -prune -exec rm -r {} + && \
+    find /venv \( -name '*.pyi' -o -name libLiteRtWebGpuAccelerator.so \) -delete
 
 FROM base AS training-environment
-COPY requirements/training.txt requirements/
+COPY requirements/training.txt requirements/signing.txt requirements/
 RUN --mount=type=cache,target=/root/.cache/pip \
     python -m venv --without-pip /venv && \
-    pip --python /venv install --require-hashes -r requirements/training.txt
+    pip --python /venv install --require-hashes -r requirements/training.txt -r requirements/signing.txt
 
 # The locks agree on every version, so the service's fits on top of the training's.
 FROM training-environment AS both-environment

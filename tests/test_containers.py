@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,6 +12,10 @@ import yaml
 from service.access import NoAccess, check, warnings
 from service.config import Settings
 from tests.serving import ROOT
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SECRETS: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "secrets.yml").read_text())
+SERVICES = pytest.mark.parametrize("name", COMPOSE["services"])
 
 
 @pytest.mark.parametrize("dockerfile", ["Dockerfile", "deploy/edge/Dockerfile"])
@@ -44,8 +49,7 @@ def test_every_published_port_is_on_loopback() -> None:
 
 def settings_of(service: str) -> dict[str, str]:
     """The environment of a service of the compose file, on top of its image's own."""
-    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    return {**image_settings(), **compose["services"][service]["environment"]}
+    return {**image_settings(), **COMPOSE["services"][service]["environment"]}
 
 
 def image_settings() -> dict[str, str]:
@@ -72,3 +76,71 @@ def test_the_compose_file_waives_the_key_and_the_log_says_so(
     check(settings)
     [warning] = warnings(settings)
     assert "predicts without a key" in warning
+
+
+@SERVICES
+def test_every_container_has_no_rights_and_a_root_that_cannot_be_written(name: str) -> None:
+    container = COMPOSE["services"][name]
+    assert container["read_only"] is True
+    assert container["cap_drop"] == ["ALL"]
+    assert container["security_opt"] == ["no-new-privileges:true"]
+    assert container["user"] == "10001:10001"
+    assert "privileged" not in container
+    assert "cap_add" not in container
+
+
+@SERVICES
+def test_every_container_is_bounded_in_memory_processes_and_cores(name: str) -> None:
+    container = COMPOSE["services"][name]
+    assert {"mem_limit", "pids_limit", "cpus"} <= container.keys()
+
+
+@SERVICES
+def test_every_container_that_goes_on_has_a_health_check(name: str) -> None:
+    container = COMPOSE["services"][name]
+    if container["restart"] != "no":
+        assert container["healthcheck"]["interval"] == "2s"
+        build = container["build"]
+        dockerfile = (ROOT / build.get("dockerfile", "Dockerfile")).read_text()
+        assert "HEALTHCHECK" in dockerfile
+
+
+@SERVICES
+def test_only_training_may_write_into_the_registry(name: str) -> None:
+    mounts = COMPOSE["services"][name].get("volumes", [])
+    assert mounts == {"edge": [], "training": ["registry:/registry"]}.get(
+        name, ["registry:/registry:ro"]
+    )
+
+
+def test_every_image_runs_as_the_user_of_the_compose_file() -> None:
+    for path in ("Dockerfile", "deploy/edge/Dockerfile"):
+        text = (ROOT / path).read_text()
+        assert "useradd --uid 10001" in text
+        assert set(re.findall(r"^USER (.*)$", text, re.MULTILINE)) == {"10001"}
+    targets = re.split(r"^FROM ", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    built = {each["build"].get("target") for each in COMPOSE["services"].values()} - {None}
+    last = {each.split("\n")[0].split(" AS ")[-1]: each for each in targets}
+    assert all("USER 10001" in last[target] for target in built)
+
+
+def test_secrets_come_as_files_to_those_who_need_them() -> None:
+    for name, container in SECRETS["services"].items():
+        assert name in COMPOSE["services"]
+        assert set(container["secrets"]) <= SECRETS["secrets"].keys()
+    assert all(set(secret) == {"file"} for secret in SECRETS["secrets"].values())
+    assert SECRETS["services"]["training"]["secrets"] == ["signing-key"]
+    assert "signing-key" not in SECRETS["services"]["service"]["secrets"]
+
+
+@pytest.mark.parametrize("name", ["service", "service-saved-model"])
+def test_the_settings_of_the_compose_files_are_settings(name: str) -> None:
+    given = COMPOSE["services"][name]["environment"] | SECRETS["services"][name]["environment"]
+    assert {setting.lower() for setting in given} <= Settings.model_fields.keys()
+    secrets = {f"/run/secrets/{secret}" for secret in SECRETS["services"][name]["secrets"]}
+    assert {given["KEYS_FILE"], given["PUBLIC_KEY"]} == secrets
+
+
+def test_every_image_can_sign_or_check_signatures() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert dockerfile.count("-r requirements/signing.txt") == 2, "the service's and the training's"
