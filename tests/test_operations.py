@@ -10,14 +10,16 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.framework import op_def_pb2
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.client import pywrap_tf_session
 
 from models.manifest import Manifest
 from models.publish import publish, staging
 from models.registry import BrokenVersion, Registry
 from service.engines import OUTPUTS, load
 from service.engines.litert import LiteRT
-from service.engines.operations import check
+from service.engines.operations import ALLOWED, check
 from service.engines.saved_model import GRAPH, SavedModel
 
 NO_ACTIVATIONS = {"deserialize", "get", "serialize", "threshold"}  # the last takes an argument
@@ -39,6 +41,20 @@ def exported(model: keras.Model, folder: Path) -> Any:
     archive.add_endpoint("features", model.call, signature)
     archive.write_out(str(folder), verbose=False)
     return graph_of(folder)
+
+
+def test_of_the_operations_with_a_state_only_calls_and_variables_are_allowed() -> None:
+    known = op_def_pb2.OpList.FromString(
+        pywrap_tf_session.TF_GetBuffer(pywrap_tf_session.TF_GetAllOpList())
+    )
+    stateful = {each.name for each in known.op if each.name in ALLOWED and each.is_stateful}
+    assert {each.name for each in known.op} >= ALLOWED
+    assert stateful == {
+        *("Case", "If", "While", "StatefulPartitionedCall"),
+        *("DisableCopyOnRead", "ReadVariableOp", "ResourceGather"),
+        *("VarHandleOp", "VarIsInitializedOp"),
+        "CheckNumerics",  # raises an error, and has no other effect
+    }
 
 
 @pytest.mark.parametrize("model", ["calories", "deep", "linear", "linear-unit"])

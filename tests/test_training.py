@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from models.manifest import ROWS
 from models.registry import Registry
-from tests.conftest import SHIPPED
+from models.signing import verifier
+from tests.conftest import SHIPPED, Keys
 from tests.serving import ROOT
 from training.__main__ import main
 
@@ -18,14 +19,21 @@ ARCHITECTURE = {"calories": "ensemble"}  # the others are called as their model
 
 
 @pytest.fixture(scope="module")
-def retrained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Registry, Path]:
-    """All four models as the code of today trains them, and the TensorBoard logs of one."""
+def retrained(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> tuple[Registry, Path]:
+    """All four models as the code of today trains them, one signed, and its TensorBoard logs."""
     root, logs = tmp_path_factory.mktemp("retrained"), tmp_path_factory.mktemp("logs")
     for model in SHIPPED:
         name = ARCHITECTURE.get(model, model)
-        extra = ["--tensorboard", str(logs)] if model == "deep" else []
+        signed = ["--tensorboard", str(logs), "--sign", str(keys.private)]
+        extra = signed if model == "deep" else []
         assert main(["--architecture", name, "--registry", str(root), *extra]) == 0
     return Registry(root), logs
+
+
+def test_training_signs_with_the_key_it_is_given(
+    retrained: tuple[Registry, Path], keys: Keys
+) -> None:
+    assert Registry(retrained[0].root, verifier(keys.public)).verify("deep", 1)
 
 
 def answers(registry: Registry, model: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

@@ -26,7 +26,7 @@ ALLOWED = frozenset(
     Reciprocal Rint Round Rsqrt Sign Sin Sinh Sqrt Square SquaredDifference Sub Tan Tanh TruncateDiv
     TruncateMod Xdivy Xlog1py Xlogy Zeta
 
-    BatchMatMul BatchMatMulV2 BatchMatMulV3 BiasAdd Conv1D Conv2D Conv3D DepthwiseConv2dNative
+    BatchMatMul BatchMatMulV2 BatchMatMulV3 BiasAdd Conv2D Conv3D DepthwiseConv2dNative
     Einsum Elu FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 L2Loss LRN LeakyRelu LogSoftmax
     MatMul Relu Relu6 Selu Sigmoid Softmax Softplus Softsign AvgPool AvgPool3D MaxPool MaxPool3D
     MaxPoolV2
