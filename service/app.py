@@ -35,7 +35,7 @@ def create_host(settings: Settings) -> Host:
 
 def create_app(settings: Settings, host: Host, metrics: Metrics | None = None) -> Flask:
     """The app that answers with the versions in `host` and counts in `metrics`."""
-    metrics = metrics or Metrics(host)
+    metrics = metrics or Metrics(host, server=settings.server)
     app = Flask("service", static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's DefaultJSONProvider
     app.url_map.strict_slashes = False
@@ -44,7 +44,7 @@ def create_app(settings: Settings, host: Host, metrics: Metrics | None = None) -
     app.config["PROPAGATE_EXCEPTIONS"] = True  # to the guard, which answers for both ways
 
     keys = keys_of(settings)
-    plane = DataPlane(host, settings.default_model, settings.max_rows, metrics.predicted)
+    plane = DataPlane(host, settings.default_model, settings.max_rows, metrics)
     app.register_blueprint(predict.blueprint(plane))
     app.register_blueprint(models.blueprint(plane))
     app.register_blueprint(v1_routes.blueprint(plane))

@@ -1,6 +1,5 @@
 """The data plane: what the service can do, free of HTTP. All dialects go through it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 
@@ -17,7 +16,6 @@ from service.snapshot import Loaded, Model, Snapshot
 
 ANSWERS = ("calories", "lower", "upper", "in_range")
 Kcal = NDArray[np.float32]
-Counted = Callable[[Loaded, int], None]  # told of a version and the rows that it answered
 
 
 @dataclass(slots=True)
@@ -40,16 +38,26 @@ class Explanation:
     contributions: Kcal
 
 
+class Recorder:
+    """Told by the thread that answers a request what came of it; this one notes nothing."""
+
+    def chose(self, source: Loaded) -> None:
+        """A request is for this version."""
+
+    def answered(self, rows: Rows, found: Prediction) -> None:
+        """These float32 [n, k] rows were answered."""
+
+
 class DataPlane:
     """Answers questions with the versions in the host."""
 
     def __init__(
-        self, host: Host, default_model: str, max_rows: int, predicted: Counted = lambda *_: None
+        self, host: Host, default_model: str, max_rows: int, recorder: Recorder | None = None
     ) -> None:
         self._host = host
         self.default_model = default_model
         self.max_rows = max_rows
-        self._predicted = predicted
+        self._recorder = recorder or Recorder()
 
     def ready(self) -> str:
         """Empty when the default model answers, else the sentence that says why not."""
@@ -72,7 +80,9 @@ class DataPlane:
 
         `key` keeps one caller with one version while a canary takes its share.
         """
-        return self._host.find(model or self.default_model, version, label, key)
+        source = self._host.find(model or self.default_model, version, label, key)
+        self._recorder.chose(source)
+        return source
 
     def model(self, name: str) -> Model:
         """What is served of one model; raises NotFound."""
@@ -107,9 +117,9 @@ class DataPlane:
             raise NotLoaded(str(error)) from error
 
     def predict(self, source: Loaded, rows: Rows) -> Prediction:
-        """Answer rows as `predict` does, and count them."""
+        """Answer rows as `predict` does, and tell the recorder."""
         found = predict(source, rows)
-        self._predicted(source, len(rows))
+        self._recorder.answered(rows, found)
         return found
 
     def explain(self, source: Loaded, rows: Rows) -> Explanation:
@@ -136,6 +146,7 @@ class DataPlane:
             upper[:, -1].copy(),
             _in_range(source, rows),
         )
+        self._recorder.answered(rows, prediction)
         contributions = (calories.astype(np.float64) @ shapley.weights(k)).astype(np.float32)
         return Explanation(prediction, calories[0, 0], contributions)
 

@@ -18,7 +18,7 @@ from typing import Protocol
 from service.dialects import Headers, Reply
 from service.errors import Overloaded, RateLimited, ServiceError, Unauthorized, Unforeseen
 from service.overload import OPERATIONS, RESERVED, TURNED_AWAY
-from service.wire import BODY, REQUEST_ID, App, Environ, StartResponse, read_body, send
+from service.wire import BODY, REFUSAL, REQUEST_ID, App, Environ, StartResponse, read_body, send
 
 log = logging.getLogger("service")
 
@@ -33,7 +33,7 @@ class Observer(Protocol):
     """Told of every request once, when it is answered: the seam for metrics and the access log."""
 
     def __call__(self, environ: Environ, status: int, seconds: float) -> None:
-        """Note a request; `environ` holds what was asked, its REQUEST_ID and its ROUTE."""
+        """Note a request; `environ` holds what was asked, its REQUEST_ID, ROUTE and REFUSAL."""
 
 
 class Guard:
@@ -102,6 +102,7 @@ class Guard:
     def _refused(
         self, environ: Environ, start_response: StartResponse, error: ServiceError
     ) -> Iterable[bytes]:
+        environ[REFUSAL] = type(error).__name__
         reply = self._refuse(environ["PATH_INFO"], error)
         return send(replace(reply, headers=(*reply.headers, *hints(error))), start_response)
 

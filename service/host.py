@@ -6,9 +6,12 @@ once and computes on what it found there, while the next version is loaded besid
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from queue import Empty, SimpleQueue
+from time import perf_counter
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -23,6 +26,14 @@ from service.snapshot import Loaded, Model, Share, Snapshot
 log = logging.getLogger("service.host")
 
 
+class Load(NamedTuple):
+    """A version that was loaded, or failed to be, and how long that took."""
+
+    model: str
+    good: bool
+    seconds: float
+
+
 class Host:
     """Holds each model's labelled versions and those that the policy wants."""
 
@@ -31,6 +42,7 @@ class Host:
         self.snapshot: Snapshot = {}
         # Whether the service was told to stop (the server knows): it answers, and is not ready.
         self.leaving: Callable[[], bool] = lambda: False
+        self.loads: deque[Load] = deque(maxlen=1000)  # for whoever counts them
         self._engine = engine
         self._policy = policy
         self._stamps: dict[str, Stamp] = {}  # of each model as it was last looked into
@@ -155,6 +167,7 @@ class Host:
         loaded = {version: it for version, it in before.loaded.items() if version in wanted}
         failures = {v: why for v, why in before.failures.items() if v in wanted and v not in new}
         for version in new:
+            began = perf_counter()
             try:
                 loaded[version] = self._load(model, version)
             except Exception as error:  # noqa: BLE001  whatever a model does, the others are served
@@ -163,6 +176,7 @@ class Host:
                     log.error("%s version %d is not served: %s", model, version, why)  # noqa: TRY400
                 if isinstance(error, OSError) or isinstance(error.__cause__, OSError):
                     del tried[version]  # the disk's trouble and not the version's: try again
+            self.loads.append(Load(model, version not in failures, perf_counter() - began))
         self._serve(model, _settled(before, places, loaded, failures))
         self._tried[model] = tried
         self._stamps[model] = stamp

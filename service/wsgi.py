@@ -12,6 +12,6 @@ logging.basicConfig(
 )
 host = create_host(settings)
 host.follow(settings.poll_seconds)
-metrics = Metrics(host, settings.metrics_folder)
+metrics = Metrics(host, settings.metrics_folder, settings.server)
 metrics.follow()
 app = create_app(settings, host, metrics)

@@ -1,10 +1,8 @@
 """GET /metrics: for Prometheus."""
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 from service.metrics import Metrics
-
-TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def blueprint(metrics: Metrics) -> Blueprint:
@@ -13,7 +11,8 @@ def blueprint(metrics: Metrics) -> Blueprint:
 
     @routes.get("/metrics")
     def scrape() -> Response:
-        """Give the metrics in Prometheus's text format."""
-        return Response(metrics.text(), content_type=TEXT)
+        """Give the metrics in Prometheus's text format, or in OpenMetrics to who prefers it."""
+        text, content_type = metrics.scrape(request.headers.get("Accept", ""))
+        return Response(text, content_type=content_type)
 
     return routes

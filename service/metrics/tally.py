@@ -1,0 +1,75 @@
+"""A tally: series with their numbers in NumPy arrays, so that workers add up by adding arrays."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+log = logging.getLogger("service.metrics")
+
+Numbers = NDArray[np.float64]
+
+
+class Key(NamedTuple):
+    """A series: the family, the values of its labels, and the bounds if it is a histogram.
+
+    The bounds belong to it, so that a version with other quantiles is never added to this one.
+    """
+
+    family: str
+    labels: tuple[str, ...] = ()
+    bounds: tuple[float, ...] = ()
+
+
+class Tally:
+    """A counter's number is [1]; a histogram's of b bounds are [b + 2]: up to each, all, sum."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Key, Numbers] = {}
+
+    def __iter__(self) -> Iterator[tuple[Key, Numbers]]:
+        return iter(self._numbers.items())
+
+    def add(self, key: Key, amount: float = 1) -> None:
+        """Count `amount` more."""
+        self._add(key, np.array([amount], np.float64))
+
+    def observe(self, key: Key, values: NDArray[Any]) -> None:
+        """Count every value [n] in the buckets; it is compared with bounds of its own dtype."""
+        bounds = np.array(key.bounds, values.dtype)[:, None]
+        upto = np.count_nonzero(values <= bounds, axis=1)
+        self._add(key, np.array([*upto, len(values), values.sum(dtype=np.float64)], np.float64))
+
+    def update(self, other: "Tally") -> None:
+        """Add all that another counted."""
+        for key, numbers in other:
+            self._add(key, numbers)
+
+    def write(self, path: Path) -> None:
+        """Replace a file by one rename, so that no reader finds half of it; raises OSError."""
+        draft = path.with_suffix(".draft")
+        series = [(*key, numbers) for key, numbers in self]
+        draft.write_bytes(orjson.dumps(series, option=orjson.OPT_SERIALIZE_NUMPY))
+        draft.rename(path)
+
+    @classmethod
+    def read(cls, path: Path) -> "Tally":
+        """What a file holds; nothing, and a warning, when it is no tally."""
+        found = cls()
+        try:
+            for family, labels, bounds, numbers in orjson.loads(path.read_bytes()):
+                found._add(Key(family, tuple(labels), tuple(bounds)), np.array(numbers, np.float64))
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, TypeError) as error:
+            log.warning("The metrics in %s cannot be read and are left out: %s", path, error)
+            return cls()
+        return found
+
+    def _add(self, key: Key, numbers: Numbers) -> None:
+        before = self._numbers.get(key)
+        self._numbers[key] = numbers if before is None else before + numbers
