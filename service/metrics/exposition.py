@@ -103,7 +103,9 @@ class Exposition(Collector):
             for given in card.inputs:
                 rows, parts = card.data.rows, shares(given)
                 series = input_key(card, given)
-                numbers = np.array([*(round(part * rows) for part in parts.values()), rows, given.mean * rows])
+                numbers = np.array(
+                    [*(round(part * rows) for part in parts.values()), rows, given.mean * rows]
+                )
                 found["calories_training_grams"].add_metric(
                     series.labels, _buckets(series, numbers), numbers[-1]
                 )
