@@ -14,7 +14,7 @@ URL := http://$(HOST):$(PORT)
 SERVING := $(if $(filter saved_model,$(ENGINE)),$(DEV),$(SERVICE))
 
 .DELETE_ON_ERROR:
-.PHONY: help serve predict train test bench bench-peers soak soak-swaps check format lock clean
+.PHONY: help serve predict train test bench bench-peers soak soak-swaps check format lock release-check clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -55,6 +55,9 @@ format: $(DEV)/.installed ## format the code
 
 lock: $(DEV)/.installed ## resolve requirements/*.in into locks with hashes
 	@scripts/lock $(abspath $(DEV))/bin/uv
+
+release-check: $(DEV)/.installed ## may this commit be tagged? versions, changelog, locks, work tree
+	@$(DEV)/bin/python -m scripts.release_check
 
 clean: ## remove the environments and caches
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
