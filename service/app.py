@@ -39,7 +39,6 @@ def create_app(settings: Settings, host: Host, metrics: Metrics | None = None) -
     app = Flask("service", static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's DefaultJSONProvider
     app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False  # its redirect would be a page of HTML
     app.url_map.merge_slashes = False  # a redirect would be a page, to whatever Host says
     app.config["PROPAGATE_EXCEPTIONS"] = True  # to the guard, which answers for both ways
 
