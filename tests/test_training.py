@@ -36,6 +36,13 @@ def test_training_signs_with_the_key_it_is_given(
     assert Registry(retrained[0].root, verifier(keys.public)).verify("deep", 1)
 
 
+def test_a_bad_key_is_told_before_the_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--sign", str(tmp_path / "nowhere.pem"), "--registry", str(tmp_path)]) == 1
+    assert "nowhere.pem holds no key to use" in capsys.readouterr().err
+
+
 def answers(registry: Registry, model: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     """What version 1 answers over the training range."""
     loaded = tf.saved_model.load(str(registry.folder(model, 1)))
