@@ -14,7 +14,7 @@ URL := http://$(HOST):$(PORT)
 SERVING := $(if $(filter saved_model,$(ENGINE)),$(DEV),$(SERVICE))
 
 .DELETE_ON_ERROR:
-.PHONY: help serve predict train test bench bench-peers soak soak-swaps check format lock release-check clean
+.PHONY: help serve predict train test bench bench-peers soak soak-swaps fuzz check format lock release-check clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -42,6 +42,10 @@ soak: $(DEV)/.installed $(SERVICE)/.installed ## ten minutes of load: does a wor
 
 soak-swaps: $(DEV)/.installed $(SERVICE)/.installed ## 10 minutes of load while versions change (ARGS="--server granian")
 	@$(DEV)/bin/python -m tests.soak $(ARGS)
+
+fuzz: $(DEV)/.installed .venv/fuzz/.installed ## half an hour of bad input to both servers (ARGS="--requests 5000")
+	@$(DEV)/bin/python -m tests.fuzz $(ARGS)
+	@.venv/fuzz/bin/python -m tests.fuzz.coverage
 
 check: $(DEV)/.installed ## lint, types, import rules
 	@$(DEV)/bin/ruff check .

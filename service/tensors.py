@@ -71,7 +71,8 @@ def columns_of(place: str, matrix: Sequence[Any], width: int) -> list[Column]:
         if type(row) is not list or len(row) != width:
             expected = f"an array of {width} numbers"
             raise InvalidInput([Fault(place.format(i), expected, shown(row))])
-    return [Column(f"{place}[{j}]", part) for j, part in enumerate(zip(*matrix, strict=True))]
+    parts = zip(*matrix, strict=True) if matrix else [()] * width
+    return [Column(f"{place}[{j}]", part) for j, part in enumerate(parts)]
 
 
 def _require_one_length(columns: Sequence[Column], max_rows: int) -> None:

@@ -85,6 +85,14 @@ def test_examples_are_held_small_before_they_are_joined(
     assert answer.get_json()["error"].startswith(sentence)
 
 
+@pytest.mark.parametrize("verb", ["predict", "explain"])
+def test_no_rows_are_refused_of_the_features_signature_too(client: Client, verb: str) -> None:
+    body = {"signature_name": "features", "instances": []}
+    answer = client.post(f"/v1/models/calories:{verb}", json=body)
+    assert answer.status_code == 400
+    assert answer.get_json() == {"error": "body: expected 1 to 50 rows, received 0."}
+
+
 @pytest.mark.parametrize("path", ["/predict", "/explain"])
 def test_a_compressed_body_gets_415_from_the_native_dialect(client: Client, path: str) -> None:
     answer = client.post(path, json=ROW, headers={"Content-Encoding": "gzip"})

@@ -1,0 +1,88 @@
+"""python -m tests.fuzz [--server granian] [--requests 52000]: the long form of the fuzz."""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from models.registry import SHELF
+from tests.conftest import SHIPPED
+from tests.fuzz import schema
+from tests.fuzz.asked import ASKED
+from tests.fuzz.run import SHAPE, Findings, Fuzzer, fuzz
+from tests.serving import DEV_PYTHON, Server, running
+
+SLOW = 1.0  # seconds in which every request must be answered
+SERVERS = ("gunicorn", "granian")
+DOCUMENT = "OpenAPI"  # requests drawn from the document, right ones and wrong ones
+NAMES = (*ASKED, SHAPE, DOCUMENT)
+
+
+def main() -> int:
+    """Print a table; returns 1 when an answer was not as it must be."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--server", choices=SERVERS, help="one of them (default: both)")
+    parser.add_argument("--requests", type=int, default=52_000, help="to each server")
+    parser.add_argument("--only", choices=NAMES, nargs="+", default=NAMES, help="of these alone")
+    options = parser.parse_args()
+    print("| server | dialect | requests | statuses | slowest, ms |\n|---|---|---|---|---|")
+    wrong: list[str] = []
+    for kind in [options.server] if options.server else SERVERS:
+        with serving(kind) as server:
+            wrong += attack(kind, server, options.only, options.requests // len(NAMES))
+    print(*wrong, sep="\n")
+    return 1 if wrong else 0
+
+
+@contextmanager
+def serving(kind: str) -> Iterator[Server]:
+    """A server over a registry of its own, for the document's requests move labels."""
+    with tempfile.TemporaryDirectory() as folder:
+        registry = Path(folder) / "registry"
+        for model in SHIPPED:
+            shutil.copytree(SHELF / model / "1", registry / model / "1")
+        with running(
+            Path(folder), DEV_PYTHON, server=kind, registry=registry, admin_key_waived=True
+        ) as server:
+            yield server
+
+
+def attack(kind: str, server: Server, names: list[str], many: int) -> list[str]:
+    """Put one server through `many` requests of each name; gives what was wrong."""
+    workers, wrong = server.workers(), []
+    for _ in range(5 * len(workers)):  # a worker's first Arrow request loads pyarrow
+        with Fuzzer(server) as warm:
+            fuzz(warm, "arrow", 10)
+    with Fuzzer(server) as fuzzer:
+        for name in names:
+            found = by_document(server, many) if name == DOCUMENT else fuzz(fuzzer, name, many)
+            told = ", ".join(
+                f"{status}: {times}" for status, times in sorted(found.statuses.items())
+            )
+            slowest = f"{1000 * found.slowest:.0f}" if found.slowest else ""
+            print(f"| {kind} | {name} | {found.requests} | {told} | {slowest} |", flush=True)
+            wrong += found.failures
+            if found.slowest > SLOW:
+                wrong.append(f"{kind}, {name}: an answer took {found.slowest:.1f} s")
+    lost = len(set(workers) - set(server.workers()))
+    print(f"{kind}: workers lost: {lost}", flush=True)
+    _, failed, told = server.output().partition("Traceback")
+    if lost or failed:
+        wrong.append(f"{kind}: {failed}{told[:5000]}")
+    return wrong
+
+
+def by_document(server: Server, many: int) -> Findings:
+    """Schemathesis's requests, about as many; it does not say how long each took."""
+    fuzzer = schema.Fuzzer([server.url])
+    fuzzer.fuzz(max(many // 25, 1))
+    statuses = sum(fuzzer.statuses.values(), Counter[int]())
+    return Findings(statuses, failures=fuzzer.failures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""A kept connection that sends bytes as they are and reads one answer at a time."""
+
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+
+from tests.serving import PATIENCE
+
+
+class NoHTTPError(Exception):
+    """What came back is no HTTP answer."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer; header names are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def closes(self) -> bool:
+        """Whether the server said that no other answer follows."""
+        return self.headers.get("connection", "").lower() == "close"
+
+
+class Connection:
+    """One TCP connection to a port of this machine.
+
+    After `quiet` seconds of silence it says that nothing more will be sent, so that a server that
+    waits for the rest of a request need not wait for ever; 0 never says so.
+    """
+
+    def __init__(self, port: int, quiet: float = 0.0) -> None:
+        self._quiet = quiet
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._buffer = b""
+
+    def send(self, raw: bytes) -> None:
+        """Send; a server that has refused already may stop reading."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._socket.sendall(raw)
+
+    def finish(self) -> None:
+        """Tell the server that nothing more will be sent."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+
+    def read(self, *, bodiless: bool = False) -> Answer | None:
+        """The next answer, None when the server has closed; raises NoHTTPError and TimeoutError."""
+        while b"\r\n\r\n" not in self._buffer:
+            if not self._more():
+                if self._buffer:
+                    raise NoHTTPError(f"broke off after {self._buffer[:200]!r}")
+                return None
+        head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        if not first.startswith(("HTTP/1.1 ", "HTTP/1.0 ")):
+            raise NoHTTPError(f"begins with {first[:200]!r}")
+        pairs = (line.partition(":") for line in lines)
+        headers = {name.lower(): value.strip() for name, _, value in pairs}
+        status = int(first[9:12])
+        if status < 200:
+            return self.read(bodiless=bodiless)
+        size = 0 if bodiless or status in {204, 304} else int(headers.get("content-length", 0))
+        while len(self._buffer) < size:
+            if not self._more():
+                raise NoHTTPError(f"{len(self._buffer)} bytes of {size} in the body")
+        body, self._buffer = self._buffer[:size], self._buffer[size:]
+        return Answer(status, headers, body)
+
+    def close(self) -> None:
+        """Close it."""
+        self._socket.close()
+
+    def _more(self) -> bool:
+        if self._quiet and self._silent():
+            self.finish()
+        try:
+            part = self._socket.recv(1 << 16)
+        except ConnectionResetError:
+            return False
+        self._buffer += part
+        return bool(part)
+
+    def _silent(self) -> bool:
+        """Whether nothing comes, neither an answer nor the end."""
+        self._socket.settimeout(self._quiet)
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except TimeoutError:
+            return True
+        except OSError:
+            return False
+        finally:
+            self._socket.settimeout(PATIENCE)
+        return False

@@ -1,0 +1,74 @@
+"""What every answer to bad input must be."""
+
+import json
+from typing import Any, NoReturn
+
+from tests.fuzz.asked import Request
+from tests.fuzz.connection import Answer
+
+# A server's own word for HTTP that it does not speak: a transfer coding, a version.
+NOT_SPOKEN = {501, 505}
+REFUSED = {400, 414, 431}
+
+
+def judge(asked: Request, request_id: str, answer: Answer) -> None:
+    """Assert that it is this request's answer, no failure, and worded in its dialect.
+
+    A server that refuses a request itself knows neither its id nor its dialect, and closes.
+    """
+    if answer.closes and answer.status in REFUSED and "x-request-id" not in answer.headers:
+        refused(answer)
+        return
+    assert answer.headers.get("x-request-id") == request_id, "another request's answer"
+    assert answer.status < 500, answer
+    content = read(answer)
+    if answer.status >= 400 and answer.body:
+        dialect = spoken(asked)
+        assert dialect == "any" or FORMS[dialect](content, answer), (dialect, answer)
+
+
+def refused(answer: Answer) -> None:
+    """Assert that an answer to what may be no HTTP is no failure; it may be empty."""
+    assert answer.status < 500 or answer.status in NOT_SPOKEN, answer
+    content = read(answer)
+    if answer.status >= 400 and answer.body:
+        assert any(form(content, answer) for form in FORMS.values()), answer
+
+
+def read(answer: Answer) -> Any:
+    """The content; what says that it is JSON is strict JSON, without NaN."""
+    assert b"Traceback" not in answer.body, answer
+    if "json" not in answer.headers.get("content-type", ""):
+        return None
+    return json.loads(answer.body or b"null", parse_constant=_no_json)
+
+
+def spoken(asked: Request) -> str:
+    """The dialect whose errors a request gets, by its path; `any` where that is debatable."""
+    path = asked.target.partition(b"?")[0]
+    if asked.dialect == "any" or b"%" in path or b"//" in path or b".." in path:
+        return "any"
+    return {b"v1": "v1", b"v2": "v2"}.get(path.split(b"/")[1], "native")
+
+
+def _no_json(constant: str) -> NoReturn:
+    raise AssertionError(f"{constant} is no JSON")
+
+
+def _problem(content: Any, answer: Answer) -> bool:
+    return (
+        answer.headers.get("content-type") == "application/problem+json"
+        and {"type", "title", "status", "detail"} <= content.keys()
+        and content["status"] == answer.status
+    )
+
+
+def _error(content: Any, answer: Answer) -> bool:
+    return (
+        answer.headers.get("content-type") == "application/json"
+        and content.keys() == {"error"}
+        and isinstance(content["error"], str)
+    )
+
+
+FORMS = {"native": _problem, "v1": _error, "v2": _error}
