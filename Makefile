@@ -7,6 +7,7 @@ export ENGINE ?= auto
 
 SERVICE := .venv/service
 DEV := .venv/dev
+SCALE := .venv/scale
 PEER_ENVIRONMENTS := $(patsubst benchmarks/requirements/%.txt,.venv/bench-%/.installed,$(wildcard benchmarks/requirements/*.txt))
 URL := http://$(HOST):$(PORT)
 
@@ -14,7 +15,8 @@ URL := http://$(HOST):$(PORT)
 SERVING := $(if $(filter saved_model,$(ENGINE)),$(DEV),$(SERVICE))
 
 .DELETE_ON_ERROR:
-.PHONY: help serve predict train test bench bench-peers soak soak-swaps fuzz check format lock release-check clean
+# Every target with a line of help is a command and no file.
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -31,11 +33,17 @@ train: $(DEV)/.installed ## train `calories` and publish it (ARGS="--architectur
 test: $(DEV)/.installed $(SERVICE)/.installed ## run all tests, one file at a time a core
 	@$(DEV)/bin/python -m pytest -n auto --dist loadfile $(ARGS)
 
+test-ray: $(DEV)/.installed $(SCALE)/.installed ## score 10 million rows on a Ray cluster of three nodes (4 minutes)
+	@$(DEV)/bin/python -m pytest -m ray tests/scale $(ARGS)
+
 bench: $(DEV)/.installed $(SERVICE)/.installed $(if $(PEERS),$(PEER_ENVIRONMENTS)) ## measure the service and its floor (3 minutes; ARGS=--write for the docs)
 	@$(DEV)/bin/python -m benchmarks $(if $(PEERS),--peers) $(ARGS)
 
 bench-peers: ## the same with what people write today beside it (8 minutes)
 	@$(MAKE) --no-print-directory bench PEERS=1
+
+bench-ray: $(DEV)/.installed $(SCALE)/.installed ## score 1, 10 and 100 million rows without Ray, on 1 node and on 2
+	@$(DEV)/bin/python -m benchmarks.scale $(ARGS)
 
 soak: $(DEV)/.installed $(SERVICE)/.installed ## ten minutes of load: does a worker's memory grow? (ARGS="--minutes 2")
 	@$(DEV)/bin/python -m benchmarks.soak $(ARGS)

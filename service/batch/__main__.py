@@ -1,7 +1,8 @@
-"""python -m service.batch IN OUT: score a CSV or Parquet file of any size.
+"""python -m service.batch IN OUT: score a CSV or Parquet file of any size, or a folder of Parquet.
 
 OUT gets IN's columns and calories, lower, upper and in_range beside them. Rows that cannot be
-scored go to a CSV file of their own, with their numbers and reasons.
+scored go to a CSV file of their own, with their numbers and reasons. A folder becomes a folder,
+and a run that broke off goes on where it was; --ray spreads it over cores and machines.
 
 Exit codes: 0 every row was scored, 1 nothing was written, 2 the command line is wrong,
 3 some rows were rejected.
@@ -10,6 +11,7 @@ Exit codes: 0 every row was scored, 1 nothing was written, 2 the command line is
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -43,9 +45,66 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     side = options.rejected or options.output.with_name(f"{options.output.name}.rejected.csv")
+    if options.input.is_dir():
+        return _run_folder(options, side)
+    if options.ray:
+        raise TableError(f"--ray scores a folder of Parquet files; {options.input} is none.")
+    return _run_file(options, side)
+
+
+def _run_folder(options: argparse.Namespace, side: Path) -> int:
+    if options.input.resolve() in [options.output.resolve(), *options.output.resolve().parents]:
+        raise TableError("OUT must not lie in IN, or its files would be scored as well.")
+    parquet = _parquet(options.input)
+    from service.batch import folder  # noqa: PLC0415  pyarrow is optional
+    from service.batch.blocks import Work  # noqa: PLC0415
+
+    source = _load(options)
+    columns = _columns(options, source)
+    first, *others = folder.files(options.input)
+    plan = _plan(options, source, columns, parquet.column_names(first))
+    for other in others:
+        if parquet.column_names(other) != parquet.column_names(first):
+            raise TableError(f"{other} has other columns than {first}; score them separately.")
+    work = Work(
+        options.input.resolve(),
+        options.output.resolve(),
+        options.registry.resolve(),
+        source.model,
+        source.version,
+        columns,
+        tuple(plan.keep),
+        plan.prefix,
+    )
+    progress = Progress()
+    try:
+        result = folder.score_folder(work, side, _engine(options.ray), progress)
+    finally:
+        progress.close()
+    if result.resumed:
+        print(f"{result.resumed:,} blocks were there already")
+    return _told(options, source, result.scored, result.rejected, side)
+
+
+def _engine(address: str | None) -> Any:
+    from service.batch import folder  # noqa: PLC0415  pyarrow is optional
+
+    if not address:
+        return folder.here
+    if not find_spec("ray"):
+        raise TableError(
+            "--ray needs Ray, which is not installed here: "
+            "pip install --require-hashes -r requirements/scale.txt."
+        )
+    from service.batch import ray_data  # noqa: PLC0415  Ray is optional, and takes seconds
+
+    return partial(ray_data.run, address=address)
+
+
+def _run_file(options: argparse.Namespace, side: Path) -> int:
     _require_three_files(options.input, options.output, side)
     source = _load(options)
-    columns = {name: dict(options.column).get(name, name) for name in source.inputs}
+    columns = _columns(options, source)
     reader = _reader(options.input, list(columns.values()))
     plan = _plan(options, source, columns, reader.names)
     progress = Progress()
@@ -56,10 +115,21 @@ def _run(options: argparse.Namespace) -> int:
         finally:
             writer.close()
             progress.close()
+    return _told(options, source, scored, rejects.count, side)
+
+
+def _told(
+    options: argparse.Namespace, source: Loaded, scored: int, rejected: int, side: Path
+) -> int:
     print(f"{scored:,} rows scored by {source.model} version {source.version}: {options.output}")
-    if rejects.count:
-        print(f"{rejects.count:,} rows rejected, with their reasons: {side}")
-    return SOME_REJECTED if rejects.count else 0
+    if rejected:
+        print(f"{rejected:,} rows rejected, with their reasons: {side}")
+    return SOME_REJECTED if rejected else 0
+
+
+def _columns(options: argparse.Namespace, source: Loaded) -> dict[str, str]:
+    """What each input is called in IN."""
+    return {name: dict(options.column).get(name, name) for name in source.inputs}
 
 
 def _load(options: argparse.Namespace) -> Loaded:
@@ -139,8 +209,15 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("input", type=Path, metavar="IN", help="CSV, or Parquet by its name: .parquet, .pq")
-    add("output", type=Path, metavar="OUT", help="CSV or Parquet, as IN")
+    add("input", type=Path, metavar="IN", help="CSV, Parquet by its name (.parquet, .pq), a folder")
+    add("output", type=Path, metavar="OUT", help="CSV or Parquet; a folder where IN is one")
+    add(
+        "--ray",
+        nargs="?",
+        const="local",
+        metavar="ADDRESS",
+        help="score a folder with Ray Data: on all cores here, or on the cluster at ADDRESS",
+    )
     add("--model", default="calories", help="default: calories")
     version = parser.add_mutually_exclusive_group()
     version.add_argument("--version", type=int, help="default: the labelled one")

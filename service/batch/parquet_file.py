@@ -18,13 +18,20 @@ BUFFER = 1 << 20  # bytes a column: without it a whole row group, however large,
 
 
 class ParquetReader:
-    """Reads the columns that are needed, `ROWS` rows at a time."""
+    """Reads the columns that are needed, `ROWS` rows at a time; all row groups, or a run of them.
 
-    def __init__(self, path: Path, inputs: Iterable[str] = ()) -> None:
+    `first` is the number of the first row that is read.
+    """
+
+    def __init__(
+        self, path: Path, inputs: Iterable[str] = (), begin: int = 0, end: int | None = None
+    ) -> None:
         self._path = path
         self.done = 0.0
+        self.first = 1
         with _told(path):
             self._file = pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
+        self._groups = range(self._file.num_row_groups)[begin:end]
         self._schema = self._file.schema_arrow
         self.names = tuple(self._schema.names)
         for name in set(inputs) & set(self.names):
@@ -34,15 +41,16 @@ class ParquetReader:
 
     def chunks(self) -> Iterator[Chunk]:
         """The rows in order."""
-        total = self._file.metadata.num_rows
-        first = 1
+        total = sum(self._file.metadata.row_group(group).num_rows for group in self._groups)
+        first = self.first
         if not total:
             yield self._chunk(self._schema.empty_table().to_batches() or [self._empty()], first)
+            return
         with _told(self._path):
-            for batch in self._file.iter_batches(ROWS, use_threads=False):
+            for batch in self._file.iter_batches(ROWS, self._groups, use_threads=False):
                 yield self._chunk([batch], first)
                 first += len(batch)
-                self.done = (first - 1) / total
+                self.done = (first - self.first) / total
 
     def _chunk(self, batches: list[Any], first: int) -> Chunk:
         [batch] = batches
@@ -51,6 +59,19 @@ class ParquetReader:
 
     def _empty(self) -> Any:
         return pa.record_batch([pa.array([], each.type) for each in self._schema], self._schema)
+
+
+def row_groups(path: Path) -> list[int]:
+    """The rows of each row group; raises TableError."""
+    with _told(path):
+        footer = pq.read_metadata(path)
+    return [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
+
+
+def column_names(path: Path) -> tuple[str, ...]:
+    """The names of the columns; raises TableError."""
+    with _told(path):
+        return tuple(pq.read_schema(path).names)
 
 
 class ParquetWriter:

@@ -1,0 +1,154 @@
+"""python -m benchmarks.capacity: what 1,000, 100,000 and 10 million requests a second need.
+
+The first table is arithmetic on what `make bench` found (docs/performance.md): processor time a
+request, memory a worker. The other two are measured and simulated here: what a thousand readers
+of one registry cost, and how long requests wait behind a hundred replicas by each way of
+balancing. Prints Markdown; takes half a minute.
+"""
+
+import cProfile
+import heapq
+import pstats
+import random
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from math import ceil
+from pathlib import Path
+
+from models.registry import SHELF, Registry
+from service.app import create_host
+from service.config import Settings
+
+PERFORMANCE = Path(__file__).parent.parent / "docs" / "performance.md"
+RATES = (1_000, 100_000, 10_000_000)
+BUSY = 0.6  # share of the processors in use; the rest is for bursts and for a lost replica
+CORES = 4  # of one replica
+WIRE = 600 + 650  # bytes of one row's request and answer with their headers, TCP's included
+READERS = 1_000
+REPLICAS = 100
+
+
+def main() -> None:
+    """Print the three tables."""
+    print("\n".join([*needs(), "", *readers(), "", *balance()]))
+
+
+def needs() -> Iterator[str]:
+    """Cores, replicas, memory and network for each rate on each server."""
+    yield "| requests a second | server | cores | replicas | memory, GB | network, Gbit/s |"
+    yield "| ---: | --- | ---: | ---: | ---: | ---: |"
+    edge = _processor("constant, nginx", 64)
+    for rate in RATES:
+        for server in ("gunicorn", "Granian"):
+            cores = ceil(rate * (_processor(f"service, {server}", 64) + edge) / BUSY)
+            memory = cores * _memory(server) / 1e9
+            network = rate * WIRE * 8 / 1e9
+            row = (f"{rate:,}", server, f"{cores:,}", f"{ceil(cores / CORES):,}")
+            yield f"| {' | '.join(row)} | {memory:,.1f} | {network:,.2f} |"
+
+
+def _processor(subject: str, connections: int) -> float:
+    """Seconds of processor time a request of one row, as docs/performance.md has it."""
+    found = re.search(rf"^\| {subject} \| {connections} \| ([\d,]+) \|", _measured(), re.MULTILINE)
+    if not found:
+        raise SystemExit(f"docs/performance.md has no row '{subject}', {connections} connections.")
+    return float(found[1].replace(",", "")) / 1e6
+
+
+def _memory(server: str) -> float:
+    """Bytes (RSS) of a worker, requests of 100,000 rows behind it."""
+    line = rf"^\| service, {server} \| [\d.]+ \| \d+ \| (\d+) \|"
+    found = re.search(line, _measured(), re.MULTILINE)
+    if not found:
+        raise SystemExit(f"docs/performance.md tells no memory of a worker of {server}.")
+    return float(found[1]) * 1e6
+
+
+def _measured() -> str:
+    return PERFORMANCE.read_text()
+
+
+def readers() -> Iterator[str]:
+    """What an idle look at the registry costs, and a thousand workers that look each second."""
+    host = create_host(Settings(registry=SHELF))
+    began = time.process_time()
+    for _ in range(READERS):
+        host.refresh()
+    seconds = time.process_time() - began
+    calls = _file_calls(host.refresh)
+    models = len(Registry(SHELF).models())
+    yield f"| looks at {models} models | processor time, ms | calls of the file system |"
+    yield "| ---: | ---: | ---: |"
+    yield f"| 1 | {seconds / READERS * 1e3:.2f} | {calls} |"
+    yield f"| {READERS:,} a second | {seconds * 1e3:,.0f} a second | {calls * READERS:,} a second |"
+
+
+def _file_calls(look: Callable[[], None]) -> int:
+    """How often one look asks the operating system about files."""
+    profile = cProfile.Profile()
+    profile.runcall(look)
+    stats = pstats.Stats(profile).stats  # type: ignore[attr-defined]  # it is there
+    asked = re.compile(r"posix\.(stat|lstat|scandir|listdir|open)|_?io\.open")
+    return sum(figures[0] for (*_, name), figures in stats.items() if asked.search(name))
+
+
+Choose = Callable[[Sequence[int], random.Random], int]  # the waiting at each replica -> one of them
+
+
+def _any(waiting: Sequence[int], chance: random.Random) -> int:
+    return chance.randrange(len(waiting))
+
+
+def _better_of_two(waiting: Sequence[int], chance: random.Random) -> int:
+    one, two = chance.randrange(len(waiting)), chance.randrange(len(waiting))
+    return one if waiting[one] <= waiting[two] else two
+
+
+def _fewest(waiting: Sequence[int], chance: random.Random) -> int:
+    least = min(waiting)
+    start = chance.randrange(len(waiting))
+    ring = range(start, start + len(waiting))
+    return next(place % len(waiting) for place in ring if waiting[place % len(waiting)] == least)
+
+
+WAYS: dict[str, Choose] = {
+    "by chance": _any,
+    "the better of two by chance": _better_of_two,
+    "fewest in flight, all known": _fewest,
+}
+
+
+def balance() -> Iterator[str]:
+    """How long an answer takes behind a hundred replicas, in times its own processor time."""
+    loads = (0.5, 0.7, 0.9)
+    heads = " | ".join(f"{load:.0%} busy" for load in loads)
+    yield f"| p99 of {REPLICAS} replicas | {heads} |"
+    yield "| --- |" + " ---: |" * len(loads)
+    for name, choose in WAYS.items():
+        told = " | ".join(f"{_p99(choose, load):.1f}" for load in loads)
+        yield f"| {name} | {told} |"
+
+
+def _p99(choose: Choose, load: float, requests: int = 200_000) -> float:
+    """The p99 of a queue of one server a replica, requests of one size, arrivals by chance."""
+    chance = random.Random(0)  # noqa: S311  a simulation
+    free_at = [0.0] * REPLICAS
+    waiting = [0] * REPLICAS
+    ends: list[tuple[float, int]] = []
+    now, took = 0.0, []
+    for _ in range(requests):
+        now += chance.expovariate(load * REPLICAS)
+        while ends and ends[0][0] <= now:
+            waiting[heapq.heappop(ends)[1]] -= 1
+        place = choose(waiting, chance)
+        free_at[place] = max(now, free_at[place]) + 1
+        waiting[place] += 1
+        heapq.heappush(ends, (free_at[place], place))
+        took.append(free_at[place] - now)
+    took.sort()
+    return took[int(len(took) * 0.99)]
+
+
+if __name__ == "__main__":
+    main()

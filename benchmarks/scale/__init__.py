@@ -1,0 +1,1 @@
+"""Scoring beyond one machine: the rows, a cluster on loopback, and what it takes."""

@@ -1,0 +1,83 @@
+"""Ray Data as the engine of a folder: the blocks are its rows, the data plane its actors.
+
+Every node needs this repository, its environment (requirements/scale.txt), and sees IN, OUT and
+the registry under the same paths. Ray starts as many actors as there are cores, gives them one
+block at a time, and gives a block again whose node has died.
+"""
+
+import logging
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import ray
+import ray.data
+
+from service.batch.blocks import Block, Scorer, Work
+from service.batch.tables import TableError
+
+OBJECT_STORE = 100 * 1024 * 1024  # bytes: what passes through it are the blocks' names
+
+
+class _Actor:
+    """One scorer; Ray hands over rows as dictionaries."""
+
+    def __init__(self, work: Work) -> None:
+        self._score = Scorer(work)
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        return asdict(self._score(Block(**row)))
+
+
+def run(work: Work, todo: Sequence[Block], address: str) -> Iterator[Block]:
+    """Score the blocks on a cluster, or on this machine's cores ('local'); gives each when done.
+
+    Raises TableError when the cluster cannot be reached.
+    """
+    _connect(address)
+    try:
+        cores = max(int(ray.cluster_resources().get("CPU", 1)), 1)
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        rows = ray.data.from_items([asdict(block) for block in todo], override_num_blocks=len(todo))
+        done = rows.map(
+            _Actor,
+            fn_constructor_args=(work,),
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(cores, len(todo))),
+            num_cpus=1,
+        )
+        for row in done.iter_rows():
+            yield Block(**row)
+    finally:
+        ray.shutdown()
+
+
+def _connect(address: str) -> None:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    if address == "local":
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE,
+            _node_ip_address="127.0.0.1",
+            **quiet,
+        )
+        return
+    try:
+        _try(address)
+        ray.init(address=address, **quiet)
+    except (OSError, ValueError) as error:
+        raise TableError(
+            f"no Ray cluster answers at {address}: {error}. Start one with 'ray start --head', or "
+            "leave the address out to use this machine's cores."
+        ) from error
+
+
+def _try(address: str) -> None:
+    """Raise OSError when nobody listens at HOST:PORT; Ray would try for minutes."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=5).close()
