@@ -19,7 +19,7 @@ SERVING := $(if $(filter saved_model,$(ENGINE)),$(DEV),$(SERVICE))
 .PHONY: $(shell sed -nE 's/^([a-z-]+):.*## .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## list these commands
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
 serve: $(SERVING)/.installed ## start the service (PORT=, HOST=, ENGINE=saved_model)
 	@exec $(SERVING)/bin/python -m service
