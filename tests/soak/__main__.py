@@ -1,4 +1,4 @@
-"""python -m tests.soak [--server gunicorn|granian] [--minutes 10]: the long form of the soak."""
+"""python -m tests.soak [--server gunicorn|granian] [--minutes 10 | --faults]: its long form."""
 
 import argparse
 import shutil
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from models.registry import SHELF
 from tests.soak.changes import SOURCES
+from tests.soak.faults import faults, table
 from tests.soak.run import Plan, soak
 
 
@@ -16,15 +17,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--server", choices=("gunicorn", "granian"), default="gunicorn")
     parser.add_argument("--minutes", type=int, default=10, help="of changes (default: 10)")
+    parser.add_argument("--faults", action="store_true", help="each fault ten times, instead")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         shipped = Path(folder) / "shipped"
         for model in SOURCES:
             shutil.copytree(SHELF / model / "1", shipped / model / "1")
+        if options.faults:
+            found, _ = faults(Path(folder), shipped, options.server, rounds=10)
+            print(table(options.server, found))
+            return 0
         plan = Plan(rounds=options.minutes, changing=60, quiet=6)
-        found = soak(Path(folder), shipped, options.server, plan)
-    print(f"{options.server}: {found}")
-    return 1 if found.refused or found.wrong or found.late else 0
+        soaked = soak(Path(folder), shipped, options.server, plan)
+    print(f"{options.server}: {soaked}")
+    return 1 if soaked.refused or soaked.wrong or soaked.late else 0
 
 
 if __name__ == "__main__":
