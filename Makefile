@@ -54,6 +54,7 @@ soak-swaps: $(DEV)/.installed $(SERVICE)/.installed ## 10 minutes of load while 
 fuzz: $(DEV)/.installed .venv/fuzz/.installed ## half an hour of bad input to both servers (ARGS="--requests 5000")
 	@$(DEV)/bin/python -m tests.fuzz $(ARGS)
 	@.venv/fuzz/bin/python -m tests.fuzz.coverage
+
 soak-faults: $(DEV)/.installed $(SERVICE)/.installed ## 2 minutes of load while things break (ARGS="--server granian")
 	@$(DEV)/bin/python -m tests.soak --faults $(ARGS)
 
