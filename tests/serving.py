@@ -89,7 +89,7 @@ class Server:
 def running(folder: Path, python: Path = SERVICE_PYTHON, **settings: object) -> Iterator[Server]:
     """`python -m service` with these settings, from its first answer until its end."""
     assert python.exists(), f"{python} does not exist: run the tests with 'make test'"
-    port = free_port()
+    port = int(str(settings.get("port") or free_port()))
     log = folder / f"service-{port}.log"
     environment = {name.upper(): str(value) for name, value in settings.items()}
     with log.open("w") as output:

@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 import requests
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from service.routes.pages import STATIC, TEMPLATES
+from tests.browser import browsing
 from tests.serving import PATIENCE, Server, running
-
-expect.set_options(timeout=PATIENCE * 1000)
-CHROMIUM = "/usr/bin/chromium"  # of the system: .ci/run installs it
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +25,7 @@ def seen(server: Server) -> Iterator[tuple[Page, list[str], list[str]]]:
     """The page, what the browser complained of, and all that it asked for."""
     complaints: list[str] = []
     asked: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+    with browsing() as browser:
         page = browser.new_page()
         page.set_default_timeout(PATIENCE * 1000)
         page.on("console", lambda message: complaints.append(message.text))
@@ -37,7 +34,6 @@ def seen(server: Server) -> Iterator[tuple[Page, list[str], list[str]]]:
         page.goto(f"{server.url}/docs")
         expect(page.get_by_text("/v2/repository/index")).to_be_visible()
         yield page, complaints, asked
-        browser.close()
 
 
 Seen = tuple[Page, list[str], list[str]]

@@ -19,6 +19,7 @@ export const page = {
   choose: "选择文件",
   code: "用自己的代码调用",
   copy: "复制",
+  docs: "所有请求与回答",
   vendors: "图表由 uPlot 绘制，表格由 Papa Parse 读取（均为 MIT 许可证）。",
 };
 

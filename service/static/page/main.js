@@ -59,6 +59,7 @@ async function renew() {
   catalogue = await load();
   renewing = false;
   if (!catalogue.models.length) return say(words.noModel);
+  byId("main").classList.remove("waiting");
   startInputs(catalogue.inputs, moved);
   const options = catalogue.models.map((each) => make("option", { value: each.model }, each.model));
   byId("model").replaceChildren(...options);

@@ -5,7 +5,7 @@ import { onLanguage, words } from "./language.js";
 
 const KEY = "api-key";
 
-/** @typedef {"" | "down" | "busy" | "key" | "said"} Kind */
+/** @typedef {"" | "down" | "busy" | "key" | "trying" | "said"} Kind */
 
 /** @type {Kind} */
 let kind = "";
@@ -76,14 +76,16 @@ function show(what) {
 function render() {
   const banner = byId("trouble");
   banner.hidden = !kind;
-  if (kind === "key") banner.replaceChildren(...keyForm());
+  if (kind === "key") askForKey(banner);
   else if (kind === "down" || kind === "busy") banner.replaceChildren(make("p", {}, words[kind]), again());
 }
 
 const again = () =>
   make("button", { type: "button", className: "quiet", onclick: goOn }, words.again);
 
-function keyForm() {
+/** @param {HTMLElement} banner */
+function askForKey(banner) {
+  const typing = banner.contains(document.activeElement);
   const field = make("input", { id: "key", type: "password", autocomplete: "off", required: true });
   const form = make(
     "form",
@@ -95,14 +97,12 @@ function keyForm() {
   form.addEventListener("submit", (/** @type {Event} */ event) => {
     event.preventDefault();
     sessionStorage.setItem(KEY, field.value.trim());
-    kind = ""; // a wrong one is asked for anew
+    show("trying"); // the form stays until the key was taken or refused
     goOn();
   });
-  return [
-    make("p", {}, key() ? words.keyRefused : words.keyWanted),
-    form,
-    make("p", { className: "hint" }, words.keyKept),
-  ];
+  const sentence = make("p", {}, key() ? words.keyRefused : words.keyWanted);
+  banner.replaceChildren(sentence, form, make("p", { className: "hint" }, words.keyKept));
+  if (typing) field.focus();
 }
 
 function goOn() {
