@@ -58,6 +58,9 @@ fuzz: $(DEV)/.installed .venv/fuzz/.installed ## half an hour of bad input to bo
 soak-faults: $(DEV)/.installed $(SERVICE)/.installed ## 2 minutes of load while things break (ARGS="--server granian")
 	@$(DEV)/bin/python -m tests.soak --faults $(ARGS)
 
+soak-overload: $(DEV)/.installed $(SERVICE)/.installed ## 15 minutes of overload and slow clients (needs nginx; ARGS="'edge and gunicorn'")
+	@$(DEV)/bin/python -m tests.overload $(ARGS)
+
 check: $(DEV)/.installed ## lint, types, import rules
 	@$(DEV)/bin/ruff check .
 	@$(DEV)/bin/ruff format --check .

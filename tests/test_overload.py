@@ -10,9 +10,9 @@ import pytest
 import requests
 
 from service.overload import OPERATIONS
-from tests.overload.edge import edge
+from tests.overload.measure import started
 from tests.overload.run import Outcome, offered, slow_clients
-from tests.serving import PATIENCE, Server, await_, running
+from tests.serving import PATIENCE, Server, await_
 
 ROWS = 20_000  # a request costs the service milliseconds, and who asks much less
 RATE = 400  # requests a second: several times what one worker answers
@@ -23,13 +23,8 @@ def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shipped_root: Path
 ) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("overload")
-    front, _, kind = request.param.rpartition(" and ")
-    with running(folder, workers=1, registry=shipped_root, server=kind) as service:
-        if not front:
-            yield service
-            return
-        with edge(folder, service.port) as before:
-            yield before
+    with started(folder, shipped_root, request.param, workers=1) as server:
+        yield server
 
 
 @dataclass(frozen=True)
@@ -75,10 +70,7 @@ def test_after_overload_every_prediction_is_answered(server: Server, overload: O
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("slow")
-    with (
-        running(folder, workers=1, registry=shipped_root) as service,
-        edge(folder, service.port) as front,
-    ):
+    with started(folder, shipped_root, "edge and gunicorn", workers=1) as front:
         yield front
 
 

@@ -49,6 +49,15 @@ class Outcome:
     def hung(self) -> int:
         return self.count(HUNG)
 
+    @property
+    def overtime(self) -> float:
+        """Seconds from when the last request was due until the last was ended."""
+        return float(self.samples[:, 1].max() - self.samples[:, 0].max())
+
+    @property
+    def p99(self) -> float:
+        return self.milliseconds(99)
+
     def milliseconds(self, percent: float) -> float:
         """A percentile of the times of what was answered; NaN when nothing was."""
         answered = self.samples[self.samples[:, 2] == 200]
@@ -66,7 +75,7 @@ class Offering:
 
     def outcome(self) -> Outcome:
         """Wait for its end, and read what came."""
-        assert self.process.wait(120) == 0
+        assert self.process.wait(300) == 0
         return Outcome(np.loadtxt(self.out, ndmin=2))
 
 

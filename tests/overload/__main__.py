@@ -1,0 +1,32 @@
+"""python -m tests.overload [SET-UP ...]: the long form, three minutes for each set-up.
+
+The load comes from the same machine as the answers: its figures are for comparing with each other.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from models.registry import SHELF
+from tests.overload.measure import SET_UPS, measure
+
+
+def main() -> int:
+    """Print what was found of each set-up."""
+    parser = argparse.ArgumentParser(prog="python -m tests.overload", description=__doc__)
+    parser.add_argument("set_ups", nargs="*", metavar="SET-UP", help=f"of: {', '.join(SET_UPS)}")
+    parser.add_argument("--seconds", type=float, default=120, help="of overload (default: 120)")
+    options = parser.parse_args()
+    if unknown := {*options.set_ups} - {*SET_UPS}:
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(SET_UPS)}.")
+    for set_up in options.set_ups or SET_UPS:
+        with tempfile.TemporaryDirectory() as name:
+            shutil.copytree(SHELF / "calories" / "1", Path(name) / "shipped" / "calories" / "1")
+            print(measure(Path(name), Path(name) / "shipped", set_up, options.seconds), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""What one set-up does at the edge of its capacity, beyond it, and beside slow clients."""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import requests
+
+from service.overload import OPERATIONS
+from tests.overload.edge import edge
+from tests.overload.run import Outcome, offered, slow_clients
+from tests.serving import Server, running
+
+ROWS = 200  # so that a request costs the service several times what it costs to ask
+FIRST, STEP = 200.0, 1.25  # requests a second to begin with, and how they grow
+LATE = 0.5  # seconds after the last request: what still waits then was too much
+TIMES = 2.0  # the overload, in capacities
+SLOW = (("headers", 490), ("body", 490), ("reading", 20))
+SET_UPS = ("edge and gunicorn", "edge and granian", "gunicorn", "granian")
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Of one set-up; rates a second, times in milliseconds, recovery in seconds."""
+
+    set_up: str
+    capacity: float
+    at_capacity: Outcome
+    overload: Outcome
+    health: tuple[float, ...]
+    recovery: float
+    quiet: tuple[Outcome, ...]
+    slow: tuple[Outcome, ...]
+
+    def __str__(self) -> str:
+        over, slow = self.overload, median(each.p99 for each in self.slow)
+        quiet = median(each.p99 for each in self.quiet)
+        unserved = sum(each.offered - each.answered for each in self.slow)
+        return (
+            f"{self.set_up}: carries {self.capacity:.0f} requests a second of {ROWS} rows, "
+            f"p50 {self.at_capacity.milliseconds(50):.1f} p99 {self.at_capacity.p99:.1f} ms\n"
+            f"  {TIMES:g} times that: {over.offered} offered, {over.answered} answered, "
+            f"{over.refused} refused ({over.told_when} told when to come again), "
+            f"{over.turned_away} turned away, {over.hung} hung\n"
+            f"  answered: p50 {over.milliseconds(50):.1f} p99 {over.p99:.1f} ms, "
+            f"{over.p99 / self.at_capacity.p99:.1f} times the p99 at capacity\n"
+            f"  health: {sum(map(math.isfinite, self.health))} of {len(self.health)} answered, "
+            f"the slowest in {max(self.health):.0f} ms; recovered after {self.recovery:.2f} s\n"
+            f"  half the capacity: p99 {quiet:.1f} ms, beside 1,000 slow clients {slow:.1f} ms, "
+            f"{slow / quiet:.1f} times; {unserved} not answered beside them"
+        )
+
+
+def measure(folder: Path, shipped: Path, set_up: str, seconds: float) -> Findings:
+    """Put a set-up through all of it; `seconds` of overload."""
+    with started(folder, shipped, set_up) as server:
+        out = folder / "samples.txt"
+        capacity = _capacity(server, out)
+        at_capacity = _offer(server, capacity, 10, out)
+        overload, health, recovery = _overload(server, TIMES * capacity, seconds, out)
+        quiet, slow = [], []
+        for _ in range(3):  # side by side, for other work on the machine comes and goes
+            quiet.append(_offer(server, capacity / 2, 5, out))
+            with ExitStack() as crawling:
+                for kind, count in SLOW:
+                    crawling.enter_context(slow_clients(server.port, count, kind))
+                slow.append(_offer(server, capacity / 2, 5, out))
+    return Findings(
+        set_up, capacity, at_capacity, overload, health, recovery, tuple(quiet), tuple(slow)
+    )
+
+
+@contextmanager
+def started(folder: Path, shipped: Path, set_up: str, workers: int = 2) -> Iterator[Server]:
+    """A server, or the edge with a server behind it."""
+    front, _, kind = set_up.rpartition(" and ")
+    with ExitStack() as stack:
+        service = running(folder, registry=shipped, workers=workers, server=kind)
+        server = stack.enter_context(service)
+        yield stack.enter_context(edge(folder, server.port)) if front else server
+
+
+def _offer(server: Server, rate: float, seconds: float, out: Path) -> Outcome:
+    with offered(f"{server.url}/predict", rate, seconds, ROWS, out) as offering:
+        return offering.outcome()
+
+
+def _capacity(server: Server, out: Path) -> float:
+    """The highest rate at which all is answered, and hardly anything waits at the end."""
+    rate = FIRST
+    while any(_carried(_offer(server, rate, 3, out)) for _ in range(2)):
+        rate *= STEP
+    return rate / STEP
+
+
+def _carried(outcome: Outcome) -> bool:
+    return outcome.answered == outcome.offered and outcome.overtime < LATE
+
+
+def _overload(
+    server: Server, rate: float, seconds: float, out: Path
+) -> tuple[Outcome, tuple[float, ...], float]:
+    """The outcome, how long health took meanwhile (ms), and how long until all was well again."""
+    health: list[float] = []
+    with offered(f"{server.url}/predict", rate, seconds, ROWS, out) as offering:
+        while offering.process.poll() is None:
+            health += [_health(server, path) for path in sorted(OPERATIONS)]
+            time.sleep(0.2)
+        ended = time.monotonic()
+        while server.predict().status_code != 200:
+            pass
+        recovered = time.monotonic()
+        outcome = offering.outcome()
+    return outcome, tuple(health), outcome.overtime + recovered - ended
+
+
+def _health(server: Server, path: str) -> float:
+    """Milliseconds until the answer; infinite when it was another than 200 or none came."""
+    began = time.monotonic()
+    try:
+        answer = requests.get(server.url + path, timeout=10)
+    except requests.RequestException:
+        return math.inf
+    return (time.monotonic() - began) * 1000 if answer.ok else math.inf
