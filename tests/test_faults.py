@@ -15,7 +15,7 @@ def run(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shipped_root: Path
 ) -> Run:
     folder = tmp_path_factory.mktemp("faults")
-    found, log = faults(folder, shipped_root, request.param, pause=0.3)
+    found, log = faults(folder, shipped_root, request.param, pause=0.2)
     return {each.fault: each for each in found}, log
 
 

@@ -75,14 +75,21 @@ def kill_all_workers(under: Under) -> None:
 
 
 def kill(under: Under, pids: list[int]) -> None:
-    count = len(under.service.workers())
+    count, ports = len(under.service.workers()), listening(under.service.port)
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
     await_(
         lambda: len({*under.service.workers()} - {*pids}) == count,
         "as many workers are there as before",
     )
+    await_(lambda: listening(under.service.port) == ports, "they listen")
     await_(under.service.answers, "the service answers")
+
+
+def listening(port: int) -> int:
+    """How many sockets listen there: gunicorn has one, Granian one a worker."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(line[1].endswith(f":{port:04X}") and line[3] == "0A" for line in lines)
 
 
 def hang_up(under: Under) -> None:
@@ -217,14 +224,14 @@ STOP = "SIGTERM"
 
 
 def faults(
-    folder: Path, shipped: Path, server: str, pause: float = 0.7, rounds: int = 1
+    folder: Path, shipped: Path, server: str, pause: float = 0.5, rounds: int = 1
 ) -> tuple[list[Found], str]:
     """Do each fault `rounds` times, `pause` seconds apart; gives what was found, and the log."""
     registry = Registry(folder / "registry")
     registry.root.mkdir()
     for model in (MODEL, "deep"):
         import_version(registry, shipped / model / "1")
-    windows: list[tuple[str, float]] = []
+    spans: list[tuple[str, tuple[float, float]]] = []
     with running(
         folder, server=server, workers=2, registry=registry.root, poll_seconds=POLL,
         drain_seconds=LEAVING,
@@ -234,17 +241,19 @@ def faults(
         for name, fault in [
             each for each in FAULTS.items() for _ in range(1 if each[0] in ONCE else rounds)
         ]:
-            windows.append((name, time.monotonic()))
+            began = time.monotonic()
             fault(under)
             time.sleep(pause)
-        windows.append((STOP, time.monotonic()))
+            spans.append((name, (began, time.monotonic())))
+            time.sleep(pause)  # what began before must not meet the next fault
+        began = time.monotonic()
         assert service.stop() == 0
-        windows.append(("stopped", time.monotonic()))
+        spans.append((STOP, (began, time.monotonic())))
     plain, ours = (np.loadtxt(out, ndmin=2) for out in outs)
     log = service.output()
     names = [*FAULTS, STOP]
-    spans = [(name, at, windows[i + 1][1]) for i, (name, at) in enumerate(windows[:-1])]
-    return [judge(name, plain, ours, [s[1:] for s in spans if s[0] == name]) for name in names], log
+    found = [judge(name, plain, ours, [at for of, at in spans if of == name]) for name in names]
+    return found, log
 
 
 @contextmanager
