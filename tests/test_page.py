@@ -22,7 +22,7 @@ from models.publish import publish, staging
 from models.registry import Registry
 from tests.browser import DESK, PHONE, Visits, browsing
 from tests.overload.edge import NGINX
-from tests.serving import PATIENCE, ROOT, Server, await_, free_port, running
+from tests.serving import DEV_PYTHON, PATIENCE, ROOT, Server, await_, free_port, running
 
 STATIC = ROOT / "service" / "static"
 KEY = "calories_" + "k" * 43
@@ -181,8 +181,7 @@ def test_the_lines_to_copy_give_the_answer_of_the_page(page: Page, server: Serve
     told = subprocess.run(["/bin/sh", "-c", curl], capture_output=True, text=True, check=True)
     assert f'"calories":{kcal}' in told.stdout
     code = page.locator("#python").inner_text()
-    python = ROOT / ".venv" / "dev" / "bin" / "python"
-    printed = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+    printed = subprocess.run([DEV_PYTHON, "-c", code], capture_output=True, text=True, check=True)
     assert printed.stdout.strip() == str(kcal)
 
 

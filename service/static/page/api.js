@@ -60,7 +60,7 @@ export function post(path, body, signal) {
 async function send(path, { patience = PATIENCE, ...request }) {
   const late = AbortSignal.timeout(patience * 1000);
   const signal = request.signal ? AbortSignal.any([request.signal, late]) : late;
-  const headers = { ...request.headers, ...(key() ? { "x-api-key": key() } : {}) };
+  const headers = { ...request.headers, ...(key ? { "x-api-key": key } : {}) };
   try {
     return await fetch(path, { ...request, headers, signal });
   } catch (error) {

@@ -14,15 +14,15 @@ export function showCode(model, row) {
 
 /** @param {string} url @param {string} body */
 function curl(url, body) {
-  const closed = key() ? ` \\\n  -H "x-api-key: $API_KEY"` : "";
+  const closed = key ? ` \\\n  -H "x-api-key: $API_KEY"` : "";
   return `curl -s ${quoted(url)}${closed} \\\n  -H 'content-type: application/json' \\\n  -d ${quoted(body)}`;
 }
 
 /** @param {string} url @param {Record<string, number>} row */
 function python(url, row) {
   const body = JSON.stringify(row).replaceAll(",", ", ").replaceAll(":", ": ");
-  const closed = key() ? `\n    headers={"x-api-key": os.environ["API_KEY"]},` : "";
-  const imports = key() ? "import os\n\nimport requests" : "import requests";
+  const closed = key ? `\n    headers={"x-api-key": os.environ["API_KEY"]},` : "";
+  const imports = key ? "import os\n\nimport requests" : "import requests";
   return `${imports}\n\nanswer = requests.post(\n    ${JSON.stringify(url)},\n    json=${body},${closed}\n    timeout=10,\n)\nprint(answer.json()["calories"])`;
 }
 

@@ -23,6 +23,8 @@ class Faulty extends Error {
 /** @type {Manifest | undefined} */
 let scorer;
 let link = "";
+/** @type {AbortController | undefined} */
+let running;
 
 /** Score by this model from now on. @param {Manifest} manifest */
 export function scoreBy(manifest) {
@@ -61,12 +63,15 @@ const names = (manifest) => manifest.inputs.map((each) => each.name);
 /** @param {File} file */
 async function score(file) {
   if (!scorer) return;
+  running?.abort(); // a file that is dropped later is the one that is meant
+  const { signal } = (running = new AbortController());
   say(make("p", {}, words.scoring(file.name)));
   try {
     const table = read(file.name, await text(file), names(scorer));
-    const answers = await predicted(table, scorer);
+    const answers = await predicted(table, scorer, signal);
     offer(file.name, table, answers);
   } catch (error) {
+    if (signal.aborted) return;
     if (!(error instanceof Faulty)) throw error;
     const faults = error.faults.map((each) => make("li", {}, each));
     say(make("p", { className: "wrong" }, error.message), make("ul", {}, ...faults));
@@ -109,8 +114,12 @@ function read(name, content, inputs) {
   return { header, rows, places };
 }
 
-/** A line of answers a row. @param {Table} table @param {Manifest} manifest @returns {Promise<string[][]>} */
-async function predicted({ rows, places }, manifest) {
+/**
+ * A line of answers a row.
+ * @param {Table} table @param {Manifest} manifest @param {AbortSignal} signal
+ * @returns {Promise<string[][]>}
+ */
+async function predicted({ rows, places }, manifest, signal) {
   const answers = [];
   for (let start = 0; start < rows.length; start += ROWS) {
     const part = rows.slice(start, start + ROWS).map((row) => places.map((place) => row[place]));
@@ -120,6 +129,7 @@ async function predicted({ rows, places }, manifest) {
         headers: { "content-type": "text/csv" },
         body: Papa.unparse({ fields: names(manifest), data: part }),
         patience: PATIENCE,
+        signal,
       });
       const [header, ...lines] = Papa.parse((await response.text()).trim()).data;
       if (!start) answers.push(header);

@@ -3,6 +3,7 @@
 import { chinese, page } from "./chinese.js";
 import { byId } from "./dom.js";
 import { english } from "./english.js";
+import { keep, recall } from "./kept.js";
 
 const CHOSEN = "language";
 
@@ -17,10 +18,10 @@ export const onLanguage = (listener) => void listeners.push(listener);
 
 /** Speak what was chosen here before, else what the browser wants; wire the switch. */
 export function startLanguage() {
-  speak(remembered() ?? preferred());
+  speak(recall("localStorage", CHOSEN) ?? preferred());
   byId("language").addEventListener("click", () => {
     speak(language === "en" ? "zh-CN" : "en");
-    remember(language);
+    keep("localStorage", CHOSEN, language);
   });
 }
 
@@ -67,22 +68,4 @@ function translate(element) {
 function preferred() {
   const known = navigator.languages.find((each) => /^(en|zh)\b/i.test(each));
   return known && /^zh/i.test(known) ? "zh-CN" : "en";
-}
-
-/** Null as well where the browser keeps nothing. */
-function remembered() {
-  try {
-    return localStorage.getItem(CHOSEN);
-  } catch {
-    return null;
-  }
-}
-
-/** @param {string} chosen */
-function remember(chosen) {
-  try {
-    localStorage.setItem(CHOSEN, chosen);
-  } catch {
-    // A browser that keeps nothing asks again at the next visit.
-  }
 }

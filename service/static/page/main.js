@@ -48,6 +48,7 @@ async function start() {
   startCode();
   await renew();
   onLanguage(() => {
+    if (!model) return;
     listAxes();
     showPicture();
     showSource();
@@ -56,8 +57,16 @@ async function start() {
 
 /** Learn what is served, at first and when a version answers that is not known yet. */
 async function renew() {
-  catalogue = await load();
   renewing = false;
+  try {
+    await learn();
+  } catch (error) {
+    failed(error);
+  }
+}
+
+async function learn() {
+  catalogue = await load();
   if (!catalogue.models.length) return say(words.noModel);
   byId("main").classList.remove("waiting");
   startInputs(catalogue.inputs, moved);

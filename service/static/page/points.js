@@ -40,7 +40,7 @@ export function drawPoints(over, examples, axis, { x, y, cereal, take }) {
         tabIndex: -1,
         "aria-selected": String(named.includes(cereal ?? "")),
         "aria-label": words.point(listed(named), short(calories), short(row[axis]), inputName(axis)),
-        data: { many: String(Math.min(here.length, 4)) },
+        data: { many: String(Math.min(here.length, 4)), side: side(x(row[axis])) },
         style: { "--x": x(row[axis]), "--y": y(calories) },
         onclick: () => take(here[(named.indexOf(cereal ?? "") + 1) % here.length]),
       },
@@ -55,6 +55,13 @@ export function drawPoints(over, examples, axis, { x, y, cereal, take }) {
   before?.remove();
   if (dots.length) over.append(list);
   if (held) dots[chosen]?.focus({ preventScroll: true });
+}
+
+/** Where a tip may grow to without leaving the card. @param {string} at a share of the width */
+function side(at) {
+  const share = Number.parseFloat(at);
+  if (share < 25) return "right";
+  return share > 75 ? "left" : "both";
 }
 
 /** The cereals by place, from left to right and from below. @param {Example[]} examples @param {string} axis */

@@ -1,6 +1,7 @@
 /** When the service is down or busy, or wants a key: one banner says so until it answers again. */
 
 import { byId, make } from "./dom.js";
+import { keep, recall } from "./kept.js";
 import { onLanguage, words } from "./language.js";
 
 const KEY = "api-key";
@@ -13,8 +14,8 @@ let kind = "";
 /** Questions that wait, and go on when this is called. @type {Set<() => void>} */
 const waiting = new Set();
 
-/** The key that is sent; of this tab only. */
-export const key = () => sessionStorage.getItem(KEY) ?? "";
+/** The key that is sent; kept for this tab only. */
+export let key = recall("sessionStorage", KEY) ?? "";
 
 /** Say a sentence until the service answers again. @param {string} sentence */
 export function say(sentence) {
@@ -22,9 +23,9 @@ export function say(sentence) {
   byId("trouble").replaceChildren(make("p", {}, sentence));
 }
 
-/** The service answered. */
+/** The service answered; the banner goes when no other question still waits. */
 export function over() {
-  if (kind) show("");
+  if (kind && !waiting.size) show("");
 }
 
 /**
@@ -96,11 +97,12 @@ function askForKey(banner) {
   );
   form.addEventListener("submit", (/** @type {Event} */ event) => {
     event.preventDefault();
-    sessionStorage.setItem(KEY, field.value.trim());
+    key = field.value.trim();
+    keep("sessionStorage", KEY, key);
     show("trying"); // the form stays until the key was taken or refused
     goOn();
   });
-  const sentence = make("p", {}, key() ? words.keyRefused : words.keyWanted);
+  const sentence = make("p", {}, key ? words.keyRefused : words.keyWanted);
   banner.replaceChildren(sentence, form, make("p", { className: "hint" }, words.keyKept));
   if (typing) field.focus();
 }
