@@ -18,7 +18,7 @@ FOREIGN = ("http://", "https://", "mailto:")
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block."""
+    """A block of code."""
 
     document: Path
     line: int  # of its first line of code, from 1
@@ -43,13 +43,13 @@ def tokens(document: Path) -> list[Token]:
 
 
 def blocks(document: Path) -> Iterator[Block]:
-    """The fenced blocks in their order; an indented one is an error, for it has no language."""
+    """The blocks of code in their order; an indented one, which has no language, is `indented`."""
     remark, follows = "", False
     for token in tokens(document):
-        assert token.type != "code_block", f"{document}:{token.map}: fence the indented block"
-        if token.type == "fence":
+        if token.type in {"fence", "code_block"}:
             assert token.map
-            line, language = token.map[0] + 2, token.info.strip()
+            line = token.map[0] + 2
+            language = token.info.strip() if token.type == "fence" else "indented"
             yield Block(document, line, language, token.content, remark, follows)
             remark, follows = "", True
         elif token.type == "html_block":
