@@ -1,6 +1,7 @@
 """python -m service: check the settings and the port, then become the server."""
 
 import errno
+import logging
 import os
 import shutil
 import socket
@@ -15,7 +16,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import CliApp
 
 from models.registry import RegistryError
-from service import tls, trust
+from service import __version__, events, logs, tls, trust
 from service.access import NoAccess, check, warnings
 from service.config import Settings
 
@@ -47,6 +48,9 @@ def main() -> int:
 
 def _serve(settings: Settings) -> int:
     _hand_on(settings)
+    logs.configure(settings)
+    told = settings.told()
+    events.tell(logging.getLogger("service"), events.STARTING, release=__version__, settings=told)
     if settings.server == "granian":
         from service.granian import serve  # noqa: PLC0415  only for those who want it
 

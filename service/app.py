@@ -1,5 +1,6 @@
 """The composition root: from Settings to a Flask app."""
 
+from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 
@@ -8,6 +9,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from service import policy, trust
 from service.access import Access, keys_of
+from service.access_log import AccessLog
 from service.config import Settings
 from service.dataplane import DataPlane
 from service.dialects import Reply, native, tfserving, v2
@@ -22,6 +24,7 @@ from service.routes import metrics as metric_routes
 from service.routes import tfserving as v1_routes
 from service.routes import v2 as v2_routes
 from service.snapshot import Loaded
+from service.watch import Watched, Watcher
 from service.wire import ROUTE
 
 
@@ -33,9 +36,23 @@ def create_host(settings: Settings) -> Host:
     return host
 
 
-def create_app(settings: Settings, host: Host, metrics: Metrics | None = None) -> Flask:
-    """The app that answers with the versions in `host` and counts in `metrics`."""
+def create_watchers(settings: Settings) -> list[Watcher]:
+    """Whoever the settings want to be told of each request."""
+    watchers: list[Watcher] = []
+    if settings.access_log:
+        watchers.append(AccessLog(settings.access_log))
+    return watchers
+
+
+def create_app(
+    settings: Settings,
+    host: Host,
+    metrics: Metrics | None = None,
+    watchers: Sequence[Watcher] = (),
+) -> Flask:
+    """The app that answers with the versions in `host`, counts in `metrics`, tells `watchers`."""
     metrics = metrics or Metrics(host, server=settings.server)
+    observer = Watched(metrics, watchers) if watchers else metrics
     app = Flask("service", static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's DefaultJSONProvider
     app.url_map.strict_slashes = False
@@ -43,7 +60,7 @@ def create_app(settings: Settings, host: Host, metrics: Metrics | None = None) -
     app.config["PROPAGATE_EXCEPTIONS"] = True  # to the guard, which answers for both ways
 
     keys = keys_of(settings)
-    plane = DataPlane(host, settings.default_model, settings.max_rows, metrics)
+    plane = DataPlane(host, settings.default_model, settings.max_rows, observer)
     app.register_blueprint(predict.blueprint(plane))
     app.register_blueprint(models.blueprint(plane))
     app.register_blueprint(v1_routes.blueprint(plane))
@@ -70,7 +87,7 @@ def create_app(settings: Settings, host: Host, metrics: Metrics | None = None) -
         max_body_bytes=settings.max_body_bytes,
         max_in_flight=settings.max_in_flight,
         admit=Access(settings, keys),
-        observer=metrics,
+        observer=observer,
     )
     return app
 

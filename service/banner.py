@@ -1,17 +1,32 @@
-"""What is printed once the service answers: where, with which models, and a line to try."""
+"""What is told once the service answers: where, with which models, and a line to try."""
 
 import json
+import logging
 
+from service import events, logs
 from service.config import Settings
 from service.host import Host
+
+log = logging.getLogger("service")
 
 EXAMPLE = {"sugar": 5, "fiber": 1, "protein": 2}
 
 
+def announce(settings: Settings, host: Host) -> None:
+    """Print the banner, or log the same where every line is JSON."""
+    if not logs.as_json(settings):
+        print(banner(settings, host), flush=True)
+        return
+    models = {
+        name: {"versions": sorted(served.loaded), "labels": served.labels}
+        for name, served in host.snapshot.items()
+    }
+    events.tell(log, events.SERVING, url=settings.url, models=models)
+
+
 def banner(settings: Settings, host: Host) -> str:
     """The lines to print; the curl line works as it stands."""
-    scheme = "https" if settings.tls_certificate else "http"
-    url = f"{scheme}://{_reachable(settings.host)}:{settings.port}"
+    url = settings.url
     served = host.snapshot.get(settings.default_model)
     stable = served and served.loaded.get(served.labels.get("stable", 0))
     lines = ["", f"Serving calories at {url}", *_models(host)]
@@ -33,10 +48,3 @@ def _models(host: Host) -> list[str]:
         f" (stable: {model.labels.get('stable', 'none')})"
         for name, model in host.snapshot.items()
     ]
-
-
-def _reachable(host: str) -> str:
-    """An address to connect to: 0.0.0.0 and :: listen everywhere, and are nowhere."""
-    if host in {"0.0.0.0", "::", ""}:  # noqa: S104  recognised, not bound
-        return "localhost"
-    return f"[{host}]" if ":" in host else host

@@ -123,6 +123,12 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least urgent messages that are logged."""
 
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """How log lines look on standard output (docs/logs.md): `auto` is JSON, but for a terminal."""
+
+    access_log: float = Field(0.0, ge=0, le=1)
+    """The share of requests that leave a log line; above 0, those that fail (5xx) always do."""
+
     @property
     def on_loopback(self) -> bool:
         """Whether only this machine can reach the service."""
@@ -140,7 +146,20 @@ class Settings(BaseSettings):
         keyed = bool(self.predict_keys or self.keys_file)
         return not self.predict_key_waived and (keyed or not self.on_loopback)
 
+    @property
+    def url(self) -> str:
+        """Where the service is reached from this machine, if from nowhere else."""
+        scheme = "https" if self.tls_certificate else "http"
+        return f"{scheme}://{_reachable(self.host)}:{self.port}"
+
     def told(self) -> dict[str, Any]:
         """The settings without those that hold keys or their digests, as JSON can say them."""
         hidden = {name for name, field in type(self).model_fields.items() if not field.repr}
         return self.model_dump(mode="json", exclude=hidden)
+
+
+def _reachable(host: str) -> str:
+    """An address to connect to: 0.0.0.0 and :: listen everywhere, and are nowhere."""
+    if host in {"0.0.0.0", "::", ""}:  # noqa: S104  recognised, not bound
+        return "localhost"
+    return f"[{host}]" if ":" in host else host

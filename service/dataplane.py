@@ -44,6 +44,9 @@ class Recorder:
     def chose(self, source: Loaded) -> None:
         """A request is for this version."""
 
+    def asked(self) -> None:
+        """Rows are read, and their inference begins."""
+
     def answered(self, rows: Rows, found: Prediction) -> None:
         """These float32 [n, k] rows were answered."""
 
@@ -118,6 +121,7 @@ class DataPlane:
 
     def predict(self, source: Loaded, rows: Rows) -> Prediction:
         """Answer rows as `predict` does, and tell the recorder."""
+        self._recorder.asked()
         found = predict(source, rows)
         self._recorder.answered(rows, found)
         return found
@@ -134,6 +138,7 @@ class DataPlane:
         if count > most:
             expected = f"at most {most} rows to explain, each by {2**k} predictions"
             raise InvalidInput([Fault("body", expected, str(count))])
+        self._recorder.asked()
         # float32 [n, 2^k] each; the first coalition is the background, the last the row itself
         calories, lower, upper = (
             column.reshape(count, 2**k)

@@ -1,5 +1,6 @@
 """The same app on Granian, a server written in Rust: for those who need every microsecond."""
 
+import logging
 import os
 import signal
 import threading
@@ -14,9 +15,12 @@ from granian.constants import Interfaces, SSLProtocols
 from granian.log import LogLevels
 from granian.server import MPServer
 
+from service import events, logs
 from service.config import Settings
 from service.orders import Orders
 from service.wire import App, Environ, StartResponse
+
+log = logging.getLogger("service")
 
 CONNECTIONS = 1024  # a worker handles at once; more wait in the kernel's backlog
 
@@ -37,9 +41,13 @@ class Server(MPServer):
         """SIGTERM stops after the time to leave, SIGINT at once."""
         if number == signal.SIGINT or self._orders.leave(self._drain_seconds):
             super().signal_handler_interrupt()  # type: ignore[no-untyped-call]
+        else:
+            events.tell(log, events.DRAINING, seconds=self._drain_seconds)
 
     def _respawn_workers(self, workers: list[int], *arguments: Any, **options: Any) -> None:
         """Granian ends when a new worker ends within 5.5 s; not when it was killed, here."""
+        for i in workers:
+            events.tell(log, events.WORKER_LOST, worker=self.wrks[i].inner.pid)
         killed = [i for i in workers if (self.wrks[i].inner.exitcode or 0) < 0]
         super()._respawn_workers(workers, *arguments, **options)
         for i in killed:
@@ -85,22 +93,27 @@ def serve(settings: Settings) -> None:
         respawn_failed_workers=True,  # without it, one killed worker ends the service
         workers_kill_timeout=settings.graceful_seconds,
         log_level=LogLevels(settings.log_level),
+        log_dictconfig=logs.configuration(settings),
     )
+    listening = {"url": settings.url, "workers": settings.workers, "server": "granian"}
+    server.on_startup(partial(events.tell, log, events.LISTENING, **listening))
     server.serve(target_loader=partial(_load, orders, Semaphore(1)), wrap_loader=False)
+    events.tell(log, events.STOPPED)
 
 
 def _load(orders: Orders, first: Once) -> Callable[..., Iterable[bytes]]:
-    """The app, in a worker; whichever worker is the first prints the banner."""
+    """The app, in a worker; the first worker tells what is served."""
     for number in (signal.SIGTERM, signal.SIGINT):  # until Granian listens, it is simply ended:
         signal.signal(number, signal.SIG_DFL)  # the main process' own handlers came with the fork
     from service import wsgi  # noqa: PLC0415  only a worker loads the models
-    from service.banner import banner  # noqa: PLC0415
+    from service.banner import announce  # noqa: PLC0415
 
     wsgi.host.leaving = orders.leaving
     orders.on_look(wsgi.host.look)
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
+    events.tell(log, events.WORKER_STARTED, worker=os.getpid())
     if first.acquire(block=False):
-        print(banner(wsgi.settings, wsgi.host), flush=True)
+        announce(wsgi.settings, wsgi.host)
     return _Leaving(wsgi.app, orders.leaving)
 
 

@@ -15,10 +15,22 @@ from itertools import count
 from time import perf_counter
 from typing import Protocol
 
+from service import events
 from service.dialects import Headers, Reply
 from service.errors import Overloaded, RateLimited, ServiceError, Unauthorized, Unforeseen
 from service.overload import OPERATIONS, RESERVED, TURNED_AWAY
-from service.wire import BODY, REFUSAL, REQUEST_ID, App, Environ, StartResponse, read_body, send
+from service.trace_context import trace_context
+from service.wire import (
+    ANSWERED,
+    BODY,
+    REFUSAL,
+    REQUEST_ID,
+    App,
+    Environ,
+    StartResponse,
+    read_body,
+    send,
+)
 
 log = logging.getLogger("service")
 
@@ -33,7 +45,10 @@ class Observer(Protocol):
     """Told of every request once, when it is answered: the seam for metrics and the access log."""
 
     def __call__(self, environ: Environ, status: int, seconds: float) -> None:
-        """Note a request; `environ` holds what was asked, its REQUEST_ID, ROUTE and REFUSAL."""
+        """Note a request.
+
+        `environ` holds what was asked, its REQUEST_ID, ROUTE, REFUSAL, and the headers ANSWERED.
+        """
 
 
 class Guard:
@@ -94,8 +109,10 @@ class Guard:
             return self._app(environ, start_response)
         except ServiceError as error:
             return self._refused(environ, start_response, error)
-        except Exception:
-            log.exception("Request %s failed.", environ[REQUEST_ID])
+        except Exception:  # noqa: BLE001  whatever it is, it is logged with its traceback
+            trace = trace_context(environ)
+            told = {"request_id": environ[REQUEST_ID], "trace_id": trace.trace_id if trace else ""}
+            events.tell(log, events.REQUEST_FAILED, **told)
             failure = Unforeseen("The service failed to answer; its log says why.")
             return self._refused(environ, start_response, failure)
 
@@ -111,10 +128,11 @@ class Guard:
     ) -> Iterable[bytes]:
         status = 0
 
-        def noting(line: str, *arguments: object) -> object:
+        def noting(line: str, headers: list[tuple[str, str]], *exc_info: object) -> object:
             nonlocal status
             status = int(line[:3])
-            return start_response(line, *arguments)
+            environ[ANSWERED] = headers
+            return start_response(line, headers, *exc_info)
 
         began = perf_counter()
         try:

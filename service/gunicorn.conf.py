@@ -1,8 +1,10 @@
 """gunicorn's configuration, from Settings."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from service import events
 from service.config import Settings
 from service.orders import Orders
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
 
     from service.gunicorn_worker import Worker
 
+log = logging.getLogger("service")
 settings = Settings()
 orders = Orders()
 
@@ -27,6 +30,7 @@ certfile = str(settings.tls_certificate) if settings.tls_certificate else None
 keyfile = str(settings.tls_key) if settings.tls_key else None
 graceful_timeout = settings.graceful_seconds
 loglevel = settings.log_level
+logger_class = "service.gunicorn_log.Logger"
 # A proxy in front keeps idle connections for 60 s: it must be the one that closes them,
 # or a request may meet a connection that is just being closed here.
 keepalive = 65
@@ -49,17 +53,32 @@ def when_ready(server: "Arbiter") -> None:
     def leave() -> None:
         if orders.leave(settings.drain_seconds):
             raise StopIteration
+        events.tell(log, events.DRAINING, seconds=settings.drain_seconds)
 
+    listening = {"url": settings.url, "workers": settings.workers, "server": "gunicorn"}
+    events.tell(log, events.LISTENING, **listening)
     server.handle_hup = lambda: orders.look(server.WORKERS)  # type: ignore[method-assign]
     server.handle_term = leave  # type: ignore[method-assign]
 
 
 def post_worker_init(worker: "Worker") -> None:
-    """Follow the orders, and print the banner when the first worker can answer."""
+    """Follow the orders, and tell what is served when the first worker can answer."""
     from service import wsgi  # noqa: PLC0415  only a worker loads the models
-    from service.banner import banner  # noqa: PLC0415
+    from service.banner import announce  # noqa: PLC0415
 
     worker.leaving = wsgi.host.leaving = orders.leaving
     orders.on_look(wsgi.host.look)
+    events.tell(log, events.WORKER_STARTED, worker=worker.pid)
     if worker.age == 1:
-        print(banner(wsgi.settings, wsgi.host), flush=True)
+        announce(wsgi.settings, wsgi.host)
+
+
+def child_exit(server: "Arbiter", worker: "Worker") -> None:
+    """Tell of a worker that ended while nobody had told it to; gunicorn says by what signal."""
+    if server.LISTENERS and not orders.leaving():  # it has none any more when it is stopping
+        events.tell(log, events.WORKER_LOST, worker=worker.pid)
+
+
+def on_exit(_: "Arbiter") -> None:
+    """Tell that it is over."""
+    events.tell(log, events.STOPPED)

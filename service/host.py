@@ -18,6 +18,7 @@ import numpy as np
 
 from models.labels import STABLE, Place
 from models.registry import Registry, RegistryError, Stamp
+from service import changes, events
 from service.engines import Choice, load
 from service.errors import NotFound, NotLoaded
 from service.policy import Policy
@@ -173,11 +174,14 @@ class Host:
             except Exception as error:  # noqa: BLE001  whatever a model does, the others are served
                 why = failures[version] = _why(error)
                 if before.failures.get(version) != why:
-                    log.error("%s version %d is not served: %s", model, version, why)  # noqa: TRY400
+                    refused = {"model": model, "version": version, "reason": why}
+                    events.tell(log, events.VERSION_REFUSED, **refused)
                 if isinstance(error, OSError) or isinstance(error.__cause__, OSError):
                     del tried[version]  # the disk's trouble and not the version's: try again
             self.loads.append(Load(model, version not in failures, perf_counter() - began))
-        self._serve(model, _settled(before, places, loaded, failures))
+        now = _settled(before, places, loaded, failures)
+        self._serve(model, now)
+        changes.tell(model, before, now)
         self._tried[model] = tried
         self._stamps[model] = stamp
 
@@ -185,10 +189,12 @@ class Host:
         self.snapshot = dict(sorted({**self.snapshot, model: served}.items()))
 
     def _load(self, model: str, version: int) -> Loaded:
+        began = perf_counter()
         manifest = self.registry.verify(model, version)
         found = Loaded(manifest, load(self.registry, manifest, self._engine))
         _warm_up(found)
-        log.info("%s version %d is loaded (%s)", model, version, found.engine.name)
+        about = {"model": model, "version": version, "engine": found.engine.name}
+        events.tell(log, events.VERSION_LOADED, **about, seconds=round(perf_counter() - began, 3))
         return found
 
     def _tell(self, what: str, error: Exception) -> None:

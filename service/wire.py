@@ -20,6 +20,7 @@ App = Callable[[Environ, StartResponse], Iterable[bytes]]
 BODY = "service.body"
 REQUEST_ID = "service.request_id"
 ROUTE = "service.route"
+ANSWERED = "service.answered"  # the headers of the answer, where an observer is told
 REFUSAL = "service.refusal"  # the name of the error that the guard refused with
 
 DIGITS = 18  # of a length: more bytes than any limit

@@ -28,7 +28,9 @@ def server(
     kind: str, tmp_path_factory: pytest.TempPathFactory, shipped_root: Path
 ) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
-    with running(folder, workers=2, registry=shipped_root, server=kind) as server:
+    with running(
+        folder, workers=2, registry=shipped_root, server=kind, log_format="console"
+    ) as server:
         # One worker prints the banner; another may have answered before.
         await_(lambda: "Try:" in server.output(), "the banner is printed")
         yield server

@@ -30,19 +30,20 @@ def count(tally: Tally, records: Iterable[Record]) -> None:
     alike: defaultdict[tuple[object, ...], list[Record]] = defaultdict(list)
     for record in records:
         path, route, refusal, status, _, (card, label, _) = record
-        alike[_dialect(path), route, refusal, status, id(card), label].append(record)
+        alike[dialect_of(path), route, refusal, status, id(card), label].append(record)
     for group in alike.values():
         _count_alike(tally, group)
 
 
 @lru_cache(64)
-def _dialect(path: str) -> str:
+def dialect_of(path: str) -> str:
+    """The dialect of an absolute path, as metrics and logs name it."""
     return DIALECTS.get(path[1:].partition("/")[0].lower(), "other")
 
 
 def _count_alike(tally: Tally, group: list[Record]) -> None:
     path, route, refusal, status, _, (card, label, _) = group[0]
-    dialect = _dialect(path)
+    dialect = dialect_of(path)
     version = (card.model, str(card.version)) if card else ("", "")
     requests = key("calories_requests_total", dialect, route, *version, str(status))
     tally.add(requests, len(group))
