@@ -86,6 +86,7 @@ def test_requests_and_rows_of_all_workers_are_summed(server: Server) -> None:
         server.predict()
     server.predict([ROW] * 7)
     await_(lambda: counted(server) == 31, "all 31 requests are counted")
+    await_(lambda: value(scrape(server), "calories_workers") == 3, "every worker is there")
     text = scrape(server)
     assert value(text, "calories_rows_total", **CALORIES) == 37
     assert value(text, "calories_workers") == 3
@@ -102,6 +103,7 @@ def kill_one(server: Server) -> None:
     victim = server.workers()[-1]
     os.kill(victim, signal.SIGKILL)
     await_(lambda: victim not in server.workers(), "the worker is gone")
+    await_(lambda: len(server.workers()) == 3, "another is started")
     await_(
         lambda: set(living(folder(server)).values()) == set(server.workers()),
         "another has taken its place",
