@@ -16,8 +16,10 @@ from benchmarks.engine import best
 from models.registry import SHELF
 from service.app import create_app, create_host
 from service.config import Settings
-from service.dataplane import DataPlane
+from service.dataplane import DataPlane, Prediction
 from service.dialects import Request, native
+from service.engines import Rows
+from service.metrics import Metrics
 
 BODIES = (ONE, *(body for body in BATCHES if body.count == 1000))
 SETTINGS = Settings(registry=SHELF)
@@ -47,7 +49,7 @@ def _steps(body: Body) -> Steps:
     source, content = plane.choose(), body.content()
     rows, form = native.read(native.TYPE, content, INPUTS, SETTINGS.max_rows)
     answer = plane.predict(source, rows)
-    environ = _environ(content)
+    environ, metrics = _environ(content), Metrics(host)
     fast, flask = (
         create_app(SETTINGS.model_copy(update={"fast_path": way}), host).wsgi_app
         for way in (True, False)
@@ -57,10 +59,18 @@ def _steps(body: Body) -> Steps:
         "infer": lambda: source.engine.predict(rows),
         "infer, check the answer and the ranges": lambda: plane.predict(source, rows),
         "render": lambda: native.reply(answer, native.TYPE, form),
+        "record it for the metrics, and count": lambda: _record(metrics, answer, rows, environ),
         "the dialect: parse to render": lambda: native.predict(plane, Request(content, environ)),
         "the app: guard, fast path, dialect": lambda: _ask(fast, environ, content),
         "the app without the fast path": lambda: _ask(flask, environ, content),
     }
+
+
+def _record(metrics: Metrics, answer: Prediction, rows: Rows, environ: dict[str, Any]) -> None:
+    """As one request does; every so many are counted together."""
+    metrics.chose(answer.source)
+    metrics.answered(rows, answer)
+    metrics(environ, 200, 0.0001)
 
 
 def _environ(content: bytes) -> dict[str, Any]:
