@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import CliApp
 
 from models.registry import RegistryError
-from service import __version__, events, logs, tls, trust
+from service import __version__, events, logs, optional, tls, trust
 from service.access import NoAccess, check, warnings
 from service.config import Settings
 
@@ -29,6 +29,7 @@ def main() -> int:
         settings = CliApp.run(Settings)
         check(settings)
         tls.check(settings)
+        optional.check(settings)
         _try_to_listen(settings)
         trust.registry(settings.registry, settings.public_key)
         for warning in warnings(settings):
@@ -39,7 +40,7 @@ def main() -> int:
         for detail in error.errors():
             name = "".join(map(str, detail["loc"])).upper()
             _tell(f"{name}: {detail['msg']}{_received(detail)}.")
-    except (NoAccess, tls.BadCertificate, RegistryError) as error:
+    except (NoAccess, tls.BadCertificate, optional.NotInstalled, RegistryError) as error:
         _tell(str(error))
     except OSError as error:
         _tell(_advice(error, settings))

@@ -19,6 +19,7 @@ from service.fast_path import FastPath
 from service.guard import Guard
 from service.host import Host
 from service.metrics import Metrics
+from service.optional import traced
 from service.routes import admin, docs, health, models, pages, predict, respond
 from service.routes import metrics as metric_routes
 from service.routes import tfserving as v1_routes
@@ -41,6 +42,10 @@ def create_watchers(settings: Settings) -> list[Watcher]:
     watchers: list[Watcher] = []
     if settings.access_log:
         watchers.append(AccessLog(settings.access_log))
+    if traced(settings):
+        from service.traces import otlp  # noqa: PLC0415  only for those who want it
+
+        watchers.append(otlp())
     return watchers
 
 

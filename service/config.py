@@ -1,5 +1,6 @@
 """Settings: every knob of the service, read once from the environment or the command line."""
 
+import os
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -128,6 +129,16 @@ class Settings(BaseSettings):
 
     access_log: float = Field(0.0, ge=0, le=1)
     """The share of requests that leave a log line; above 0, those that fail (5xx) always do."""
+
+    traces: Literal["auto", "otlp", "off"] = "auto"
+    """OpenTelemetry traces (docs/traces.md); needs requirements/tracing.txt. `auto`: where that
+    is installed and OTEL_EXPORTER_OTLP_ENDPOINT says where they go."""
+
+    @property
+    def traces_endpoint_named(self) -> bool:
+        """Whether OpenTelemetry's own variables say where traces go."""
+        names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+        return any(map(os.environ.get, names))
 
     @property
     def on_loopback(self) -> bool:

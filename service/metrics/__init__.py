@@ -7,7 +7,6 @@ counter ever falls; at most its last second is lost. What is served is not count
 the host: every worker follows the same registry.
 """
 
-import atexit
 import logging
 import os
 import threading
@@ -20,6 +19,7 @@ from typing import TypeVar
 import numpy as np
 
 from service.dataplane import Prediction, Recorder
+from service.ending import at_end
 from service.engines import Rows
 from service.host import Host
 from service.metrics.exposition import Exposition
@@ -90,7 +90,7 @@ class Metrics(Recorder):
                 time.sleep(FLUSH_SECONDS)
 
         threading.Thread(target=run, name="flush-metrics", daemon=True).start()
-        atexit.register(self.flush)
+        at_end(self.flush)
 
     def flush(self) -> None:
         """Replace this worker's copy; a disk that fails costs counts, no request."""
