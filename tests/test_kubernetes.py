@@ -16,7 +16,7 @@ from service.config import Settings
 from tests.serving import ROOT
 
 FOLDER = ROOT / "deploy" / "kubernetes"
-KUSTOMIZED = ("base", "overlays/local", "overlays/production")
+KUSTOMIZED = ("base", "overlays/local", "overlays/production")  # with the Deployment
 Resource = dict[str, Any]
 
 pytestmark = pytest.mark.skipif(
@@ -30,10 +30,6 @@ def rendered(folder: str) -> tuple[Resource, ...]:
     command = ["kubectl", "kustomize", str(FOLDER / folder)]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return tuple(yaml.safe_load_all(text))
-
-
-def kserve() -> Resource:
-    return dict(yaml.safe_load((FOLDER / "kserve" / "inference-service.yaml").read_text()))
 
 
 def resource(folder: str, kind: str, name: str = "calories") -> Resource:
@@ -51,12 +47,12 @@ def pods() -> Iterator[tuple[str, Resource]]:
         yield f"{folder} service", resource(folder, "Deployment")["spec"]["template"]["spec"]
         job = resource(folder, "CronJob", "calories-training")["spec"]["jobTemplate"]["spec"]
         yield f"{folder} training", job["template"]["spec"]
-    yield "kserve", kserve()["spec"]["predictor"]
+    yield "kserve", resource("kserve", "InferenceService")["spec"]["predictor"]
 
 
 def containers() -> Iterator[tuple[str, Resource]]:
     for where, pod in pods():
-        for container in [*pod.get("initContainers", []), *pod["containers"]]:
+        for container in pod["containers"]:
             yield f"{where} {container['name']}", container
 
 
@@ -65,20 +61,50 @@ def services() -> list[Resource]:
     return [each for _, each in containers() if each["image"].startswith("calories-service")]
 
 
+def named(pod: Resource, name: str) -> Resource:
+    """A container of a pod, by its name."""
+    [found] = [each for each in pod["containers"] if each["name"] == name]
+    return dict(found)
+
+
 def settings(container: Resource) -> dict[str, str]:
     return {each["name"]: each["value"] for each in container.get("env", [])}
 
 
 # Kinds that a cluster has only with an operator; their schemas are not Kubernetes' own.
-FOREIGN = {"ServiceMonitor"}
+FOREIGN = {"InferenceService", "ServiceMonitor"}
 
 
-@pytest.mark.parametrize("folder", KUSTOMIZED)
+@pytest.mark.parametrize("folder", [*KUSTOMIZED, "kserve"])
 def test_every_rendered_manifest_is_valid(folder: str) -> None:
     checked = [each for each in rendered(folder) if each["kind"] not in FOREIGN]
     for each in checked:
         kubernetes_validate.validate(each, kubernetes_validate.latest_version(), strict=True)
-    assert len(checked) >= 7
+    assert len(checked) >= 4
+
+
+@pytest.mark.parametrize("folder", [*KUSTOMIZED, "kserve"])
+def test_everything_lies_in_one_namespace(folder: str) -> None:
+    [namespace] = [each for each in rendered(folder) if each["kind"] == "Namespace"]
+    others = [each for each in rendered(folder) if each is not namespace]
+    assert {each["metadata"]["namespace"] for each in others} == {namespace["metadata"]["name"]}
+
+
+def test_kserve_has_the_registry_and_training_and_nothing_of_the_deployment() -> None:
+    kinds = sorted(each["kind"] for each in rendered("kserve"))
+    assert kinds == [
+        "CronJob",
+        "InferenceService",
+        "Namespace",
+        "NetworkPolicy",
+        "PersistentVolumeClaim",
+    ]
+    assert resource("kserve", "NetworkPolicy", "calories-training")
+
+
+def test_images_that_lie_in_no_registry_are_taken_as_they_are() -> None:
+    for where, container in containers():
+        assert container["imagePullPolicy"] == "IfNotPresent", where
 
 
 def test_a_container_may_do_nothing_but_its_work() -> None:
@@ -135,9 +161,8 @@ def test_clients_meet_the_edge_and_prometheus_the_service() -> None:
         each["name"]: each["targetPort"] for each in resource("base", "Service")["spec"]["ports"]
     }
     pod = resource("base", "Deployment")["spec"]["template"]["spec"]
-    [edge], [service] = pod["initContainers"], pod["containers"]
-    assert ports["http"] == edge["ports"][0]["name"]
-    assert ports["metrics"] == service["ports"][0]["name"]
+    assert ports["http"] == named(pod, "edge")["ports"][0]["name"]
+    assert ports["metrics"] == named(pod, "service")["ports"][0]["name"]
 
 
 def test_a_pod_is_given_longer_to_stop_than_the_service_takes() -> None:
@@ -149,11 +174,31 @@ def test_a_pod_is_given_longer_to_stop_than_the_service_takes() -> None:
                 assert pod["terminationGracePeriodSeconds"] > stops, where
 
 
+def noticed(container: Resource) -> int:
+    """Seconds until Kubernetes has seen that a container is not ready any more."""
+    probe = container["readinessProbe"]
+    return int(probe["periodSeconds"] * probe.get("failureThreshold", 3))
+
+
 def test_readiness_is_seen_to_go_before_the_port_is_closed() -> None:
     for container in services():
-        probe = container["readinessProbe"]
-        noticed = probe["periodSeconds"] * probe.get("failureThreshold", 3)
-        assert float(settings(container)["DRAIN_SECONDS"]) > noticed
+        assert float(settings(container)["DRAIN_SECONDS"]) > noticed(container)
+
+
+def test_the_edge_leaves_after_the_endpoints_and_before_the_service() -> None:
+    pod = resource("base", "Deployment")["spec"]["template"]["spec"]
+    edge, service = named(pod, "edge"), named(pod, "service")
+    _, seconds = edge["lifecycle"]["preStop"]["exec"]["command"]
+    assert noticed(service) < float(seconds) < float(settings(service)["DRAIN_SECONDS"])
+
+
+def test_what_waits_at_the_edge_fills_memory_that_it_has_and_never_a_disk() -> None:
+    """A disk that is too full costs the pod; memory that is, one request."""
+    pod = resource("base", "Deployment")["spec"]["template"]["spec"]
+    [waiting] = [each["emptyDir"] for each in pod["volumes"] if each["name"] == "waiting"]
+    limit = named(pod, "edge")["resources"]["limits"]["memory"]
+    assert waiting["medium"] == "Memory"
+    assert int(waiting["sizeLimit"].removesuffix("Mi")) < int(limit.removesuffix("Mi"))
 
 
 def test_probes_ask_what_the_service_answers() -> None:
@@ -187,12 +232,7 @@ def test_a_held_back_version_is_not_trained_again() -> None:
 
 
 def test_production_waives_no_key() -> None:
-    [container] = [
-        each
-        for each in resource("overlays/production", "Deployment")["spec"]["template"]["spec"][
-            "containers"
-        ]
-        if each["name"] == "service"
-    ]
-    assert "KEYS_FILE" in settings(container)
-    assert not [name for name in settings(container) if "WAIVED" in name]
+    pod = resource("overlays/production", "Deployment")["spec"]["template"]["spec"]
+    known = settings(named(pod, "service"))
+    assert "KEYS_FILE" in known
+    assert not [name for name in known if "WAIVED" in name]
