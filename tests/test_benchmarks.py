@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from gunicorn.workers.gthread import ThreadWorker
 
 from benchmarks import load, results, soak
 from benchmarks.bodies import ONE, Body, WrongAnswer, predictions
@@ -31,6 +32,7 @@ from benchmarks.subjects import (
 from benchmarks.targets import TARGETS
 from service import granian
 from service.config import Settings
+from service.gunicorn_worker import Worker
 from tests.serving import await_
 
 CORE = min(os.sched_getaffinity(0))
@@ -166,7 +168,8 @@ def test_a_setting_the_service_lacks_is_no_silent_default(tmp_path: Path) -> Non
 def test_the_gunicorn_floor_runs_with_the_flags_of_the_service() -> None:
     service = runpy.run_path(str(ROOT / "service" / "gunicorn.conf.py"))
     flags = dict(zip(GUNICORN_FLAGS[::2], GUNICORN_FLAGS[1::2], strict=False))
-    assert flags["--worker-class"] == service["worker_class"]
+    assert flags["--worker-class"] == "gthread"
+    assert issubclass(Worker, ThreadWorker), "the service's worker is gunicorn's, bounded"
     assert flags["--threads"] == str(service["threads"])
     assert flags["--keep-alive"] == str(service["keepalive"])
     assert flags["--worker-tmp-dir"] == service["worker_tmp_dir"]
