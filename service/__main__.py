@@ -40,7 +40,7 @@ def main() -> int:
         for detail in error.errors():
             name = "".join(map(str, detail["loc"])).upper()
             _tell(f"{name}: {detail['msg']}{_received(detail)}.")
-    except (NoAccess, tls.BadCertificate, optional.NotInstalled, RegistryError) as error:
+    except (NoAccess, tls.BadCertificate, optional.Unavailable, RegistryError) as error:
         _tell(str(error))
     except OSError as error:
         _tell(_advice(error, settings))

@@ -19,6 +19,7 @@ from service.fast_path import FastPath
 from service.guard import Guard
 from service.host import Host
 from service.metrics import Metrics
+from service.metrics.families import key
 from service.optional import traced
 from service.routes import admin, docs, health, models, pages, predict, respond
 from service.routes import metrics as metric_routes
@@ -37,7 +38,7 @@ def create_host(settings: Settings) -> Host:
     return host
 
 
-def create_watchers(settings: Settings) -> list[Watcher]:
+def create_watchers(settings: Settings, metrics: Metrics) -> list[Watcher]:
     """Whoever the settings want to be told of each request."""
     watchers: list[Watcher] = []
     if settings.access_log:
@@ -46,6 +47,14 @@ def create_watchers(settings: Settings) -> list[Watcher]:
         from service.traces import otlp  # noqa: PLC0415  only for those who want it
 
         watchers.append(otlp())
+    if settings.prediction_log:
+        from service.prediction_log import PredictionLog  # noqa: PLC0415  pyarrow, 100 MB
+
+        dropped = partial(metrics.note, key("calories_prediction_log_dropped_total"))
+        dropped(0)  # so that it is seen before it happens
+        kept = PredictionLog(settings.prediction_log, settings.prediction_log_megabytes, dropped)
+        kept.follow()
+        watchers.append(kept)
     return watchers
 
 

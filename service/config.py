@@ -130,6 +130,13 @@ class Settings(BaseSettings):
     access_log: float = Field(0.0, ge=0, le=1)
     """The share of requests that leave a log line; above 0, those that fail (5xx) always do."""
 
+    prediction_log: Place | None = None
+    """A folder for Parquet files of what was predicted for what (docs/drift.md), of all models and
+    callers; needs requirements/bulk.txt."""
+
+    prediction_log_megabytes: int = Field(1000, ge=1)
+    """How large that folder may become; the oldest files go."""
+
     traces: Literal["auto", "otlp", "off"] = "auto"
     """OpenTelemetry traces (docs/traces.md); needs requirements/tracing.txt. `auto`: where that
     is installed and OTEL_EXPORTER_OTLP_ENDPOINT says where they go."""

@@ -1,21 +1,41 @@
 """What the settings may ask for and not everybody installs."""
 
 from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryFile
 
 from service.config import Settings
 
 
-class NotInstalled(Exception):
-    """A setting asks for something that is not installed; its text says how to install it."""
+class Unavailable(Exception):
+    """A setting asks for something that cannot be had here; its text says what to do."""
 
 
 def check(settings: Settings) -> None:
-    """Raise NotInstalled for the first setting that cannot be had."""
+    """Raise Unavailable for the first setting that cannot be followed."""
     if settings.traces == "otlp" and not installed("opentelemetry.sdk"):
-        raise NotInstalled(
+        raise Unavailable(
             "TRACES=otlp needs OpenTelemetry, which is not installed: "
             "pip install -r requirements/tracing.txt, or set TRACES=off."
         )
+    if settings.prediction_log:
+        _check_log(settings.prediction_log)
+
+
+def _check_log(folder: Path) -> None:
+    if not installed("pyarrow"):
+        raise Unavailable(
+            "PREDICTION_LOG needs pyarrow, which is not installed: "
+            "pip install -r requirements/bulk.txt."
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise Unavailable(
+            f"PREDICTION_LOG: {folder} cannot be written: {error.strerror}; name a folder that can."
+        ) from error
 
 
 def installed(module: str) -> bool:

@@ -20,6 +20,7 @@ from service import changes, logs
 from service.app import create_app, create_host, create_watchers
 from service.config import Settings
 from service.events import EVENTS, VERSION_DROPPED, tell
+from service.metrics import Metrics
 from service.snapshot import Model
 from service.wire import Environ, StartResponse
 from tests.serving import PATIENCE, ROOT, ROW, SERVICE_PYTHON, Server, await_, running
@@ -133,7 +134,9 @@ def logged(caplog: pytest.LogCaptureFixture) -> Any:
 
 def client(shipped: Registry, **settings: Any) -> Client:
     chosen = Settings(registry=shipped.root, **settings)
-    app = create_app(chosen, create_host(chosen), watchers=create_watchers(chosen))
+    host = create_host(chosen)
+    watchers = create_watchers(chosen, Metrics(host))
+    app = create_app(chosen, host, watchers=watchers)
     return Client(app.wsgi_app, TestResponse)
 
 
@@ -198,7 +201,8 @@ def test_a_path_cannot_break_a_line(shipped: Registry, logged: Any) -> None:
 
 
 def test_off_there_is_no_line_and_no_watcher(shipped: Registry, logged: Any) -> None:
-    assert create_watchers(Settings()) == []
+    host = create_host(Settings(registry=shipped.root))
+    assert create_watchers(Settings(), Metrics(host)) == []
     client(shipped).post("/predict", json=ROW)
     assert logged() == []
 

@@ -26,7 +26,7 @@ from service.metrics.exposition import Exposition
 from service.metrics.families import key
 from service.metrics.record import NOTHING, Answer, Record, count
 from service.metrics.slots import Slot, living, tallies
-from service.metrics.tally import Tally
+from service.metrics.tally import Key, Tally
 from service.snapshot import Loaded
 from service.wire import REFUSAL, ROUTE, Environ
 
@@ -55,6 +55,7 @@ class Metrics(Recorder):
         self._server = server
         self._here = _Here()
         self._records: deque[Record] = deque()  # appended to without a lock
+        self._notes: deque[tuple[Key, float]] = deque()
         self._waiting = 0  # rows; a rough figure, for no lock is taken to add to it
         self._lock = threading.Lock()
         self._slot = _slot(folder)
@@ -80,6 +81,10 @@ class Metrics(Recorder):
             self._waiting += len(answer[2][0])
         if len(self._records) >= MOST_RECORDS or self._waiting >= MOST_ROWS:
             self._drain()
+
+    def note(self, key: Key, number: float) -> None:
+        """Count something else; never waits."""
+        self._notes.append((key, number))
 
     def follow(self) -> None:
         """Leave a copy of the counts in the folder every second, and at the end."""
@@ -120,6 +125,8 @@ class Metrics(Recorder):
                 self._tally.observe(
                     key("calories_load_seconds", load.model), np.array([load.seconds])
                 )
+            for each, number in _all_of(self._notes):
+                self._tally.add(each, number)
             used = time.process_time()
             slot = str(self._slot.number if self._slot else 0)
             self._tally.add(key("process_cpu_seconds_total", slot), used - self._processor)

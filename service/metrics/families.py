@@ -86,6 +86,9 @@ FAMILIES = {
         ("model",),
         SECONDS,
     ),
+    "calories_prediction_log_dropped_total": Family(
+        "counter", "Rows answered that the prediction log had no room for or could not write."
+    ),
     "calories_service_info": Family("info", "What runs here.", ("version", "server", "python")),
     "calories_workers": Family("gauge", "Workers that are alive."),
     "process_cpu_seconds_total": Family(
