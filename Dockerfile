@@ -2,7 +2,8 @@
 ARG PYTHON=3.12
 
 FROM python:${PYTHON}-slim AS base
-ENV PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+ENV PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
+    PATH=/venv/bin:$PATH REGISTRY=/registry
 WORKDIR /app
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp app
 
@@ -28,22 +29,37 @@ COPY requirements/service.txt requirements/
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python /venv install --require-hashes -r requirements/service.txt
 
-# What every target runs with. The registry lies outside the code: a volume over code would
-# freeze it. An empty volume is seeded from the versions that ship.
-FROM base AS runtime
-ENV PATH=/venv/bin:$PATH REGISTRY=/registry
+# The versions that ship, without what was trained beside them in this checkout.
+FROM base AS shelf
+WORKDIR /models
+COPY models/ ./
+RUN mkdir /shipped && cp -r --parents ./*/1 /shipped
+
+# The code, compiled. The versions that ship lie beside it as in a checkout, for
+# `python -m models import` into a registry that was filled from an older image.
+FROM base AS models-code
 COPY models/*.py models/
+COPY --from=shelf /shipped models/
 
-FROM runtime AS shelf
-COPY --chown=10001:10001 models/ /shelf/
-RUN mkdir /registry && for model in /shelf/*/; do \
-        name=$(basename "$model"); \
-        [ ! -d "$model/1" ] || { mkdir "/registry/$name" && cp -r "$model/1" "/registry/$name/1"; }; \
-    done && chown -R 10001:10001 /registry
+FROM models-code AS training-code
+COPY training/ training/
+RUN python -m compileall -q models training
 
-FROM runtime AS serving
-COPY --from=shelf --chown=10001:10001 /registry /registry
+FROM models-code AS service-code
 COPY service/ service/
+RUN python -m compileall -q models service
+
+# The targets: the environment first, so that changed code copies no environment again. The
+# registry lies outside the code: a volume over code would freeze it. Docker fills an empty
+# volume with what lies there.
+FROM base AS training
+COPY --from=training-environment /venv /venv
+COPY --from=training-code /app /app
+RUN mkdir /registry && chown 10001:10001 /registry
+USER 10001
+CMD ["python", "-m", "training", "--registry", "/registry"]
+
+FROM base AS serving
 ENV HOST=0.0.0.0 PORT=8000
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
@@ -51,21 +67,15 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
 # It becomes gunicorn, so the signals of `docker stop` reach the server itself.
 CMD ["python", "-m", "service"]
 
-FROM runtime AS training
-COPY --from=training-environment /venv /venv
-RUN mkdir /registry && chown 10001:10001 /registry
-COPY training/ training/
-RUN python -m compileall -q models training
-USER 10001
-CMD ["python", "-m", "training", "--registry", "/registry"]
-
 FROM serving AS service-tensorflow
 COPY --from=both-environment /venv /venv
-RUN python -m compileall -q models service
+COPY --from=service-code /app /app
+COPY --from=shelf --chown=10001:10001 /shipped /registry
 ENV ENGINE=saved_model
 USER 10001
 
 FROM serving AS service
 COPY --from=service-environment /venv /venv
-RUN python -m compileall -q models service
+COPY --from=service-code /app /app
+COPY --from=shelf --chown=10001:10001 /shipped /registry
 USER 10001

@@ -38,7 +38,9 @@ def test_the_edge_takes_bodies_as_large_as_the_service_does() -> None:
 def test_docker_waits_longer_than_the_service_takes_to_stop() -> None:
     [grace] = found(r"stop_grace_period: (\d+)s", "docker-compose.yml")
     [graceful] = found(r'GRACEFUL_SECONDS: "(\d+)"', "docker-compose.yml")
-    assert grace > graceful
+    [drain] = found(r'DRAIN_SECONDS: "(\d+)"', "docker-compose.yml")
+    [answer] = found(r"proxy_read_timeout (\d+)s", "deploy/edge/nginx.conf")
+    assert grace > max(graceful + drain, answer)
 
 
 def test_every_published_port_is_on_loopback() -> None:

@@ -1,0 +1,1 @@
+"""What the compose file promises, seen on a real engine."""

@@ -1,0 +1,242 @@
+"""The run of the compose file: each fixture goes one step further with the same containers."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from models.publish import import_version
+from models.registry import Registry
+from tests.compose.driver import (
+    Compose,
+    bytes_over_base,
+    compose,
+    docker,
+    seconds_until_healthy,
+    tell,
+    timed,
+)
+from tests.serving import DEV_PYTHON, PATIENCE, ROOT, ROW, await_
+from tests.soak.load import BODY, REQUEST
+
+# A training on a machine that has other work; `await_` is made for shorter things.
+TRAINING_SECONDS = 300
+CONTEXT = ("models", "service", "training", "deploy", "requirements")
+FILES = (".dockerignore", "Dockerfile", "docker-compose.yml")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One request of the load: status 0 is a connection that failed."""
+
+    status: int
+    version: int
+
+
+@contextmanager
+def removed(project: Compose, session: pytest.Session) -> Iterator[Compose]:
+    """The project; afterwards nothing of it but, when a test failed, what it logged."""
+    try:
+        yield project
+    finally:
+        if session.testsfailed:
+            print(project.run("logs --no-color --tail 60", check=False))
+        project.remove()
+
+
+@contextmanager
+def asked(project: Compose, out: Path) -> Iterator[list[Answer]]:
+    """Eight kept connections ask all the time; the list is filled when they end."""
+    answers: list[Answer] = []
+    load = subprocess.Popen(
+        [DEV_PYTHON, "-m", "tests.soak.load", str(project.port), "8", "0.02", out], cwd=ROOT
+    )
+    try:
+        yield answers
+    finally:
+        load.send_signal(signal.SIGTERM)
+        assert load.wait(PATIENCE) == 0
+    samples = [line.split() for line in out.read_text().splitlines()]
+    answers += [Answer(int(sample[2]), int(sample[3])) for sample in samples]
+
+
+def trained(project: Compose) -> int:
+    """The exit code of the training, once it has ended."""
+    deadline = time.monotonic() + TRAINING_SECONDS
+    while (code := project.exit_code("training")) is None and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert code is not None, f"the training goes on after {TRAINING_SECONDS} s"
+    return code
+
+
+def await_version(project: Compose, version: int, **headers: str) -> None:
+    await_(
+        lambda: project.predict(ROW, **headers).json()["version"] == version,
+        f"version {version} answers",
+    )
+
+
+@pytest.fixture(scope="session")
+def built(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Compose]:
+    """The images of this checkout."""
+    folder = tmp_path_factory.mktemp("compose")
+    with removed(compose(folder, "run"), request.session) as project:
+        with timed("building the images"):
+            project.run("build")
+        for name in ("service", "training"):
+            tell(f"{name}: {bytes_over_base(project.image(name)) / 1e6:.0f} MB over its base image")
+        yield project
+
+
+@dataclass(frozen=True)
+class First:
+    """What was seen from the first `up` until what it trained answers."""
+
+    project: Compose
+    healthy: float  # seconds
+    first: dict[str, object]  # the first answer
+    exit_code: int
+    answers: list[Answer]
+
+
+@pytest.fixture(scope="session")
+def first(built: Compose, tmp_path_factory: pytest.TempPathFactory) -> First:
+    """`docker-compose up` on a machine that never ran it, asked until version 2 answers."""
+    with timed("docker-compose up"):
+        built.run("up -d")
+    healthy = seconds_until_healthy(built.state("service"))
+    tell(f"the service was healthy {healthy:.1f} s after its container started")
+    await_(built.ready, "the edge answers")
+    answer = built.predict(ROW).json()
+    with (
+        timed("training and moving to what was trained"),
+        asked(built, tmp_path_factory.mktemp("load") / "first.txt") as answers,
+    ):
+        code = trained(built)
+        await_version(built, 2)
+    return First(built, healthy, answer, code, answers)
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """What was seen of `docker-compose stop` while a client was sending."""
+
+    project: Compose
+    answer: str
+    exit_codes: dict[str, int | None]
+
+
+@pytest.fixture(scope="session")
+def stopped(first: First) -> Stopped:
+    """Everything stopped while half of a request was there."""
+    project = first.project
+    with socket.create_connection(("127.0.0.1", project.port)) as client:
+        client.settimeout(PATIENCE)
+        client.sendall(REQUEST[: -len(BODY) // 2])
+        with timed("docker-compose stop"):
+            stop = project.start("stop")
+            await_(lambda: not project.ready(), "the edge takes no new connections")
+            client.sendall(REQUEST[-len(BODY) // 2 :])
+            answer = b"".join(iter(lambda: client.recv(65536), b"")).decode()
+            assert stop.wait(PATIENCE) == 0
+    codes = {name: project.exit_code(name) for name in ("edge", "service")}
+    return Stopped(project, answer, codes)
+
+
+@dataclass(frozen=True)
+class Again:
+    """What was seen of the second `up`."""
+
+    project: Compose
+    kept: list[int]
+    exit_code: int
+    versions: list[int]
+
+
+@pytest.fixture(scope="session")
+def again(stopped: Stopped) -> Again:
+    """Started again, without and then with the training."""
+    project = stopped.project
+    project.run("up -d --wait edge")
+    kept = project.versions()
+    with timed("the second docker-compose up, with its training"):
+        project.run("up -d")
+        code = trained(project)
+    return Again(project, kept, code, project.versions())
+
+
+@pytest.fixture(scope="session")
+def checkout(first: First, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A later state of the code: another shipped `calories`, signed, and a changed line."""
+    folder = tmp_path_factory.mktemp("checkout")
+    unwanted = shutil.ignore_patterns("__pycache__", ".staging-*")
+    for name in CONTEXT:
+        shutil.copytree(ROOT / name, folder / name, ignore=unwanted)
+    for name in FILES:
+        shutil.copy(ROOT / name, folder / name)
+    (folder / "training" / "__init__.py").open("a").write("# another line\n")
+    newer = folder / "newer"
+    newer.mkdir()
+    docker("cp", f"{first.project.state('service')['Id']}:/registry/calories/2", str(newer / "2"))
+    shutil.rmtree(folder / "models" / "calories")
+    import_version(Registry(folder / "models"), newer / "2")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def rebuilt(
+    again: Again, checkout: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Compose, str]:
+    """The first project's volume under images of the later code; and what their build said."""
+    folder = tmp_path_factory.mktemp("rebuilt")
+    project = compose(folder, "run", checkout, port=again.project.port)
+    with timed("building the images anew after a change"):
+        log = project.build_log()
+    project.run("up -d --wait edge")
+    return project, log
+
+
+@pytest.fixture(scope="session")
+def secured(
+    request: pytest.FixtureRequest,
+    rebuilt: tuple[Compose, str],
+    checkout: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Compose, str, int]]:
+    """docs/trust.md with Docker: the project with secrets, a key, how its training ended."""
+    sign_as_documented(checkout)
+    key = subprocess.run(
+        [DEV_PYTHON, "-m", "service.keys", "shop", "--append", "keys.toml"],
+        cwd=checkout,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    (checkout / "keys.toml").chmod(0o644)
+    folder = tmp_path_factory.mktemp("secured")
+    again = compose(folder, "secured", checkout, "deploy/secrets.yml")
+    with removed(again, request.session) as project:
+        with timed("docker-compose up --build with secrets, and its training"):
+            project.run("up -d --build")
+            code = trained(project)
+        yield project, key.strip(), code
+
+
+def sign_as_documented(checkout: Path) -> None:
+    """The commands of docs/trust.md, in the checkout."""
+    for command in (
+        "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out signing.pem",
+        "openssl pkey -in signing.pem -pubout -out public.pem",
+        f"{DEV_PYTHON} -m models sign calories 1 --private-key signing.pem",
+    ):
+        subprocess.run(command.split(), cwd=checkout, check=True, capture_output=True)
+    (checkout / "signing.pem").chmod(0o644)  # nobody but root looks into this folder
