@@ -4,8 +4,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,7 +149,8 @@ def stopped(first: First) -> Stopped:
             await_(lambda: not project.ready(), "the edge takes no new connections")
             client.sendall(REQUEST[-len(BODY) // 2 :])
             answer = b"".join(iter(lambda: client.recv(65536), b"")).decode()
-            assert stop.wait(PATIENCE) == 0
+            said = stop.communicate(timeout=PATIENCE)[0]
+            assert stop.returncode == 0, said
     codes = {name: project.exit_code(name) for name in ("edge", "service")}
     return Stopped(project, answer, codes)
 
@@ -174,6 +177,67 @@ def again(stopped: Stopped) -> Again:
     return Again(project, kept, code, project.versions())
 
 
+@contextmanager
+def posting(project: Compose) -> Iterator[list[int]]:
+    """Four clients ask, each time over a new connection; the list of statuses grows."""
+    statuses: list[int] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            statuses.append(project.status())
+
+    with ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(ask) for _ in range(4)]
+        try:
+            yield statuses
+        finally:
+            stop.set()
+        for each in asking:
+            each.result()
+
+
+@dataclass(frozen=True)
+class Replicated:
+    """What was seen of three replicas: rows that each predicted, and statuses."""
+
+    shares: dict[str, int]
+    killed: list[int]
+    back: dict[str, int]
+
+
+@pytest.fixture(scope="session")
+def replicated(again: Again) -> Replicated:
+    """Three replicas; then one is killed while clients ask, and another one started."""
+    project, three = again.project, "up -d --wait --scale service=3 edge"
+    with timed("going from one to three replicas"):
+        project.run(three)
+        await_(lambda: all_asked(project), "the edge asks three replicas")
+    before = project.replicas()
+    with posting(project) as statuses:
+        await_(lambda: len(statuses) >= 300, "300 requests are answered")
+    await_(
+        lambda: sum(project.replicas().values()) >= sum(before.values()) + 300, "they are counted"
+    )
+    shares = {each: rows - before[each] for each, rows in project.replicas().items()}
+    with posting(project) as killed:
+        await_(lambda: len(killed) >= 50, "there is load")
+        docker("kill", next(iter(shares)))
+        await_(lambda: len(killed) >= 400, "what is left answers")
+        project.run(three)
+        await_(lambda: all_asked(project), "the edge asks the new replica")
+        back = project.replicas()
+    tell(f"a replica killed: of {len(killed)} requests {len(killed) - killed.count(200)} lost")
+    return Replicated(shares, killed, back)
+
+
+def all_asked(project: Compose) -> bool:
+    """Whether three replicas have predicted; it asks, so that they can have."""
+    project.status()
+    rows = project.replicas()
+    return len(rows) == 3 and min(rows.values()) > 0
+
+
 @pytest.fixture(scope="session")
 def checkout(first: First, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A later state of the code: another shipped `calories`, signed, and a changed line."""
@@ -183,7 +247,8 @@ def checkout(first: First, tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, folder / name, ignore=unwanted)
     for name in FILES:
         shutil.copy(ROOT / name, folder / name)
-    (folder / "training" / "__init__.py").open("a").write("# another line\n")
+    changed = folder / "training" / "__init__.py"
+    changed.write_text(changed.read_text() + "# another line\n")
     newer = folder / "newer"
     newer.mkdir()
     docker("cp", f"{first.project.state('service')['Id']}:/registry/calories/2", str(newer / "2"))

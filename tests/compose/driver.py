@@ -15,11 +15,12 @@ from typing import Any
 
 import requests
 
-from tests.serving import PATIENCE, ROOT, free_port
+from tests.serving import PATIENCE, ROOT, ROW, free_port
 
 # Files that the surroundings add, such as one that builds on the host's network.
 ADDED = tuple(Path(each) for each in os.environ.get("COMPOSE_FILE", "").split(":")[1:])
 DOCKER = shutil.which("docker") or "docker"
+ROWS = re.compile(r"^calories_rows_total\{.*\} (\d+)", re.MULTILINE)
 IMAGES = ("edge", "service", "training")
 
 
@@ -122,6 +123,21 @@ class Compose:
         """None while the container runs."""
         state = self.state(service)["State"]
         return int(state["ExitCode"]) if state["Status"] == "exited" else None
+
+    def replicas(self) -> dict[str, int]:
+        """The rows that each running replica of the service has predicted, by its container."""
+        code = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8000/metrics').read().decode())"
+        return {
+            container: sum(map(int, ROWS.findall(docker("exec", container, "python", "-c", code))))
+            for container in self.run("ps -q service").split()
+        }
+
+    def status(self) -> int:
+        """That of a prediction over a connection of its own; 0 when there was no answer."""
+        try:
+            return self.predict(ROW).status_code
+        except requests.RequestException:
+            return 0
 
     def predict(self, row: object, **headers: str) -> requests.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}

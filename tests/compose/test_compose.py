@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.compose.conftest import Again, First, Stopped, await_version
+from tests.compose.conftest import Again, First, Replicated, Stopped, await_version
 from tests.compose.driver import Compose, bytes_over_base, cached_steps, engine_answers
 from tests.serving import PATIENCE, ROW
 
@@ -135,6 +135,20 @@ def test_a_second_up_trains_version_3(again: Again) -> None:
     assert again.exit_code == 0
     assert again.versions == [1, 2, 3]
     await_version(again.project, 3)
+
+
+def test_three_replicas_share_the_requests_evenly(replicated: Replicated) -> None:
+    assert len(replicated.shares) == 3
+    assert min(replicated.shares.values()) > sum(replicated.shares.values()) / 4
+
+
+def test_no_request_is_lost_with_a_replica_that_is_killed(replicated: Replicated) -> None:
+    assert set(replicated.killed) == {200}
+
+
+def test_a_replica_that_came_later_is_asked_too(replicated: Replicated) -> None:
+    assert len(replicated.back) == 3
+    assert min(replicated.back.values()) > 0
 
 
 def test_changed_code_installs_nothing_again(rebuilt: tuple[Compose, str]) -> None:
