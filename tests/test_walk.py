@@ -1,0 +1,57 @@
+"""Every code block of the README and of docs/ runs, in a fresh clone against a real service."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.markdown import Block, blocks, documents
+from tests.reader import Reader, alike, parsed
+from tests.serving import ROOT
+
+TYPED = ("sh", "python")
+SHOWN = ("", "text", "json", "csv")
+DATA = ("json", "toml", "yaml")
+NOT_RUN = "not run: "
+
+WALKED = [
+    path
+    for path in documents()
+    if (path == ROOT / "README.md" or path.is_relative_to(ROOT / "docs")) and list(blocks(path))
+]
+
+
+@pytest.mark.parametrize("document", WALKED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_block_does_what_the_document_says(document: Path, tmp_path: Path) -> None:
+    reader, shown = Reader(tmp_path), None
+    try:
+        for block in blocks(document):
+            if block.remark.startswith(NOT_RUN):
+                shown = None
+            elif block.language in TYPED:
+                shown = reader.type(block)
+            elif shown is not None and block.follows and block.language in SHOWN:
+                same = alike(block.code, shown, trained=block.remark == "trained")
+                assert same, f"{block}: the document has\n{block.code}\nand shown was\n{shown}"
+                shown = None
+            else:
+                assert block.language in DATA, f"{block}: nothing is known to do with it"
+                parsed(block)
+    except AssertionError as error:
+        error.add_note(f"{block}\n{reader.log.read_text() if reader.log.exists() else ''}")
+        raise
+    finally:
+        reader.close()
+
+
+def passed_over() -> list[Block]:
+    every = (block for document in WALKED for block in blocks(document))
+    return [block for block in every if block.remark.startswith(NOT_RUN)]
+
+
+def test_no_more_blocks_are_passed_over_than_are_known() -> None:
+    told = [f"{block}: {block.remark}" for block in passed_over()]
+    assert len(told) <= 20, "\n".join(told)
+
+
+def test_what_is_passed_over_says_why() -> None:
+    assert all(len(block.remark) > len(NOT_RUN) + 5 for block in passed_over())
