@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from models.compare import lacking
 from models.labels import STABLE, Place
 from models.publish import Sign, import_version, prune, sign_version
 from models.registry import SHELF, Registry, RegistryError
@@ -99,6 +100,15 @@ def _prune(registry: Registry, options: argparse.Namespace) -> None:
     print(f"{options.model}: removed {', '.join(map(str, doomed)) or 'nothing'}")
 
 
+def _compare(registry: Registry, options: argparse.Namespace) -> None:
+    missing = list(lacking(registry, Registry(options.folder)))
+    for model, version in missing:
+        folder = options.folder / model / str(version)
+        print(f"{model}: {folder} is not in {registry.root}; 'import {folder}' publishes it")
+    if not missing:
+        print(f"{registry.root} has every version of {options.folder}")
+
+
 def _import(registry: Registry, options: argparse.Namespace) -> None:
     sign = _signer(options.sign) if options.sign else None
     manifest = import_version(registry, options.folder, promote=not options.no_promote, sign=sign)
@@ -125,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     unlabel = command("unlabel", _unlabel, "take a label away, and its share of the requests")
     rollback = command("rollback", _rollback, "move a label back to where it was before")
     pruned = command("prune", _prune, "delete old versions that no label names")
+    compared = command("compare", _compare, "tell which versions of another registry are not here")
     imported = command("import", _import, "publish a copy of a version's folder from elsewhere")
 
     for each in (show, sign, label, unlabel, rollback, pruned):
@@ -143,6 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     unlabel.add_argument("label")
     rollback.add_argument("label", nargs="?", default=STABLE)
     pruned.add_argument("--keep", type=int, default=5, help="newest versions to keep (default: 5)")
+    compared.add_argument("folder", type=Path, help="such as OTHER")
     imported.add_argument("folder", type=Path, help="such as OTHER/calories/2")
     imported.add_argument("--no-promote", action="store_true", help="leave stable where it is")
     return parser

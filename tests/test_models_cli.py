@@ -1,6 +1,7 @@
 """python -m models."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,30 @@ def test_what_is_not_there_is_one_sentence(
     said = capsys.readouterr().err
     assert said.startswith("models: ")
     assert "Traceback" not in said
+
+
+def test_compare_tells_what_another_registry_has(
+    shelf: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(shelf.root, other)
+    assert models(shelf, "compare", str(other)) == 0
+    assert capsys.readouterr().out == f"{shelf.root} has every version of {other}\n"
+    for number in ("1", "2"):
+        shutil.rmtree(shelf.root / "half" / number)
+    assert models(shelf, "compare", str(other)) == 0
+    told = f"half: {other}/half/2 is not in {shelf.root}; 'import {other}/half/2' publishes it"
+    assert told in capsys.readouterr().out
+
+
+def test_compare_knows_an_imported_version_again(
+    shelf: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(shelf.root, other)
+    assert models(shelf, "import", str(other / "half" / "1")) == 0
+    shutil.rmtree(shelf.root / "half" / "1")
+    shutil.rmtree(shelf.root / "half" / "2")
+    capsys.readouterr()
+    assert models(shelf, "compare", str(other)) == 0
+    assert f"{other}/half/1" not in capsys.readouterr().out

@@ -169,6 +169,8 @@ def test_the_version_of_a_newer_image_is_imported_into_an_older_volume(
     rebuilt: tuple[Compose, str],
 ) -> None:
     project, _ = rebuilt
+    told = "models/calories/1 is not in /registry; 'import models/calories/1' publishes it"
+    assert told in project.run("logs --no-color seed")
     command = "python -m models --registry /registry import models/calories/1"
     assert "published as version 4" in project.run(f"run --rm -T training {command}")
     await_version(project, 4)
