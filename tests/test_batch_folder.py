@@ -1,15 +1,21 @@
 """python -m service.batch on folders: block by block, in order, resumable."""
 
 import csv
+from errno import EACCES
+from os import scandir, utime
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from models.registry import Registry
+from models.publish import import_version
+from models.registry import Registry, RegistryError
 from service.batch import __main__ as batch
 from service.batch import blocks, folder
 from service.batch.blocks import Block, Work
@@ -139,7 +145,98 @@ def test_a_folder_that_another_job_began_is_refused(
     run(shipped, source, tmp_path / "out")
     fill(source / "d.parquet", 3)
     assert run(shipped, source, tmp_path / "out") == 1
-    assert "was begun with other files, another version or other options" in capsys.readouterr().err
+    assert "was begun with other files" in capsys.readouterr().err
+
+
+def test_a_run_with_another_option_is_refused_with_the_option(
+    shipped: Registry, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(shipped, source, tmp_path / "out")
+    assert run(shipped, source, tmp_path / "out", "--keep", "id") == 1
+    assert "keep ('sugar', 'fiber', 'protein', 'id'), not ('id',)" in capsys.readouterr().err
+
+
+def test_when_stable_has_moved_it_says_which_version_goes_on(
+    shipped: Registry, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = Registry(tmp_path / "models")
+    copytree(shipped.root / "calories", registry.root / "calories")
+    run(registry, source, tmp_path / "out")
+    import_version(registry, shipped.folder("calories", 1))
+    assert run(registry, source, tmp_path / "out") == 1
+    assert "go on with --version 1, or name another folder" in capsys.readouterr().err
+    assert run(registry, source, tmp_path / "out", "--version", "1") == 0
+
+
+def test_a_damaged_job_is_a_sentence(
+    shipped: Registry, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(shipped, source, tmp_path / "out")
+    (tmp_path / "out" / folder.JOB).write_text("{")
+    assert run(shipped, source, tmp_path / "out") == 1
+    assert "_job.json is damaged; remove" in capsys.readouterr().err
+
+
+def test_drafts_of_a_run_that_was_killed_are_in_nobodys_way(
+    shipped: Registry, source: Path, tmp_path: Path
+) -> None:
+    left = tmp_path / "out" / "._job.json.0badcafe.draft"
+    left.parent.mkdir()
+    left.write_text("{")
+    assert run(shipped, source, tmp_path / "out") == 0
+    assert not left.exists()
+
+
+def test_a_file_that_changes_between_two_blocks_is_noticed(
+    shipped: Registry,
+    source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def meddling(work: Work, todo: Any) -> Any:
+        for block in folder.here(work, todo):
+            utime(source / "a.parquet", (1, 1))
+            yield block
+
+    monkeypatch.setattr(batch, "_engine", lambda _: meddling)
+    assert run(shipped, source, tmp_path / "out") == 1
+    assert "changed while it was scored; remove" in capsys.readouterr().err
+
+
+def test_hidden_files_are_passed_over_and_folders_may_be_named_like_files(
+    shipped: Registry, source: Path, tmp_path: Path
+) -> None:
+    fill(source / "_temporary" / "x.parquet", 3)
+    fill(source / ".b.parquet", 3)
+    fill(source / "day.parquet" / "part-0.PARQUET", 3)
+    names = [str(path.relative_to(source)) for path in folder.files(source)]
+    assert names == ["a.parquet", "b/c.parquet", "day.parquet/part-0.PARQUET"]
+
+
+def test_a_folder_that_cannot_be_looked_into_is_not_passed_over(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = scandir
+
+    def refusing(path: str) -> Any:
+        if str(path).endswith("/b"):
+            raise PermissionError(EACCES, "Permission denied", path)
+        return looked(path)
+
+    monkeypatch.setattr("os.scandir", refusing)  # root may look into every folder
+    with pytest.raises(PermissionError):
+        folder.files(source)
+
+
+def test_the_names_of_a_hundred_thousand_blocks_sort_as_the_rows_do(
+    source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "ROWS", 1)
+    monkeypatch.setattr("service.batch.parquet_file.row_groups", lambda _: [1] * 100_001)
+    names = [block.name for block in blocks.blocks(source, [source / "a.parquet"])]
+    assert names == sorted(names)
+    assert names[-1] == "a-100000"
 
 
 def test_a_folder_that_holds_something_else_is_refused(
@@ -159,6 +256,14 @@ def test_a_folder_that_holds_something_else_is_refused(
         (("in/a.parquet", "out", "--ray"), "--ray scores a folder of Parquet files"),
         (("mixed", "out"), "has other columns than"),
         (("twins", "out"), "has a .parquet and a .pq file of one name"),
+        (("words", "out"), "b.parquet, column 'sugar': expected"),
+        (("broken", "out"), "broken/a.parquet cannot be read as Parquet"),
+        (("in", "letter"), "is a file and"),
+        (("in", "letter/out"), "letter/out: Not a directory"),
+        (("in", "."), "is not empty"),
+        (("in/a.parquet", "in"), "in is a folder and in/a.parquet is a file: name a file"),
+        (("in/a.parquet", "no/out.parquet"), "there is no folder no to write out.parquet into"),
+        (("none", "out"), "none is no file: expected a CSV or Parquet file, or a folder"),
     ],
 )
 def test_what_cannot_be_scored_is_a_sentence(
@@ -175,6 +280,12 @@ def test_what_cannot_be_scored_is_a_sentence(
     pq.write_table(pa.table({"sugar": [1.0]}), tmp_path / "mixed" / "b.parquet")
     fill(tmp_path / "twins" / "a.parquet", 3)
     fill(tmp_path / "twins" / "a.pq", 3)
+    fill(tmp_path / "words" / "a.parquet", 3)
+    words = {"sugar": ["x"], "fiber": [1.0], "protein": [1.0], "id": [1]}
+    pq.write_table(pa.table(words), tmp_path / "words" / "b.parquet")
+    (tmp_path / "letter").write_text("dear")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "a.parquet").write_text("dear")
     monkeypatch.chdir(tmp_path)
     assert run(shipped, *arguments) == 1
     assert sentence in capsys.readouterr().err
@@ -194,3 +305,19 @@ def test_a_file_that_changes_is_noticed(shipped: Registry, source: Path, tmp_pat
     told = Block("a.parquet", 0, 5, 1, 46, "a-00000")
     with pytest.raises(TableError, match="changed while it was scored"):
         blocks.Scorer(work)(told)
+    assert not written(tmp_path / "out")
+
+
+def test_every_process_asks_for_the_signature(
+    shipped: Registry, source: Path, tmp_path: Path
+) -> None:
+    key = tmp_path / "key.pem"
+    key.write_bytes(
+        ec.generate_private_key(ec.SECP256R1())
+        .public_key()
+        .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    )
+    columns = {name: name for name in INPUTS}
+    work = Work(source, tmp_path / "out", shipped.root, "calories", 1, columns, ("id",), "", key)
+    with pytest.raises(RegistryError, match="not signed"):
+        blocks.Scorer(work)

@@ -16,35 +16,38 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from models.labels import STABLE
-from models.registry import SHELF, RegistryError
+from models.registry import RegistryError
 from service import trust
 from service.batch.csv_file import CsvReader, CsvWriter
+from service.batch.options import parser
 from service.batch.progress import Progress
 from service.batch.rejects import RejectsFile
 from service.batch.score import Plan, score
-from service.batch.tables import Reader, TableError, Writer, draft
+from service.batch.tables import Reader, TableError, Writer, draft, is_parquet
 from service.dataplane import ANSWERS
 from service.engines import load
 from service.errors import ServiceError
 from service.snapshot import Loaded
 
-PARQUET = {".parquet", ".pq"}
 SOME_REJECTED = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Score a file; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    options = parser(__doc__).parse_args(arguments)
     try:
         return _run(options)
-    except (TableError, RegistryError, ServiceError, OSError) as error:
+    except (TableError, RegistryError, ServiceError) as error:
         print(f"batch: {error}", file=sys.stderr)
-        return 1
+    except OSError as error:
+        told = f"{error.filename}: {error.strerror}." if error.filename else error
+        print(f"batch: {told}", file=sys.stderr)
+    return 1
 
 
 def _run(options: argparse.Namespace) -> int:
-    side = options.rejected or options.output.with_name(f"{options.output.name}.rejected.csv")
+    output = options.output if options.output.name else options.output.absolute()  # "." has none
+    side = options.rejected or output.with_name(f"{output.name}.rejected.csv")
     if options.input.is_dir():
         return _run_folder(options, side)
     if options.ray:
@@ -55,17 +58,14 @@ def _run(options: argparse.Namespace) -> int:
 def _run_folder(options: argparse.Namespace, side: Path) -> int:
     if options.input.resolve() in [options.output.resolve(), *options.output.resolve().parents]:
         raise TableError("OUT must not lie in IN, or its files would be scored as well.")
-    parquet = _parquet(options.input)
+    _parquet(options.input)
     from service.batch import folder  # noqa: PLC0415  pyarrow is optional
     from service.batch.blocks import Work  # noqa: PLC0415
 
     source = _load(options)
     columns = _columns(options, source)
-    first, *others = folder.files(options.input)
-    plan = _plan(options, source, columns, parquet.column_names(first))
-    for other in others:
-        if parquet.column_names(other) != parquet.column_names(first):
-            raise TableError(f"{other} has other columns than {first}; score them separately.")
+    names = folder.column_names(folder.files(options.input), columns.values())
+    plan = _plan(options, source, columns, names)
     work = Work(
         options.input.resolve(),
         options.output.resolve(),
@@ -75,6 +75,7 @@ def _run_folder(options: argparse.Namespace, side: Path) -> int:
         columns,
         tuple(plan.keep),
         plan.prefix,
+        options.public_key and options.public_key.resolve(),
     )
     progress = Progress()
     try:
@@ -162,15 +163,11 @@ def _plan(
 
 
 def _reader(path: Path, inputs: Sequence[str]) -> Reader:
-    return _parquet(path).ParquetReader(path, inputs) if _is_parquet(path) else CsvReader(path)
+    return _parquet(path).ParquetReader(path, inputs) if is_parquet(path) else CsvReader(path)
 
 
 def _writer(path: Path, temporary: Path) -> Writer:
-    return _parquet(path).ParquetWriter(temporary) if _is_parquet(path) else CsvWriter(temporary)
-
-
-def _is_parquet(path: Path) -> bool:
-    return path.suffix.lower() in PARQUET
+    return _parquet(path).ParquetWriter(temporary) if is_parquet(path) else CsvWriter(temporary)
 
 
 def _parquet(path: Path) -> Any:
@@ -188,54 +185,11 @@ def _require_three_files(source: Path, output: Path, side: Path) -> None:
     if len({source.resolve(), output.resolve(), side.resolve()}) < 3:
         raise TableError("IN, OUT and the file of the rejected rows must be three files.")
     if not source.is_file():
-        raise TableError(f"{source} is no file: expected a CSV or Parquet file.")
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, column = text.partition("=")
-    if not (name and equals and column):
-        raise argparse.ArgumentTypeError(f"expected INPUT=COLUMN as in sugar=sugars; got {text!r}")
-    return name, column
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m service.batch",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("input", type=Path, metavar="IN", help="CSV, Parquet by its name (.parquet, .pq), a folder")
-    add("output", type=Path, metavar="OUT", help="CSV or Parquet; a folder where IN is one")
-    add(
-        "--ray",
-        nargs="?",
-        const="local",
-        metavar="ADDRESS",
-        help="score a folder with Ray Data: on all cores here, or on the cluster at ADDRESS",
-    )
-    add("--model", default="calories", help="default: calories")
-    version = parser.add_mutually_exclusive_group()
-    version.add_argument("--version", type=int, help="default: the labelled one")
-    version.add_argument("--label", default=STABLE, help="default: stable")
-    add("--registry", type=Path, default=SHELF, metavar="DIR", help="default: models/")
-    add("--public-key", type=Path, metavar="PEM", help="score only with a version it signed")
-    add(
-        "--column",
-        type=_pair,
-        action="append",
-        default=[],
-        metavar="INPUT=COLUMN",
-        help="what an input is called in IN; may be repeated",
-    )
-    add("--keep", type=_names, metavar="A,B", help="columns to carry through, default: all")
-    add("--prefix", default="", help="put before the names of the answers, as in predicted_")
-    add("--rejected", type=Path, metavar="FILE", help="default: OUT with .rejected.csv")
-    return parser
+        raise TableError(f"{source} is no file: expected a CSV or Parquet file, or a folder.")
+    if output.is_dir():
+        raise TableError(f"{output} is a folder and {source} is a file: name a file.")
+    if not output.absolute().parent.is_dir():
+        raise TableError(f"there is no folder {output.parent} to write {output.name} into.")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.registry import Registry
+from service import trust
 from service.batch import parquet_file
 from service.batch.rejects import RejectsFile
 from service.batch.score import Plan, score
@@ -47,6 +47,7 @@ class Work:
     columns: dict[str, str]
     keep: tuple[str, ...]
     prefix: str
+    public_key: Path | None = None
 
     def written(self, block: Block) -> Path:
         """Where a block's answers lie when it is finished."""
@@ -62,10 +63,12 @@ def blocks(folder: Path, files: Sequence[Path]) -> Iterator[Block]:
     for path in files:
         stem = path.relative_to(folder).with_suffix("")
         groups = parquet_file.row_groups(path)
+        ends = list(_ends(groups))
+        digits = max(5, len(str(len(ends) - 1)))
         begin, first = 0, 1
-        for number, end in enumerate(_ends(groups)):
+        for number, end in enumerate(ends):
             rows = sum(groups[begin:end])
-            name = f"{stem}-{number:05}"
+            name = f"{stem}-{number:0{digits}}"
             yield Block(str(path.relative_to(folder)), begin, end, first, rows, name)
             begin, first = end, first + rows
 
@@ -86,7 +89,7 @@ class Scorer:
     """The data plane of one process: a version, loaded once, that scores block after block."""
 
     def __init__(self, work: Work) -> None:
-        registry = Registry(work.registry)
+        registry = trust.registry(work.registry, work.public_key)
         manifest = registry.verify(work.model, work.version)
         self._work = work
         self._plan = Plan(
@@ -109,6 +112,6 @@ class Scorer:
                 scored = score(plan, reader, writer, rejects, lambda *_: None)
             finally:
                 writer.close()
-        if scored + rejects.count != block.rows:
-            raise TableError(f"{block.file} changed while it was scored; start again.")
+            if scored + rejects.count != block.rows:
+                raise TableError(f"{block.file} changed while it was scored; start again.")
         return block

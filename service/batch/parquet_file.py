@@ -68,12 +68,6 @@ def row_groups(path: Path) -> list[int]:
     return [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
 
 
-def column_names(path: Path) -> tuple[str, ...]:
-    """The names of the columns; raises TableError."""
-    with _told(path):
-        return tuple(pq.read_schema(path).names)
-
-
 class ParquetWriter:
     """Writes one row group a chunk; numbers stay plain: coding them takes longer."""
 

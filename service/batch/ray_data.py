@@ -14,27 +14,41 @@ from typing import Any
 
 import ray
 import ray.data
+import ray.exceptions
 
+from models.registry import RegistryError
 from service.batch.blocks import Block, Scorer, Work
 from service.batch.tables import TableError
+from service.errors import ServiceError
 
+WRONG = "wrong"
 OBJECT_STORE = 100 * 1024 * 1024  # bytes: what passes through it are the blocks' names
 
 
 class _Actor:
-    """One scorer; Ray hands over rows as dictionaries."""
+    """One scorer; Ray hands over rows as dictionaries.
+
+    What is wrong comes back as a sentence: raised, it would reach the user as Ray's tracebacks.
+    """
 
     def __init__(self, work: Work) -> None:
-        self._score = Scorer(work)
+        self._work = work
+        self._score: Scorer | None = None
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        return asdict(self._score(Block(**row)))
+        try:
+            if self._score is None:
+                self._score = Scorer(self._work)
+            self._score(Block(**row))
+        except (TableError, RegistryError, ServiceError, OSError) as error:
+            return {**row, WRONG: str(error)}
+        return {**row, WRONG: ""}
 
 
 def run(work: Work, todo: Sequence[Block], address: str) -> Iterator[Block]:
     """Score the blocks on a cluster, or on this machine's cores ('local'); gives each when done.
 
-    Raises TableError when the cluster cannot be reached.
+    Raises TableError when the cluster cannot be reached, a block cannot be scored, or Ray gives up.
     """
     _connect(address)
     try:
@@ -48,7 +62,11 @@ def run(work: Work, todo: Sequence[Block], address: str) -> Iterator[Block]:
             num_cpus=1,
         )
         for row in done.iter_rows():
+            if wrong := row.pop(WRONG):
+                raise TableError(wrong)
             yield Block(**row)
+    except ray.exceptions.RayError as error:
+        raise TableError(f"Ray gave up; the same command goes on. It said: {error}") from error
     finally:
         ray.shutdown()
 

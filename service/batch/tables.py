@@ -21,6 +21,10 @@ from service.formats import text_csv
 Column = Any  # Sequence[str] or pyarrow.Array; pyarrow is optional
 
 
+PARQUET = {".parquet", ".pq"}
+DRAFT = ".draft"
+
+
 class TableError(Exception):
     """A file cannot be read or written as asked; the text is a full sentence."""
 
@@ -92,6 +96,11 @@ def as_text(name: str, column: Column) -> Sequence[str]:
         ) from error
 
 
+def is_parquet(path: Path) -> bool:
+    """Whether a file is Parquet, by its name."""
+    return path.suffix.lower() in PARQUET
+
+
 def is_text(column: Column) -> bool:
     """Whether a column was read from CSV."""
     return isinstance(column, list | tuple)
@@ -104,7 +113,7 @@ def _where(column: Column, fine: NDArray[np.bool_]) -> Column:
 @contextmanager
 def draft(path: Path) -> Iterator[Path]:
     """A temporary name beside `path` that becomes `path` at the end, or vanishes on an error."""
-    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}.draft")
+    temporary = path.with_name(f".{path.name}.{uuid4().hex[:8]}{DRAFT}")
     try:
         yield temporary
         fsync(temporary)

@@ -94,6 +94,21 @@ def test_a_cluster_that_does_not_answer_is_a_sentence(source: Path, tmp_path: Pa
     assert "no Ray cluster answers at 127.0.0.1:1" in error
 
 
+def test_a_block_that_cannot_be_read_is_a_sentence(
+    three: Cluster, source: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "in" / "a.parquet"
+    broken.parent.mkdir()
+    content = bytearray(next(source.glob("*.parquet")).read_bytes())
+    content[4:400] = b"\xff" * 396  # the footer, which is read before, is whole
+    broken.write_bytes(content)
+    with scoring(broken.parent, tmp_path / "out", "--ray", three.address) as job:
+        error = job.communicate(timeout=120)[1]
+    assert job.returncode == 1
+    assert "a.parquet cannot be read as Parquet" in error.splitlines()[-1]
+    assert "Traceback" not in error
+
+
 # The last, for it leaves the cluster with two nodes.
 def test_every_row_is_there_once_although_a_node_dies(
     three: Cluster, source: Path, tmp_path: Path
