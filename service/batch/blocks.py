@@ -1,10 +1,10 @@
 """A folder of Parquet files, block by block.
 
-A block is a run of row groups of one file, about a quarter of a million rows. Each becomes one
-file of the output, `day1.parquet` becoming `day1-00000.parquet`, `day1-00001.parquet` ...: the
-names sort as the rows do. A block is written under another name and renamed, so what is there is
-whole: a run that broke off goes on with the blocks that are missing, and one that is scored
-twice, by a machine that was thought dead, is there once.
+A block is a run of whole row groups of one file, a quarter of a million rows or more. Each
+becomes one file of the output, `day1.parquet` becoming `day1-00000.parquet`, `day1-00001.parquet`
+...: the names sort as the rows do. A block is written under another name and renamed, so what is
+there is whole: a run that broke off goes on with the blocks that are missing, and one that is
+scored twice, by a machine that was thought dead, is there once.
 """
 
 from collections.abc import Iterator, Sequence
