@@ -5,7 +5,8 @@ import pytest
 from models.manifest import Evaluation, Score
 from models.registry import Registry
 from training import gate
-from training.__main__ import HELD_BACK, main
+from training.__main__ import main
+from training.exit_codes import HELD_BACK
 
 
 def evaluation(error: float, least_squares: float = 11.5) -> Evaluation:

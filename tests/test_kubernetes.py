@@ -14,6 +14,7 @@ import yaml
 
 from service.config import Settings
 from tests.serving import ROOT
+from training.exit_codes import HELD_BACK
 
 FOLDER = ROOT / "deploy" / "kubernetes"
 KUSTOMIZED = ("base", "overlays/local", "overlays/production")  # with the Deployment
@@ -224,8 +225,6 @@ def test_selectors_find_the_pods_of_the_deployment() -> None:
 
 
 def test_a_held_back_version_is_not_trained_again() -> None:
-    from training.__main__ import HELD_BACK  # noqa: PLC0415  it imports Keras
-
     job = resource("base", "CronJob", "calories-training")["spec"]["jobTemplate"]["spec"]
     [rule] = job["podFailurePolicy"]["rules"]
     assert rule["onExitCodes"]["values"] == [HELD_BACK]

@@ -1,7 +1,7 @@
 """The page as HTML: a head with the figures that matter most, then section by section."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
@@ -19,19 +19,26 @@ MARKED = ' class="this"'
 
 
 def render(content: Content, shown: Sequence[Section]) -> str:
-    """The whole page."""
-    body = "\n".join([_head(content), *map(_section, shown)])
-    return PAGE.substitute(title=f"{escape(content.model)}: report", style=STYLE, body=body)
+    """The whole page of a version."""
+    head = header(content.model, _lead(content), _facts(content))
+    return document(f"{content.model}: report", head, shown)
 
 
-def _head(content: Content) -> str:
-    facts = "".join(
+def document(title: str, head: str, shown: Sequence[Section]) -> str:
+    """A page of sections, with its style and pictures in it."""
+    body = "\n".join([head, *map(_section, shown)])
+    return PAGE.substitute(title=escape(title), style=STYLE, body=body)
+
+
+def header(title: str, lead: str, facts: Mapping[str, str]) -> str:
+    """A page's head; `facts` are figures by what they are."""
+    listed = "".join(
         f"<div><dt>{escape(what)}</dt><dd>{escape(figure)}</dd></div>"
-        for what, figure in _facts(content).items()
+        for what, figure in facts.items()
     )
     return (
-        f"<header><h1>{escape(content.model)}</h1>\n"
-        f'<p class="lead">{escape(_lead(content))}</p>\n<dl class="facts">{facts}</dl></header>'
+        f"<header><h1>{escape(title)}</h1>\n"
+        f'<p class="lead">{escape(lead)}</p>\n<dl class="facts">{listed}</dl></header>'
     )
 
 

@@ -1,0 +1,209 @@
+"""Fit a model of a cereal's calories and publish it.
+
+python -m training                                    the default model, `calories`
+python -m training all                                all four, each compared with the others
+python -m training evaluate                           the comparison alone, nothing published
+python -m training --architecture linear-unit         calories from sugar alone
+python -m training --architecture deep --inputs sugar,fiber
+python -m training --data my.csv --target kcal --column sugar=sugars_g
+python -m training drift FOLDER                       is what is asked what was trained on?
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+from rich.console import Console
+
+from models.publish import Sign
+from models.registry import SHELF, Registry, RegistryError, checked
+from training import console as show
+from training.architectures import ARCHITECTURES, Architecture
+from training.dataset import SOURCES, load
+from training.exit_codes import HELD_BACK
+from training.export import ExportError
+from training.folds import LeaveEachOut, Scheme
+from training.learners import Networks
+from training.publish import publish_trained
+from training.tables import DataError
+from training.train import Config, Trained, train, train_all
+from training.validate import validate
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train and publish; returns 0, HELD_BACK, or 1 with a sentence on standard error."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.model and options.command != "one":
+        parser.error(f"--model: {options.command} has a name for each model; leave it out")
+    config = Config(
+        architecture=_architecture(parser, options),
+        data=options.data,
+        target=options.target,
+        columns=dict(options.column),
+        seed=options.seed,
+        coverage=options.coverage,
+    )
+    try:
+        _signer(options)  # a key that cannot be read is told before the training
+        return COMMANDS[options.command](config, options, Console())
+    except (DataError, ExportError, RegistryError, OSError) as error:
+        print(f"training: {error}", file=sys.stderr)
+        return 1
+
+
+def _one(config: Config, options: argparse.Namespace, console: Console) -> int:
+    """Train one architecture and publish it."""
+    checked(options.model or config.architecture.model)
+    with show.progress(console, config.architecture.name, options.tensorboard) as watch:
+        trained = train(config, watch)
+    show.tell_data(console, trained)
+    show.tell_comparison(console, trained.evaluation.comparison)
+    return _publish(trained, options, console)
+
+
+def _all(config: Config, options: argparse.Namespace, console: Console) -> int:
+    """Train all architectures and publish each under its own name."""
+    everything = train_all(config)
+    show.tell_data(console, everything[0])
+    show.tell_comparison(console, everything[0].evaluation.comparison)
+    return max(_publish(trained, options, console) for trained in everything)
+
+
+def _evaluate(config: Config, options: argparse.Namespace, console: Console) -> int:
+    """Print the comparison; with --other-folds, the chosen architecture on other folds too."""
+    everything = train_all(config)
+    show.tell_data(console, everything[0])
+    show.tell_comparison(console, everything[0].evaluation.comparison)
+    for trained in everything:
+        show.tell_intervals(console, trained)
+    if options.other_folds:
+        data = load(config.data, config.architecture.inputs, config.target, config.columns)
+        networks = Networks(config.architecture, config.seed)
+        for scheme in (Scheme(seed=1), LeaveEachOut()):
+            show.tell_folds(console, validate(networks, data, scheme), scheme, data)
+    return 0
+
+
+def _publish(trained: Trained, options: argparse.Namespace, console: Console) -> int:
+    show.tell_weights(console, trained)
+    show.tell_interval(console, trained)
+    registry = Registry(options.registry)
+    model = options.model or trained.config.architecture.model
+    published = publish_trained(
+        trained, registry, model, force_label=options.force_label, sign=_signer(options)
+    )
+    folder = registry.folder(model, published.manifest.version)
+    show.tell_published(console, trained, published, folder)
+    return HELD_BACK if published.held_back else 0
+
+
+def _signer(options: argparse.Namespace) -> Sign | None:
+    if options.sign is None:
+        return None
+    from models.signing import signer  # noqa: PLC0415  only for those who sign
+
+    return signer(options.sign)
+
+
+COMMANDS = {"one": _one, "all": _all, "evaluate": _evaluate}
+
+
+def _architecture(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Architecture:
+    """The named architecture with the user's inputs, layers and activation in it."""
+    chosen = ARCHITECTURES[options.architecture]
+    if chosen.hidden == () and options.hidden:
+        parser.error(f"--hidden: {chosen.name} has no hidden layers; use --architecture deep")
+    try:
+        keras.activations.get(options.activation)
+    except ValueError:
+        parser.error(f"--activation: Keras has no activation '{options.activation}'")
+    return replace(
+        chosen,
+        inputs=options.inputs or chosen.inputs,
+        hidden=options.hidden or chosen.hidden,
+        activation=options.activation,
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(name.isidentifier() for name in names) or len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError(
+            f"expected different names with commas between them, as in sugar,fiber; got {text!r}"
+        )
+    reserved = {"features", "calories", "lower", "upper", "in_range", "model", "version"}
+    if taken := reserved.intersection(names):
+        raise argparse.ArgumentTypeError(
+            f"{', '.join(sorted(taken))} cannot be an input's name: the answer uses it; "
+            "map it with --column INPUT=COLUMN"
+        )
+    return names
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    try:
+        widths = tuple(int(width) for width in text.split(","))
+    except ValueError:
+        widths = (0,)
+    if min(widths) < 1 or max(widths) > 1024:
+        raise argparse.ArgumentTypeError(f"expected widths from 1 to 1024 as in 4,3; got {text!r}")
+    return widths
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, column = text.partition("=")
+    if not (name and equals and column):
+        raise argparse.ArgumentTypeError(f"expected INPUT=COLUMN as in sugar=sugars; got {text!r}")
+    return name, column
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"expected a share between 0 and 1; got {text!r}")
+    return share
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("command", nargs="?", choices=COMMANDS, default="one", help=argparse.SUPPRESS)
+    add("--architecture", choices=ARCHITECTURES, default="ensemble", help="default: ensemble")
+    add("--inputs", type=_names, metavar="A,B", help="input columns, as in sugar,fiber")
+    add("--hidden", type=_widths, metavar="N,N", help="widths of the hidden layers, as in 4,3")
+    add("--activation", default="relu", help="any of Keras's, default: relu")
+    add(
+        "--data",
+        default="cereals",
+        metavar="FILE",
+        help=f"{', '.join(SOURCES)}, or a CSV or Parquet file",
+    )
+    add("--target", default="calories", metavar="COLUMN", help="default: calories")
+    add(
+        "--column",
+        type=_pair,
+        action="append",
+        default=[],
+        metavar="INPUT=COLUMN",
+        help="what an input is called in the data; may be repeated",
+    )
+    add("--seed", type=int, default=0, help="default: 0")
+    add("--coverage", type=_share, default=0.9, help="share of truths in the interval, default 0.9")
+    add("--model", metavar="NAME", help="the name to publish under")
+    add("--registry", type=Path, default=SHELF, metavar="DIR", help="default: models/")
+    add("--sign", type=Path, metavar="PEM", help="sign the version with this private ECDSA key")
+    add("--force-label", action="store_true", help="make it stable even if it is worse")
+    add("--other-folds", action="store_true", help="with evaluate: other folds as well")
+    add("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs there")
+    return parser

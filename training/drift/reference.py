@@ -1,0 +1,42 @@
+"""What a version was trained on: the rows in its folder, and what it answers to them."""
+
+import csv
+from dataclasses import dataclass
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from models.manifest import ROWS, TWIN, Manifest
+from models.registry import Registry
+from training.drift.log import Floats
+from training.tables import DataError
+
+
+@dataclass(frozen=True)
+class Reference:
+    """`rows` float64 [m, k] in g in the order of the manifest's inputs, `calories` [m] in kcal."""
+
+    manifest: Manifest
+    rows: Floats
+    calories: Floats
+
+
+def read(registry: Registry, model: str, version: int) -> Reference:
+    """Raises RegistryError for a version that is not there or is broken, DataError without rows."""
+    manifest = registry.manifest(model, version)
+    for name in (ROWS, TWIN):
+        if name not in manifest.files:
+            raise DataError(
+                f"{model} version {version} has no {name}, so that there is nothing to compare "
+                "with; versions that 'python -m training' publishes have one."
+            )
+    lines = list(csv.DictReader(registry.read(manifest, ROWS).decode().splitlines()))
+    inputs = manifest.input_names
+    rows = np.array([[float(line[name]) for name in inputs] for line in lines])
+    return Reference(manifest, rows, _answers(registry.read(manifest, TWIN), rows))
+
+
+def _answers(twin: bytes, rows: Floats) -> Floats:
+    """The calories that the twin predicts, [n] for [n, k]."""
+    runner = Interpreter(model_content=twin, num_threads=1).get_signature_runner("features")
+    return np.asarray(runner(features=rows.astype(np.float32))["calories"], np.float64)
