@@ -1,12 +1,14 @@
 """What a server's main process tells its workers: to look at the registry, and that all leave.
 
-The one is a signal, SIGURG: it does nothing to a worker that does not listen yet. The other is
-a byte in shared memory, which a worker that comes late reads too. (Told by a signal, right before
-the one to stop, it hid that one: CPython can miss the second of two that come together.)
+The one is a signal, SIGURG, which every thread blocks from before the fork on, and which one
+thread of each worker waits for: it is kept until that thread has it. (A handler runs in the main
+thread only, and never does when the signal comes right before that thread begins to wait.) The
+other is a byte in shared memory, which a worker that comes late reads too.
 """
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from ctypes import c_bool
@@ -18,6 +20,7 @@ class Orders:
 
     def __init__(self) -> None:
         self._leaving = RawValue(c_bool, False)  # nothing but True is ever written: no lock
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGURG})  # here, so that all inherit it
 
     def leaving(self) -> bool:
         """Whether the service was told to stop."""
@@ -44,5 +47,11 @@ class Orders:
         return False
 
     def on_look(self, look: Callable[[], None]) -> None:
-        """Call `look` in this worker whenever it is told to."""
-        signal.signal(signal.SIGURG, lambda *_: look())
+        """Call `look` in this worker, in a thread of its own, whenever it is told to."""
+
+        def wait() -> None:
+            while True:
+                signal.sigwait({signal.SIGURG})
+                look()
+
+        threading.Thread(target=wait, name="await-orders", daemon=True).start()

@@ -8,10 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from models.manifest import Architecture, Code, Data, Evaluation, Input, Interval, Manifest, Score
 from models.publish import publish, staging
 from models.registry import SHELF, Registry
+
+# A busy machine takes its time, and that is no failure.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 SHIPPED = ("calories", "deep", "linear", "linear-unit")
 

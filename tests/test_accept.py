@@ -61,7 +61,7 @@ def check(form: str, body: bytes) -> None:
         assert np.array_equal(taken, pydantic_alone(form, body))
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(ROWS)
 @example('[{"sugar":1,"fiber":1,"protein":1,"sugar":true}]')
 @example('[{"sugar":1,"fiber":1,"protein":1,"sugar":2}]')
@@ -71,7 +71,7 @@ def test_rows_that_are_taken_are_what_pydantic_reads(body: str) -> None:
     check("rows", body.encode())
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(COLUMNS)
 @example('{"sugar":[1],"fiber":[true],"protein":[1]}')
 @example('{"sugar":[1],"fiber":[null],"protein":[1]}')
@@ -81,7 +81,6 @@ def test_columns_that_are_taken_are_what_pydantic_reads(body: str) -> None:
     check("columns", body.encode())
 
 
-@settings(deadline=None)
 @given(st.binary())
 def test_no_bytes_make_the_quick_way_fail(body: bytes) -> None:
     for form in ("rows", "columns"):

@@ -112,7 +112,7 @@ def test_headers_say_which_model_and_version_answered(post: Post, body: bytes, k
 grams = st.floats(0, 1000, width=32)
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=st.lists(st.tuples(grams, grams, grams), min_size=1, max_size=50))
 def test_json_csv_and_arrow_give_the_same_answers(
     post: Post, rows: list[tuple[float, ...]]
@@ -318,7 +318,7 @@ def test_a_truncated_stream_is_refused_or_holds_the_batches_before(post: Post) -
             refused(response, response.status_code)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(
     changes=st.lists(st.tuples(st.integers(0, 10**4), st.integers(0, 255)), min_size=1, max_size=4)
 )
@@ -394,7 +394,7 @@ def test_without_pyarrow_arrow_is_refused_with_what_to_install(
 cells = st.text(st.sampled_from("0123456789.eE+-_ nanif\"',٣\n\r\t"), max_size=8)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(lines=st.lists(st.lists(cells, min_size=1, max_size=4), max_size=4))
 def test_the_quick_csv_parser_takes_what_the_careful_one_takes(lines: list[list[str]]) -> None:
     text = "a,b\n" + "\n".join(",".join(line) for line in lines)
