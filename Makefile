@@ -74,6 +74,9 @@ format: $(DEV)/.installed ## format the code
 lock: $(DEV)/.installed ## resolve requirements/*.in into locks with hashes
 	@scripts/lock $(abspath $(DEV))/bin/uv
 
+reference: $(DEV)/.installed ## write docs/settings.md from the settings
+	@$(DEV)/bin/python -m scripts.settings
+
 release-check: $(DEV)/.installed ## may this commit be tagged? versions, changelog, locks, work tree
 	@$(DEV)/bin/python -m scripts.release_check
 

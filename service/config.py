@@ -29,7 +29,13 @@ def _digests(scope: keys.Scope, text: str) -> str:
 class Settings(BaseSettings):
     """Read from the environment by the field's name in capitals: PORT=9000."""
 
-    model_config = SettingsConfigDict(frozen=True, cli_kebab_case=True, cli_hide_none_type=True)
+    model_config = SettingsConfigDict(
+        frozen=True,
+        cli_kebab_case=True,
+        cli_hide_none_type=True,
+        cli_prog_name="python -m service",
+        use_attribute_docstrings=True,
+    )
 
     host: str = "127.0.0.1"
     """The address to listen on. The default is reachable from this machine only."""

@@ -7,9 +7,10 @@
 - Any other `json`, `toml` or `yaml` must be that.
 - `<!-- not run: why -->` above a block passes it over; tests/test_walk.py counts those.
 
-Port 8000 is a free one here, and a service is started when the document starts one or needs one.
-The reader has everything installed that the documents offer, so `.venv/service` is the
-development environment. Trainings run in the process of the test, which starts TensorFlow once.
+Ports 8000 and 8080 are free ones here, and a service is started when the document starts one
+or needs one. The reader has everything installed that the documents offer, so `.venv/service`
+is the development environment. Trainings run in the process of the test, which starts
+TensorFlow once.
 """
 
 import io
@@ -64,7 +65,7 @@ class Reader:
 
     def __init__(self, folder: Path) -> None:
         clone(folder)
-        self.folder, self.port = folder, free_port()
+        self.folder, self.port, self.proxy = folder, free_port(), free_port()
         self.log = folder / "service.log"
         self.state = folder / ".state"  # the shell's variables between two blocks
         self._recall = f"set -a; [ ! -e {self.state} ] || . {self.state}"
@@ -78,7 +79,7 @@ class Reader:
         """Its standard output, with port 8000 in it as the document has it."""
         if any(word in block.code for word in ASKS) and not self.service:
             self._serve("make serve")
-        code = block.code.replace(":8000", f":{self.port}")
+        code = block.code.replace(":8000", f":{self.port}").replace(":8080", f":{self.proxy}")
         typed = self._python(code) if block.language == "python" else self._shell(code)
         return typed.replace(f":{self.port}", ":8000")
 
@@ -102,7 +103,7 @@ class Reader:
         return self._output(["bash", "-euo", "pipefail", "-c", script])
 
     def _python(self, code: str) -> str:
-        if "import keras" not in code:
+        if not re.search("import keras|from training", code):
             return self._output([str(DEV_PYTHON), "-c", code])
         with redirect_stdout(io.StringIO()) as shown:  # TensorFlow is started here already
             exec(code, {})  # noqa: S102  the document's own

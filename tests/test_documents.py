@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import settings
 from tests.markdown import anchors, blocks, documents, links, tokens
 from tests.serving import ROOT
 
@@ -20,6 +21,16 @@ def test_every_link_of_the_repository_leads_somewhere(document: Path) -> None:
         assert file.exists(), f"{target} is not there"
         if fragment:
             assert fragment in anchors(file), f"{target}: no such heading"
+
+
+def test_the_index_links_every_document() -> None:
+    index = ROOT / "docs" / "README.md"
+    listed = {(index.parent / target).resolve() for target in links(index)}
+    assert {*(ROOT / "docs").rglob("*.md")} - listed == {index}
+
+
+def test_the_list_of_settings_is_the_settings() -> None:
+    assert settings.DOCUMENT.read_text() == settings.document(), "write it with 'make reference'"
 
 
 def test_the_chinese_readme_has_the_blocks_of_the_english_one() -> None:
