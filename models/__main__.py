@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from models.compare import lacking
 from models.labels import STABLE, Place
 from models.publish import Sign, import_version, prune, sign_version
-from models.registry import SHELF, Registry, RegistryError
+from models.registry import Registry, RegistryError, usual
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -118,7 +118,7 @@ def _import(registry: Registry, options: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m models", description=__doc__)
     parser.add_argument(
-        "--registry", type=Path, default=SHELF, metavar="DIR", help="default: this repo's models/"
+        "--registry", type=Path, default=usual(), metavar="DIR", help="$REGISTRY, else models/"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

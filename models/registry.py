@@ -35,13 +35,18 @@ __all__ = ["NAME", "BrokenVersion", "NotInRegistry", "Registry", "RegistryError"
 
 LABELS = "labels.json"
 HISTORY = "history.jsonl"
-SHELF = Path(__file__).parent
+SHELF = Path(__file__).parent  # the registry that ships
 VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
 Stamp = tuple[object, ...]  # compared, never looked into
 # Takes the path of a version's signature and the SHA-256 of its files; raises Untrusted.
 CheckSignature = Callable[[Path, Mapping[str, str]], None]
 GONE = (FileNotFoundError, NotADirectoryError)
+
+
+def usual() -> Path:
+    """What every command takes without --registry: $REGISTRY as in the images, else what ships."""
+    return Path(os.environ.get("REGISTRY") or SHELF)
 
 
 class Registry:

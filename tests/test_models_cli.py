@@ -32,6 +32,14 @@ def test_list_shows_every_version_with_its_labels(
     assert second.split()[-1] == "stable"
 
 
+def test_without_an_option_it_is_the_registry_of_the_environment(
+    shelf: Registry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REGISTRY", str(shelf.root))
+    assert main(["list"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
 def test_show_prints_the_manifest_of_stable(
     shelf: Registry, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,7 +19,7 @@ import keras
 from rich.console import Console
 
 from models.publish import Sign
-from models.registry import SHELF, Registry, RegistryError, checked
+from models.registry import Registry, RegistryError, checked, usual
 from training import console as show
 from training.architectures import ARCHITECTURES, Architecture
 from training.dataset import SOURCES, load
@@ -201,7 +201,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, help="default: 0")
     add("--coverage", type=_share, default=0.9, help="share of truths in the interval, default 0.9")
     add("--model", metavar="NAME", help="the name to publish under")
-    add("--registry", type=Path, default=SHELF, metavar="DIR", help="default: models/")
+    add("--registry", type=Path, default=usual(), metavar="DIR", help="$REGISTRY, else models/")
     add("--sign", type=Path, metavar="PEM", help="sign the version with this private ECDSA key")
     add("--force-label", action="store_true", help="make it stable even if it is worse")
     add("--other-folds", action="store_true", help="with evaluate: other folds as well")

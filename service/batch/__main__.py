@@ -30,6 +30,7 @@ from service.errors import ServiceError
 from service.snapshot import Loaded
 
 SOME_REJECTED = 3
+STOPPED = 130  # as shells tell of SIGINT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         told = f"{error.filename}: {error.strerror}." if error.filename else error
         print(f"batch: {told}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("batch: stopped; a folder goes on by the same command.", file=sys.stderr)
+        return STOPPED
     return 1
 
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from models.labels import STABLE
-from models.registry import SHELF
+from models.registry import usual
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -28,7 +28,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     version = made.add_mutually_exclusive_group()
     version.add_argument("--version", type=int, help="default: the labelled one")
     version.add_argument("--label", default=STABLE, help="default: stable")
-    add("--registry", type=Path, default=SHELF, metavar="DIR", help="default: models/")
+    add("--registry", type=Path, default=usual(), metavar="DIR", help="$REGISTRY, else models/")
     add("--public-key", type=Path, metavar="PEM", help="score only with a version it signed")
     add(
         "--column",
