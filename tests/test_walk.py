@@ -43,6 +43,28 @@ def test_every_block_does_what_the_document_says(document: Path, tmp_path: Path)
         reader.close()
 
 
+@pytest.mark.parametrize(
+    ("expected", "shown", "trained", "same"),
+    [
+        ("105.1 kcal", "105.1 kcal\n", False, True),
+        ("105.1 kcal", "105.2 kcal", False, False),
+        ("105.1 kcal", "105.2 kcal", True, True),
+        ("105.1 kcal", "119.2 kcal", True, False),
+        ("105.1 kcal", "105.1 g", True, False),
+        ("first\n…\nlast", "first\nsecond\nthird\nlast", False, True),
+        ("first\n…\nlast", "first\nsecond\nthird", False, False),
+    ],
+)
+def test_a_wrong_answer_is_seen(expected: str, shown: str, trained: bool, same: bool) -> None:
+    assert alike(expected, shown, trained=trained) is same
+
+
+def test_a_command_that_fails_is_seen(tmp_path: Path) -> None:
+    wrong = Block(ROOT / "README.md", 1, "sh", "false\ntrue\n", "", follows=False)
+    with pytest.raises(AssertionError, match="ended with 1"):
+        Reader(tmp_path).type(wrong)
+
+
 def passed_over() -> list[Block]:
     every = (block for document in WALKED for block in blocks(document))
     return [block for block in every if block.remark.startswith(NOT_RUN)]
