@@ -189,3 +189,11 @@ def test_a_folder_that_cannot_be_made_is_refused_at_the_start(tmp_path: Path) ->
     (tmp_path / "file").touch()
     with pytest.raises(Unavailable, match=r"PREDICTION_LOG: .* cannot be written: "):
         check(Settings(prediction_log=tmp_path / "file" / "log"))
+
+
+def test_without_a_prediction_log_pyarrow_is_not_imported(
+    shipped_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGISTRY", str(shipped_root))
+    modules = "import service.wsgi, sys; print('pyarrow' in sys.modules)"
+    assert run(DEV_PYTHON, "-c", modules).stdout.split()[-1] == "False"
