@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from models.publish import import_version
+from models import files
+from models.publish import publish, staging
 from models.registry import Registry
 from tests.compose.driver import (
     Compose,
@@ -239,8 +240,8 @@ def all_asked(project: Compose) -> bool:
 
 
 @pytest.fixture(scope="session")
-def checkout(first: First, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A later state of the code: another shipped `calories`, signed, and a changed line."""
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A later state of the code: another version 1 of `calories`, and a changed line."""
     folder = tmp_path_factory.mktemp("checkout")
     unwanted = shutil.ignore_patterns("__pycache__", ".staging-*")
     for name in CONTEXT:
@@ -249,12 +250,19 @@ def checkout(first: First, tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(ROOT / name, folder / name)
     changed = folder / "training" / "__init__.py"
     changed.write_text(changed.read_text() + "# another line\n")
-    newer = folder / "newer"
-    newer.mkdir()
-    docker("cp", f"{first.project.state('service')['Id']}:/registry/calories/2", str(newer / "2"))
     shutil.rmtree(folder / "models" / "calories")
-    import_version(Registry(folder / "models"), newer / "2")
+    publish_another(ROOT / "models" / "calories" / "1", Registry(folder / "models"))
     return folder
+
+
+def publish_another(version: Path, registry: Registry) -> None:
+    """Publish a version like this one, with another report."""
+    manifest, _ = files.read_manifest(version)
+    with staging(registry, manifest.model) as draft:
+        files.copy_checked(version, manifest.files, draft)
+        report = draft / "report" / "index.html"
+        report.write_text(report.read_text() + "<!-- another -->\n")
+        publish(registry, draft, manifest, promote=True)
 
 
 @pytest.fixture(scope="session")
