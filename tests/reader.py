@@ -23,7 +23,7 @@ import signal
 import subprocess
 import tomllib
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,9 @@ class Reader:
         path = f"{folder}/.venv/dev/bin:{os.environ['PATH']}"
         (folder / ".curlrc").write_text("fail-with-body\n")  # an error is no answer
         own = {"PATH": path, "PORT": str(self.port), "WORKERS": "1", "CURL_HOME": str(folder)}
-        self.environment = {**os.environ, **own}
+        # What `make test` tells the makes below it is not for a reader's.
+        inherited = {n: value for n, value in os.environ.items() if not n.startswith("MAKE")}
+        self.environment = {**inherited, **own}
 
     def type(self, block: Block) -> str:
         """Its standard output, with port 8000 in it as the document has it."""
@@ -161,7 +163,10 @@ class Reader:
         return shown.getvalue()
 
     def close(self) -> None:
-        """End the service, if there is one."""
+        """End the service, and a proxy that the document left running."""
+        for file in self.folder.glob("*/*.pid"):
+            with suppress(ProcessLookupError):
+                os.kill(int(file.read_text()), signal.SIGTERM)
         if self.service:
             if self.service.poll() is None:
                 os.killpg(self.service.pid, signal.SIGTERM)
