@@ -1,5 +1,7 @@
 """Slow clients and more load than the service can carry: all are answered or refused."""
 
+import http.client
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -96,3 +98,25 @@ def test_headers_that_do_not_end_are_cut_off(front: Server) -> None:
                 return True
 
         await_(cut, "the edge closes the connection")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"garbage\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: " + b"a" * 40_000 + b"\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: foo\r\n\r\n",
+    ],
+    ids=["no HTTP", "no host", "a long path", "a long header", "no length", "no encoding"],
+)
+def test_what_is_no_http_gets_a_problem_document_of_the_edge(front: Server, sent: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", front.port), PATIENCE) as client:
+        client.sendall(sent)
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        assert answer.status == 400
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert json.loads(answer.read())["status"] == 400
