@@ -19,8 +19,13 @@ from tests.serving import PATIENCE, Server, await_
 ROWS = 20_000  # a request costs the service milliseconds, and who asks much less
 RATE = 400  # requests a second: several times what one worker answers
 
+FRONTED = ["edge and gunicorn", "edge and granian"]
+fronted = pytest.mark.parametrize("server", FRONTED, indirect=True)
+# What nginx alone decides, whoever is behind it.
+the_edge = pytest.mark.parametrize("server", FRONTED[:1], indirect=True)
 
-@pytest.fixture(scope="module", params=["edge and gunicorn", "edge and granian", "gunicorn"])
+
+@pytest.fixture(scope="module", params=[*FRONTED, "gunicorn"])
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shipped_root: Path
 ) -> Iterator[Server]:
@@ -69,22 +74,17 @@ def test_after_overload_every_prediction_is_answered(server: Server, overload: O
     assert {server.predict().status_code for _ in range(50)} == {200}
 
 
-@pytest.fixture(scope="module")
-def front(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("slow")
-    with started(folder, shipped_root, "edge and gunicorn", workers=1) as front:
-        yield front
-
-
-def test_a_thousand_slow_clients_keep_nobody_from_being_answered(front: Server) -> None:
+@fronted
+def test_a_thousand_slow_clients_keep_nobody_from_being_answered(server: Server) -> None:
     with ExitStack() as slow:
         for kind, count in (("headers", 490), ("body", 490), ("reading", 20)):
-            slow.enter_context(slow_clients(front.port, count, kind))
-        assert {front.predict().status_code for _ in range(200)} == {200}
+            slow.enter_context(slow_clients(server.port, count, kind))
+        assert {server.predict().status_code for _ in range(200)} == {200}
 
 
-def test_headers_that_do_not_end_are_cut_off(front: Server) -> None:
-    with socket.create_connection(("127.0.0.1", front.port)) as client:
+@the_edge
+def test_headers_that_do_not_end_are_cut_off(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as client:
         client.sendall(b"POST /predict HTTP/1.1\r\nX-Slow: ")
         client.setblocking(False)
 
@@ -100,6 +100,7 @@ def test_headers_that_do_not_end_are_cut_off(front: Server) -> None:
         await_(cut, "the edge closes the connection")
 
 
+@the_edge
 @pytest.mark.parametrize(
     "sent",
     [
@@ -112,8 +113,8 @@ def test_headers_that_do_not_end_are_cut_off(front: Server) -> None:
     ],
     ids=["no HTTP", "no host", "a long path", "a long header", "no length", "no encoding"],
 )
-def test_what_is_no_http_gets_a_problem_document_of_the_edge(front: Server, sent: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", front.port), PATIENCE) as client:
+def test_what_is_no_http_gets_a_problem_document_of_the_edge(server: Server, sent: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as client:
         client.sendall(sent)
         answer = http.client.HTTPResponse(client)
         answer.begin()
