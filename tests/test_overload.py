@@ -2,24 +2,27 @@
 
 import http.client
 import json
+import math
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import requests
 
 from service.overload import OPERATIONS
-from tests.overload.measure import started
+from tests.overload.load import HUNG
+from tests.overload.measure import FRONTED, Findings, started
 from tests.overload.run import Outcome, offered, slow_clients
 from tests.serving import PATIENCE, Server, await_
 
 ROWS = 20_000  # a request costs the service milliseconds, and who asks much less
 RATE = 400  # requests a second: several times what one worker answers
 
-FRONTED = ["edge and gunicorn", "edge and granian"]
 fronted = pytest.mark.parametrize("server", FRONTED, indirect=True)
 # What nginx alone decides, whoever is behind it.
 the_edge = pytest.mark.parametrize("server", FRONTED[:1], indirect=True)
@@ -121,3 +124,40 @@ def test_what_is_no_http_gets_a_problem_document_of_the_edge(server: Server, sen
         assert answer.status == 400
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert json.loads(answer.read())["status"] == 400
+
+
+def came(milliseconds: float, status: int = 200) -> Outcome:
+    return Outcome(np.array([[0.0, milliseconds / 1000, status, 0]] * 2))
+
+
+# A run that kept every promise.
+KEPT = Findings(
+    set_up=FRONTED[0],
+    capacity=100.0,
+    at_capacity=came(10),
+    overload=came(30),
+    health=(5.0,),
+    recovery=2.0,
+    quiet=(came(10),),
+    slow=(came(20),),
+)
+
+
+def test_the_long_form_finds_no_fault_when_every_promise_was_kept() -> None:
+    assert KEPT.broken() == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"overload": Outcome(np.array([[0, 0.03, 200, 0], [0, 30, HUNG, 0]]))}, "1 requests hung"),
+        ({"health": (5.0, math.inf)}, "1 of 2 health checks failed"),
+        ({"overload": came(31)}, "3.1 times that at capacity"),
+        ({"slow": (came(21),)}, "2.1 times that without"),
+        ({"slow": (came(10, HUNG),)}, "nan times that without"),
+        ({"recovery": 2.1}, "2.10 s after the overload"),
+    ],
+)
+def test_the_long_form_tells_what_was_not_kept(changed: dict[str, Any], told: str) -> None:
+    (sentence,) = replace(KEPT, **changed).broken()
+    assert told in sentence

@@ -20,7 +20,10 @@ FIRST, STEP = 200.0, 1.25  # requests a second to begin with, and how they grow
 LATE = 0.5  # seconds after the last request: what still waits then was too much
 TIMES = 2.0  # the overload, in capacities
 SLOW = (("headers", 490), ("body", 490), ("reading", 20))
-SET_UPS = ("edge and gunicorn", "edge and granian", "gunicorn", "granian")
+# What is promised: times the p99 at capacity, times the p99 without slow clients, seconds.
+OVERLOADED, BESIDE_SLOW, RECOVERY = 3.0, 2.0, 2.0
+FRONTED = ("edge and gunicorn", "edge and granian")
+SET_UPS = (*FRONTED, "gunicorn", "granian")
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,35 @@ class Findings:
     quiet: tuple[Outcome, ...]
     slow: tuple[Outcome, ...]
 
+    @property
+    def overloaded(self) -> float:
+        """The p99 of what is answered under overload, in times that at capacity."""
+        return self.overload.p99 / self.at_capacity.p99
+
+    @property
+    def beside_slow(self) -> float:
+        """The p99 beside slow clients, in times that without them."""
+        return _p99(self.slow) / _p99(self.quiet)
+
+    def broken(self) -> list[str]:
+        """A sentence for each promise that was not kept; a bare server does not promise these."""
+        if self.set_up not in FRONTED:
+            return []
+        hung, failed = self.overload.hung, sum(map(math.isinf, self.health))
+        judged = {
+            f"{hung} requests hung.": hung == 0,
+            f"{failed} of {len(self.health)} health checks failed.": failed == 0,
+            f"The p99 under overload was {self.overloaded:.1f} times that at capacity, "
+            f"not within {OVERLOADED:g}.": self.overloaded <= OVERLOADED,
+            f"The p99 beside slow clients was {self.beside_slow:.1f} times that without, "
+            f"not within {BESIDE_SLOW:g}.": self.beside_slow <= BESIDE_SLOW,
+            f"All was well {self.recovery:.2f} s after the overload, "
+            f"not within {RECOVERY:g}.": self.recovery <= RECOVERY,
+        }
+        return [f"{self.set_up}: {told}" for told, kept in judged.items() if not kept]
+
     def __str__(self) -> str:
-        over, slow = self.overload, median(each.p99 for each in self.slow)
-        quiet = median(each.p99 for each in self.quiet)
+        over, slow, quiet = self.overload, _p99(self.slow), _p99(self.quiet)
         unserved = sum(each.offered - each.answered for each in self.slow)
         return (
             f"{self.set_up}: carries {self.capacity:.0f} requests a second of {ROWS} rows, "
@@ -47,12 +76,16 @@ class Findings:
             f"{over.refused} refused ({over.told_when} told when to come again), "
             f"{over.turned_away} turned away, {over.hung} hung\n"
             f"  answered: p50 {over.milliseconds(50):.1f} p99 {over.p99:.1f} ms, "
-            f"{over.p99 / self.at_capacity.p99:.1f} times the p99 at capacity\n"
+            f"{self.overloaded:.1f} times the p99 at capacity\n"
             f"  health: {sum(map(math.isfinite, self.health))} of {len(self.health)} answered, "
             f"the slowest in {max(self.health):.0f} ms; recovered after {self.recovery:.2f} s\n"
             f"  half the capacity: p99 {quiet:.1f} ms, beside 1,000 slow clients {slow:.1f} ms, "
-            f"{slow / quiet:.1f} times; {unserved} not answered beside them"
+            f"{self.beside_slow:.1f} times; {unserved} not answered beside them"
         )
+
+
+def _p99(outcomes: tuple[Outcome, ...]) -> float:
+    return median(each.p99 for each in outcomes)
 
 
 def measure(folder: Path, shipped: Path, set_up: str, seconds: float) -> Findings:
