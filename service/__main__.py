@@ -32,7 +32,7 @@ def main() -> int:
         optional.check(settings)
         _try_to_listen(settings)
         trust.registry(settings.registry, settings.public_key)
-        for warning in warnings(settings):
+        for warning in [*warnings(settings), *optional.warnings(settings)]:
             _tell(f"warning: {warning}")
         with _metrics_folder(settings) as folder:
             return _serve(settings.model_copy(update={"metrics_folder": folder}))

@@ -1,5 +1,6 @@
 """What the settings may ask for and not everybody installs."""
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -16,17 +17,28 @@ def check(settings: Settings) -> None:
     if settings.traces == "otlp" and not installed("opentelemetry.sdk"):
         raise Unavailable(
             "TRACES=otlp needs OpenTelemetry, which is not installed: "
-            "pip install -r requirements/tracing.txt, or set TRACES=off."
+            f"{_install('tracing')}, or set TRACES=off."
         )
     if settings.prediction_log:
         _check_log(settings.prediction_log)
 
 
+def warnings(settings: Settings) -> list[str]:
+    """What somebody seems to want and does not get, a sentence each."""
+    wanted = settings.traces == "auto" and settings.traces_endpoint_named
+    if not wanted or traced(settings):
+        return []
+    sentence = (
+        "an endpoint for traces is named, and nothing is sent: OpenTelemetry is not installed: "
+        f"{_install('tracing')}, or set TRACES=off."
+    )
+    return [sentence]
+
+
 def _check_log(folder: Path) -> None:
     if not installed("pyarrow"):
         raise Unavailable(
-            "PREDICTION_LOG needs pyarrow, which is not installed: "
-            "pip install -r requirements/bulk.txt."
+            f"PREDICTION_LOG needs pyarrow, which is not installed: {_install('bulk')}."
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -44,6 +56,11 @@ def installed(module: str) -> bool:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # one that it lies in
         return False
+
+
+def _install(lock: str) -> str:
+    """The command, in the environment that the service runs in."""
+    return f"{sys.executable} -m pip install --require-hashes -r requirements/{lock}.txt"
 
 
 def traced(settings: Settings) -> bool:

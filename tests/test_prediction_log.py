@@ -182,7 +182,7 @@ def test_without_pyarrow_the_service_does_not_start(tmp_path: Path) -> None:
     given = ("--prediction-log", str(tmp_path), "--port", "1")
     found = run(SERVICE_PYTHON, "-m", "service", *given, check=False)
     assert found.returncode == 1
-    assert "pip install -r requirements/bulk.txt." in found.stderr
+    assert "pip install --require-hashes -r requirements/bulk.txt." in found.stderr
 
 
 def test_a_folder_that_cannot_be_made_is_refused_at_the_start(tmp_path: Path) -> None:

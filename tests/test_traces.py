@@ -180,4 +180,15 @@ def test_an_endpoint_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_traces_that_cannot_be_made_are_refused_at_the_start() -> None:
     found = run(SERVICE_PYTHON, "-m", "service", "--traces", "otlp", "--port", "1", check=False)
     assert found.returncode == 1
-    assert "pip install -r requirements/tracing.txt, or set TRACES=off." in found.stderr
+    way_out = "pip install --require-hashes -r requirements/tracing.txt, or set TRACES=off."
+    assert way_out in found.stderr
+
+
+def test_an_endpoint_without_opentelemetry_is_warned_of(tmp_path: Path, shipped_root: Path) -> None:
+    endpoint = "http://127.0.0.1:4318"
+    wanted = {"registry": shipped_root, "otel_exporter_otlp_endpoint": endpoint}
+    with running(tmp_path, SERVICE_PYTHON, **wanted) as server:
+        warned = [line for line in server.output().splitlines() if "OpenTelemetry" in line]
+    assert len(warned) == 1
+    assert warned[0].startswith("service: warning: an endpoint for traces is named")
+    assert "pip install --require-hashes -r requirements/tracing.txt" in warned[0]
