@@ -17,6 +17,7 @@ from tests.serving import ROOT
 from training.exit_codes import HELD_BACK
 
 FOLDER = ROOT / "deploy" / "kubernetes"
+HOW_TO = ROOT / "docs" / "how-to" / "kubernetes.md"
 KUSTOMIZED = ("base", "overlays/local", "overlays/production")  # with the Deployment
 Resource = dict[str, Any]
 
@@ -76,11 +77,18 @@ def settings(container: Resource) -> dict[str, str]:
 FOREIGN = {"InferenceService", "ServiceMonitor"}
 
 
+def oldest() -> str:
+    """The oldest version that the how-to promises."""
+    [promised] = re.findall(r"for Kubernetes ([\d.]+) and newer", HOW_TO.read_text())
+    return str(promised)
+
+
+@pytest.mark.parametrize("version", [oldest(), kubernetes_validate.latest_version()])
 @pytest.mark.parametrize("folder", [*KUSTOMIZED, "kserve"])
-def test_every_rendered_manifest_is_valid(folder: str) -> None:
+def test_every_rendered_manifest_is_valid(folder: str, version: str) -> None:
     checked = [each for each in rendered(folder) if each["kind"] not in FOREIGN]
     for each in checked:
-        kubernetes_validate.validate(each, kubernetes_validate.latest_version(), strict=True)
+        kubernetes_validate.validate(each, version, strict=True)
     assert len(checked) >= 4
 
 
@@ -98,9 +106,24 @@ def test_kserve_has_the_registry_and_training_and_nothing_of_the_deployment() ->
         "InferenceService",
         "Namespace",
         "NetworkPolicy",
+        "NetworkPolicy",
         "PersistentVolumeClaim",
     ]
     assert resource("kserve", "NetworkPolicy", "calories-training")
+
+
+def test_the_pods_that_kserve_makes_are_asked_at_their_port_and_ask_nobody() -> None:
+    service = resource("kserve", "InferenceService")
+    policy = resource("kserve", "NetworkPolicy", "calories-predictor")["spec"]
+    [container] = service["spec"]["predictor"]["containers"]
+    [rule] = policy["ingress"]
+    # KServe gives each pod the name of its InferenceService as this label.
+    assert policy["podSelector"]["matchLabels"] == {
+        "serving.kserve.io/inferenceservice": service["metadata"]["name"]
+    }
+    assert [each["port"] for each in rule["ports"]] == [container["ports"][0]["containerPort"]]
+    assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
+    assert policy["egress"] == []
 
 
 def test_images_that_lie_in_no_registry_are_taken_as_they_are() -> None:
@@ -190,7 +213,26 @@ def test_the_edge_leaves_after_the_endpoints_and_before_the_service() -> None:
     pod = resource("base", "Deployment")["spec"]["template"]["spec"]
     edge, service = named(pod, "edge"), named(pod, "service")
     _, seconds = edge["lifecycle"]["preStop"]["exec"]["command"]
-    assert noticed(service) < float(seconds) < float(settings(service)["DRAIN_SECONDS"])
+    assert max(noticed(service), noticed(edge)) < float(seconds)
+    assert float(seconds) < float(settings(service)["DRAIN_SECONDS"])
+
+
+def test_the_edge_is_given_longer_to_stop_than_it_waits_for_an_answer() -> None:
+    pod = resource("base", "Deployment")["spec"]["template"]["spec"]
+    _, seconds = named(pod, "edge")["lifecycle"]["preStop"]["exec"]["command"]
+    configuration = (ROOT / "deploy" / "edge" / "nginx.conf").read_text()
+    [answer] = re.findall(r"proxy_read_timeout (\d+)s;", configuration)
+    assert float(seconds) + float(answer) < pod["terminationGracePeriodSeconds"]
+
+
+def test_a_pod_is_ready_when_the_service_answers_through_its_edge() -> None:
+    """And the edge is not started again because the service does not answer."""
+    edge = named(resource("base", "Deployment")["spec"]["template"]["spec"], "edge")
+    port = edge["ports"][0]
+    listens = (ROOT / "deploy" / "edge" / "listen.conf").read_text()
+    assert listens.startswith(f"listen {port['containerPort']} ")
+    assert edge["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": port["name"]}
+    assert edge["livenessProbe"]["tcpSocket"] == {"port": port["name"]}
 
 
 def test_what_waits_at_the_edge_fills_memory_that_it_has_and_never_a_disk() -> None:
