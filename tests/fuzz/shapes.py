@@ -75,6 +75,10 @@ CHUNKED = st.sampled_from(
         *(b" 5\r\nabcde\r\n0\r\n\r\n", b"3\r\nab", b"", b"0\r\n" + b"A: a\r\n" * 5000 + b"\r\n"),
     ]
 ).map(lambda body: b"Transfer-Encoding: chunked\r\n\r\n" + body)
+# With neither length nor coding there is no body (RFC 9112, section 6.3): a request follows.
+UNFRAMED = st.sampled_from([BODY, BODY + b"\r\n\r\n", b"\r\n", b"0\r\n\r\n", b"", b"\x00"]).map(
+    lambda body: b"\r\n" + body
+)
 FIELDS = st.lists(
     st.sampled_from(
         [
@@ -122,6 +126,7 @@ SHAPES = st.one_of(
     st.builds(_shape, POST, PREDICT, ONE, FIELDS, FRAMED).map(
         lambda shape: shape.replace(b"\r\n", b"\n")
     ),
+    st.builds(_shape, POST, PREDICT, ONE, FIELDS, UNFRAMED),
     st.binary(min_size=1).map(lambda junk: junk + b"\r\n\r\n"),
     st.sampled_from([b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"PRI * HTTP/2.0\r\n\r\nSM"]),
 )
