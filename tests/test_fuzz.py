@@ -1,6 +1,8 @@
 """The short form of the fuzz: the same requests every time, to both servers."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,13 +14,13 @@ from tests.serving import DEV_PYTHON, Server, running
 
 @pytest.fixture(scope="module", params=["gunicorn", "granian"])
 def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shipped_root: object
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shipped_root: Path
 ) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("fuzz")
+    registry = shutil.copytree(shipped_root, folder / "registry")  # its own: labels are moved
+    settings = {"workers": 2, "registry": registry, "server": request.param}
     # The development environment has pyarrow, so that Arrow is spoken.
-    with running(
-        folder, DEV_PYTHON, workers=2, registry=shipped_root, server=request.param
-    ) as server:
+    with running(folder, DEV_PYTHON, admin_key_waived=True, **settings) as server:
         workers = server.workers()
         yield server
         assert server.workers() == workers

@@ -1,6 +1,6 @@
 """Strategies for requests that are HTTP and speak a dialect, rightly or wrongly."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
@@ -131,10 +131,13 @@ def paths(*known: bytes) -> Bytes:
 
 V1_MODEL = b"/v1/models/calories"
 V2_MODEL = b"/v2/models/calories"
+LABEL = b"/admin/models/calories/labels/canary"
+ROLLBACK = b"/admin/models/calories/rollback"
 KNOWN = paths(
     *(b"/", b"/models", b"/models/calories", b"/models/calories/1", b"/models/calories/1/report"),
     *(b"/healthz", b"/readyz", b"/version", b"/metrics", b"/v1", V1_MODEL, V1_MODEL + b"/metadata"),
     *(V1_MODEL + b"/versions/1", V1_MODEL + b"/labels/stable/metadata", b"/v2", b"/v2/health/live"),
+    *(b"/models/calories/1/training", b"/docs", b"/openapi.json", b"/admin/status", LABEL),
     *(V2_MODEL, V2_MODEL + b"/ready", V2_MODEL + b"/versions/1/ready", b"/predict", b"/explain"),
 )
 
@@ -167,6 +170,10 @@ ASKED: dict[str, Asked] = {
     )
     | posts("v2", paths(b"/v2/repository/index"), JSON, damaged(st.just(b'{"ready":true}'))),
     "v2-binary": binary(),
+    "admin": posts("native", paths(LABEL), JSON, bodies.MOVES).map(
+        lambda asked: replace(asked, method="PUT")
+    )
+    | posts("native", paths(ROLLBACK), JSON, bodies.ROLLBACKS),
     "routes": st.builds(
         Request, st.just("any"), METHODS, KNOWN, EXTRA, st.just(b"") | bodies.NATIVE, st.just(False)
     ),

@@ -53,10 +53,16 @@ V1_EXAMPLES = damaged(
     _v1("examples", arrays(ROWS | objects(dict.fromkeys(INPUTS, arrays(NUMBERS, 1)))))
 )
 
+SIZES = st.integers(-1, 3).map(lambda size: b"%d" % size) | HARD
+MOVES = damaged(
+    objects({"version": st.just(b"1")})
+    | objects({"version": SIZES | ANY, "percent": GRAMS | NUMBERS | ANY})
+)
+ROLLBACKS = damaged(objects({"label": st.sampled_from([b'"canary"', b'"stable"']) | TEXTS | ANY}))
+
 DATATYPES = st.sampled_from(
     [b'"FP32"', b'"FP32"', b'"INT64"', b'"UINT8"', b'"FP16"', b'"FP64"', b'"BOOL"', b'"BYTES"']
 )
-SIZES = st.integers(-1, 3).map(lambda size: b"%d" % size) | HARD
 SHAPES = arrays(SIZES, 3) | st.sampled_from([b"[1]", b"[1,1]", b"[1,3]", b"[2,3]", b"[0]"])
 FLAGS = st.sampled_from([b"true", b"false"]) | ANY
 PARAMETERS = objects({"binary_data_size": SIZES | GRAMS}) | objects({"binary_data": FLAGS})

@@ -80,6 +80,7 @@ class Fuzzer:
         self._urls = urls
         self._session = requests.Session()
         self.statuses: dict[str, Counter[int]] = {}  # by operation
+        self.slowest = 0.0  # seconds until an answer's head was there
         self.failures: list[str] = []
 
     @property
@@ -122,6 +123,7 @@ class Fuzzer:
     def _ask(self, url: str, case: Case[Any]) -> None:
         answer = case.call(base_url=url, session=self._session, timeout=PATIENCE)
         self.statuses.setdefault(case.operation.label, Counter())[answer.status_code] += 1
+        self.slowest = max(self.slowest, answer.elapsed)
         case.validate_response(answer, checks=HELD)
         assert b"Traceback" not in answer.content
         if "json" in str(answer.headers.get("content-type")):

@@ -1,15 +1,18 @@
 """The dialects as functions of bytes, for coverage-guided fuzzing and for its corpus."""
 
+import atexit
 import json
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 from models.registry import SHELF, Registry
 from service import formats, policy
 from service.dataplane import DataPlane
-from service.dialects import Reply, Request, explain, native, tfserving, v2
+from service.dialects import Reply, Request, admin, explain, native, tfserving, v2
 from service.host import Host
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -32,6 +35,9 @@ def targets() -> dict[str, Target]:
         "v1-regress": partial(_post, partial(tfserving.regress, plane, model="calories")),
         "v2": partial(_post, partial(v2.infer, plane, model="calories")),
         "v2-binary": partial(_binary, partial(v2.infer, plane, model="calories")),
+        "v1-explain": partial(_post, partial(tfserving.explain, plane, model="calories")),
+        "v2-index": partial(_post, partial(v2.index, plane)),
+        "admin": _admin(),
         "query": partial(_query, partial(native.predict, plane)),
     }
 
@@ -46,6 +52,16 @@ def check(target: Target, body: bytes) -> None:
 
 def _post(answer: Callable[[Request], Reply], body: bytes, **environ: Any) -> Reply:
     return answer(Request(body, environ))
+
+
+def _admin() -> Target:
+    """Labels are moved in a registry of its own, which goes with the process."""
+    folder = TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    shutil.copytree(SHELF / "linear-unit" / "1", Path(folder.name) / "linear-unit" / "1")
+    host = Host(Registry(Path(folder.name)), "litert", policy.parse("latest:1"))
+    move = partial(admin.label, host, model="linear-unit", name="canary")
+    return partial(_post, move, CONTENT_TYPE="application/json")
 
 
 def _binary(answer: Callable[[Request], Reply], body: bytes) -> Reply:
