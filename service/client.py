@@ -17,6 +17,9 @@ URL = "http://127.0.0.1:8000"
 INPUTS = ("sugar", "fiber", "protein")
 HINTS = {401: " Here: --key KEY, or the variable API_KEY."}
 BUSY = frozenset({429, 503})  # the service asks to come again
+# A connection that ends before the answer does; inside its body requests names it by chunks,
+# whether it came in chunks or not.
+LOST = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
 
 Row = Mapping[str, float]
 Sleep = Callable[[float], None]
@@ -161,7 +164,7 @@ class Client:
                 answer = self._send(method, path, **request)
             except requests.exceptions.SSLError:
                 raise
-            except requests.ConnectionError:
+            except LOST:
                 self._sleep(wait)
                 continue
             asked = _retry_after(answer)

@@ -46,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
         status, headers = self.server.script.pop(0) if self.server.script else (200, {})
         body = json.dumps(ANSWER if status == 200 else {"detail": "Come again."}).encode()
         self.send_response(status)
-        for name, value in {**headers, "content-length": str(len(body))}.items():
+        for name, value in {"content-length": str(len(body)), **headers}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
@@ -140,6 +140,14 @@ def test_a_lost_connection_is_tried_again_and_then_told(slept: list[float]) -> N
     with pytest.raises(requests.ConnectionError):
         client.predict(ROW)
     assert len(slept) == 3
+
+
+def test_an_answer_that_is_cut_inside_its_body_is_asked_for_again(
+    client: Client, scripted: Scripted, slept: list[float]
+) -> None:
+    scripted.script = [(200, {"content-length": "1000"})]  # and the connection ends before
+    assert client.predict(ROW).calories == 106.7
+    assert len(slept) == 1
 
 
 def test_headers_go_with_every_request(scripted: Scripted) -> None:
