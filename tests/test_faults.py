@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.soak.faults import FAULTS, STOP, Found, faults
+from tests.soak.faults import FAULTS, KILLS, STOP, Found, faults, kept
 
-KILLS = ("a worker killed", "all workers killed")
 Run = tuple[dict[str, Found], str]
 
 
@@ -37,9 +36,33 @@ def test_killed_workers_lose_no_more_than_a_request_a_connection(run: Run) -> No
     assert found.others == 0
 
 
+@pytest.mark.parametrize("run", ["gunicorn"], indirect=True)
+def test_workers_killed_all_at_once_leave_the_port_open(run: Run) -> None:
+    assert run[0]["all workers killed"].refused == 0
+
+
 def test_our_client_asks_again_and_loses_nothing_by_a_killed_worker(run: Run) -> None:
     assert run[0]["a worker killed"].unanswered == 0
 
 
 def test_no_traceback_is_in_the_log(run: Run) -> None:
     assert "Traceback" not in run[1]
+
+
+@pytest.mark.parametrize(
+    ("fault", "met", "promised"),
+    [
+        ("a worker killed", {"lost": 3}, True),
+        ("a worker killed", {"unanswered": 1}, False),
+        ("the disk full", {"lost": 1}, False),
+        ("the disk full", {"others": 1}, False),
+        (STOP, {"refused": 9, "unanswered": 9}, True),
+        (STOP, {"lost": 1}, False),
+    ],
+)
+def test_what_is_lost_beyond_the_promise_fails_the_long_form(
+    fault: str, met: dict[str, int], promised: bool
+) -> None:
+    all_well = dict.fromkeys(("lost", "refused", "others", "retried", "unanswered"), 0)
+    found = Found(fault, sent=9, answered=9, recovered=0.0, **{**all_well, **met})
+    assert kept(found) == promised

@@ -163,6 +163,15 @@ def full_disk(under: Under) -> None:
     assert under.registry.versions(MODEL) == before
 
 
+def clock_set_back(under: Under) -> None:
+    """A version comes, and everything is older than what was there before."""
+    version = publish(under)
+    for path in (under.registry.root, *(under.registry.root / MODEL).rglob("*")):
+        os.utime(path, (1, 1))
+    os.utime(under.registry.root / MODEL, (1, 1))
+    await_(lambda: version in numbers(under), "it is served")
+
+
 def swapped_by_a_symlink(under: Under) -> None:
     """The model's folder is another from one moment to the next."""
     folder = under.registry.root / MODEL
@@ -188,9 +197,12 @@ def a_model_removed(under: Under) -> None:
 
 
 def clients_that_leave(under: Under) -> None:
-    """Resets in the middle of a body and after a request, a half-closed connection."""
+    """Resets in the middle of a body and after a request, a half-closed connection.
+
+    They are fewer than MAX_IN_FLIGHT, with those that ask meanwhile: more are refused.
+    """
     before = threads(under.service)
-    for _ in range(40):
+    for _ in range(10):
         for sent in (REQUEST[:-5], REQUEST[:40], REQUEST, b""):
             with socket.create_connection(("127.0.0.1", under.service.port)) as connection:
                 connection.sendall(sent)
@@ -215,10 +227,12 @@ FAULTS: dict[str, Fault] = {
     "nonsense in labels.json": nonsense_in_the_labels,
     "the registry gone, empty, back": registry_gone_and_back,
     "the disk full": full_disk,
+    "the clock set back": clock_set_back,
     "a model's folder swapped by a symlink": swapped_by_a_symlink,
     "a model removed": a_model_removed,
-    "160 clients that leave early": clients_that_leave,
+    "40 clients that leave early": clients_that_leave,
 }
+KILLS = {"a worker killed", "all workers killed"}  # they take what was in the worker
 ONCE = {"a model's folder swapped by a symlink", "a model removed"}  # not undone afterwards
 STOP = "SIGTERM"
 
@@ -298,6 +312,15 @@ def within(samples: NDArray[np.float64], span: tuple[float, float]) -> NDArray[n
     """Which requests began in the span."""
     found: NDArray[np.bool_] = (samples[:, 0] >= span[0]) & (samples[:, 0] < span[1])
     return found
+
+
+def kept(found: Found) -> bool:
+    """Whether the clients lost no more than docs/reliability.md says."""
+    return (
+        (found.lost == 0 or found.fault in KILLS)
+        and (found.unanswered == 0 or found.fault == STOP)
+        and found.others == 0
+    )
 
 
 def table(server: str, found: list[Found]) -> str:
