@@ -119,7 +119,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
+    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        assert "CI" not in os.environ, mounted.stderr
         pytest.skip("only root may mount a disk, and not in every container")
     yield disk
     subprocess.run(["umount", str(disk)], check=True)  # noqa: S607
@@ -145,6 +147,29 @@ def test_publishing_on_a_full_disk_says_so_and_what_is_served_goes_on(
     assert not list((small_disk / "linear").glob(".staging-*"))
     (small_disk / "filler").unlink()
     assert main(again) == 0
+
+
+def test_publishing_where_the_registry_is_mounted_read_only_says_so_and_what_is_served_goes_on(
+    small_disk: Path, shipped: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shelf = Registry(small_disk)
+    import_version(shelf, shipped.folder("linear", 1))
+    host = Host(shelf, "litert", Policy(latest=2))
+    host.refresh()
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)  # noqa: S607
+    again = ["--registry", str(small_disk), "import", str(shipped.folder("linear", 1))]
+    assert main(again) == 1
+    where = small_disk / "linear"
+    assert capsys.readouterr().err == (
+        f"models: Nothing was published in {where}: Read-only file system.\n"
+    )
+    host.refresh()
+    assert host.find("linear").version == 1
+    assert not host.model("linear").failures
+    subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)  # noqa: S607
+    assert main(again) == 0
+    host.refresh()
+    assert host.find("linear").version == 2
 
 
 # Gone and unreadable
