@@ -15,6 +15,8 @@ import pytest
 import requests
 
 from service.overload import OPERATIONS
+from tests.fuzz.run import SHAPE, Fuzzer, explore
+from tests.fuzz.shapes import TWO_LENGTHS
 from tests.overload.load import HUNG
 from tests.overload.measure import FRONTED, Findings, started
 from tests.overload.run import Outcome, offered, slow_clients
@@ -124,6 +126,18 @@ def test_what_is_no_http_gets_a_problem_document_of_the_edge(server: Server, sen
         assert answer.status == 400
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert json.loads(answer.read())["status"] == 400
+
+
+@the_edge
+def test_a_length_that_can_be_read_in_two_ways_makes_no_second_request(server: Server) -> None:
+    with Fuzzer(server) as fuzzer:
+        explore(TWO_LENGTHS, fuzzer.shape, 50, 0)  # ends when it has drawn each
+    assert fuzzer.found[SHAPE].requests >= 13
+    for asked in map(str, range(20)):  # and no answer to it waits on a connection that is kept
+        answer = requests.get(
+            f"{server.url}/version", headers={"X-Request-Id": asked}, timeout=PATIENCE
+        )
+        assert answer.headers["X-Request-Id"] == asked
 
 
 def came(milliseconds: float, status: int = 200) -> Outcome:
