@@ -5,7 +5,7 @@ import json
 import math
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import requests
 from service.overload import OPERATIONS
 from tests.fuzz.run import SHAPE, Fuzzer, explore
 from tests.fuzz.shapes import TWO_LENGTHS
+from tests.overload.edge import edge
 from tests.overload.load import HUNG
 from tests.overload.measure import FRONTED, Findings, started
 from tests.overload.run import Outcome, offered, slow_clients
@@ -138,6 +139,29 @@ def test_a_length_that_can_be_read_in_two_ways_makes_no_second_request(server: S
             f"{server.url}/version", headers={"X-Request-Id": asked}, timeout=PATIENCE
         )
         assert answer.headers["X-Request-Id"] == asked
+
+
+@the_edge
+def test_who_holds_too_many_requests_is_told_when_to_come_again(
+    server: Server, tmp_path: Path
+) -> None:
+    with edge(tmp_path, server.port, of_one_address=2) as narrow:
+        with ExitStack() as held:
+            for _ in range(2):
+                held.enter_context(unfinished(narrow.port))
+            await_(lambda: narrow.predict().status_code == 503, "both are held")
+            refused = narrow.predict()
+            assert refused.headers["Retry-After"] == "1"
+            assert refused.json()["status"] == 503
+        await_(lambda: narrow.predict().status_code == 200, "both are gone")
+
+
+@contextmanager
+def unfinished(port: int) -> Iterator[None]:
+    """A request meanwhile, whose body does not come."""
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
+        yield
 
 
 def came(milliseconds: float, status: int = 200) -> Outcome:
