@@ -9,8 +9,8 @@
 
 Ports 8000 and 8080 are free ones here, and a service is started when the document starts one
 or needs one. The reader has everything installed that the documents offer, so `.venv/service`
-is the development environment. Trainings run in the process of the test, which starts
-TensorFlow once.
+is the development environment. What is typed has to name it: on PATH are the system's tools only.
+Trainings run in the process of the test, which starts TensorFlow once.
 """
 
 import io
@@ -38,6 +38,7 @@ from tests.serving import DEV_PYTHON, PATIENCE, ROOT, await_, free_port
 SERVES = re.compile(r"(\bmake serve\b|-m service( |$))")
 TRAINS = re.compile(r"^(make train\b( ARGS=)?|\S*python -m training\b)")
 ASKS = ("localhost:8000", "make predict", "service.client", "Client(")
+SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # no environment's tools
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 MAY_DIFFER = 0.05  # of a trained figure
 
@@ -70,9 +71,8 @@ class Reader:
         self.state = folder / ".state"  # the shell's variables between two blocks
         self._recall = f"set -a; [ ! -e {self.state} ] || . {self.state}"
         self.service: subprocess.Popen[bytes] | None = None
-        path = f"{folder}/.venv/dev/bin:{os.environ['PATH']}"
         (folder / ".curlrc").write_text("fail-with-body\n")  # an error is no answer
-        own = {"PATH": path, "PORT": str(self.port), "WORKERS": "1", "CURL_HOME": str(folder)}
+        own = {"PATH": SYSTEM, "PORT": str(self.port), "WORKERS": "1", "CURL_HOME": str(folder)}
         # What `make test` tells the makes below it is not for a reader's.
         inherited = {n: value for n, value in os.environ.items() if not n.startswith("MAKE")}
         self.environment = {**inherited, **own}

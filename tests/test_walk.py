@@ -65,6 +65,12 @@ def test_a_command_that_fails_is_seen(tmp_path: Path) -> None:
         Reader(tmp_path).type(wrong)
 
 
+def test_a_python_that_lacks_the_packages_is_seen(tmp_path: Path) -> None:
+    bare = Block(ROOT / "README.md", 1, "sh", "python3 -c 'import ai_edge_litert'\n", "", False)
+    with pytest.raises(AssertionError, match="ended with"):
+        Reader(tmp_path).type(bare)
+
+
 def passed_over() -> list[Block]:
     every = (block for document in WALKED for block in blocks(document))
     return [block for block in every if block.remark.startswith(NOT_RUN)]
