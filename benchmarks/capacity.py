@@ -1,9 +1,9 @@
 """python -m benchmarks.capacity: what 1,000, 100,000 and 10 million requests a second need.
 
 The first table is arithmetic on what `make bench` found (docs/performance.md): processor time a
-request, memory a worker. The other two are measured and simulated here: what a thousand readers
-of one registry cost, and how long requests wait behind a hundred replicas by each way of
-balancing. Prints Markdown; takes half a minute.
+request, memory a worker. The others are measured and simulated here: what a TLS handshake costs
+the server, what a reader of the registry costs, and how long requests wait behind a hundred
+replicas by each way of balancing. Prints Markdown; takes half a minute.
 """
 
 import cProfile
@@ -11,10 +11,19 @@ import heapq
 import pstats
 import random
 import re
+import ssl
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from math import ceil
 from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from models.registry import SHELF, Registry
 from service.app import create_host
@@ -25,13 +34,14 @@ RATES = (1_000, 100_000, 10_000_000)
 BUSY = 0.6  # share of the processors in use; the rest is for bursts and for a lost replica
 CORES = 4  # of one replica
 WIRE = 600 + 650  # bytes of one row's request and answer with their headers, TCP's included
+HANDSHAKES = 1_000
 READERS = 1_000
 REPLICAS = 100
 
 
 def main() -> None:
-    """Print the three tables."""
-    print("\n".join([*needs(), "", *readers(), "", *balance()]))
+    """Print the tables."""
+    print("\n".join([*needs(), "", *handshakes(), "", *readers(), "", *balance()]))
 
 
 def needs() -> Iterator[str]:
@@ -42,9 +52,10 @@ def needs() -> Iterator[str]:
     for rate in RATES:
         for server in ("gunicorn", "Granian"):
             cores = ceil(rate * (_processor(f"service, {server}", 64) + edge) / BUSY)
-            memory = cores * _memory(server) / 1e9
+            replicas = ceil(cores / CORES)
+            memory = replicas * CORES * _memory(server) / 1e9
             network = rate * WIRE * 8 / 1e9
-            row = (f"{rate:,}", server, f"{cores:,}", f"{ceil(cores / CORES):,}")
+            row = (f"{rate:,}", server, f"{cores:,}", f"{replicas:,}")
             yield f"| {' | '.join(row)} | {memory:,.1f} | {network:,.2f} |"
 
 
@@ -69,8 +80,68 @@ def _measured() -> str:
     return PERFORMANCE.read_text()
 
 
+def handshakes() -> Iterator[str]:
+    """The server's processor time of a whole TLS handshake, and how many requests that is.
+
+    Both ends are OpenSSL in this process with memory between them, so no socket is counted; the
+    client looks at the certificate, no session is resumed.
+    """
+    server, client = contexts()
+    took = sum(handshake(server, client) for _ in range(HANDSHAKES)) / HANDSHAKES
+    subjects = ("service, gunicorn", "service, Granian", "constant, nginx")
+    requests = [f"{took / _processor(subject, 64):.1f}" for subject in subjects]
+    heads = " | ".join(f"requests of {subject}" for subject in subjects)
+    yield f"| a handshake, µs | {heads} |"
+    yield "| ---: |" + " ---: |" * len(subjects)
+    yield f"| {took * 1e6:.0f} | {' | '.join(requests)} |"
+
+
+def handshake(server: ssl.SSLContext, client: ssl.SSLContext) -> float:
+    """Seconds of processor time that the server's side takes."""
+    asked, told = ssl.MemoryBIO(), ssl.MemoryBIO()
+    there = server.wrap_bio(asked, told, server_side=True)
+    here = client.wrap_bio(told, asked, server_hostname="localhost")
+    seconds = 0.0
+    while there.version() is None:
+        _go_on(here)
+        began = time.thread_time()
+        _go_on(there)
+        seconds += time.thread_time() - began
+    return seconds
+
+
+def _go_on(side: ssl.SSLObject) -> None:
+    with suppress(ssl.SSLWantReadError):
+        side.do_handshake()
+
+
+def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server with an ECDSA P-256 certificate, and a client that trusts it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    alternative = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(alternative, critical=False)
+        .sign(key, hashes.SHA256())
+        .public_bytes(Encoding.PEM)
+    )
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(secret + certificate)
+        file.flush()
+        server.load_cert_chain(file.name)
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.load_verify_locations(cadata=certificate.decode())
+    return server, client
+
+
 def readers() -> Iterator[str]:
-    """What an idle look at the registry costs, and a thousand workers that look each second."""
+    """What an idle look at the registry costs, and a thousand looks: one reader's, in sequence."""
     host = create_host(Settings(registry=SHELF))
     began = time.process_time()
     for _ in range(READERS):

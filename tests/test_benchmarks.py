@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from gunicorn.workers.gthread import ThreadWorker
 
-from benchmarks import load, results, soak
+from benchmarks import capacity, load, results, soak
 from benchmarks.bodies import ONE, Body, WrongAnswer, predictions
 from benchmarks.load import LoadFailed, read_autocannon, read_wrk
 from benchmarks.machine import Machine
@@ -244,3 +244,14 @@ def _results(processor: float) -> Results:
         service_bytes=1,
     )
     return Results([record(GUNICORN, processor), record(GUNICORN_CONSTANT, 100.0)], machine)
+
+
+def test_what_a_rate_needs_is_told_as_it_is_computed() -> None:
+    told = (ROOT / "docs" / "scale.md").read_text().splitlines()
+    lines = list(capacity.needs())
+    assert len(lines) == 2 + 2 * len(capacity.RATES)
+    assert [line for line in lines if line not in told] == []
+
+
+def test_a_handshake_takes_processor_time_of_the_server() -> None:
+    assert capacity.handshake(*capacity.contexts()) > 0
