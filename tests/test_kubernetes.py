@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -13,7 +14,8 @@ import pytest
 import yaml
 
 from service.config import Settings
-from tests.serving import ROOT
+from tests.overload.edge import NGINX
+from tests.serving import ROOT, free_port
 from training.exit_codes import HELD_BACK
 
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -178,6 +180,15 @@ def test_the_edge_hands_on_as_much_as_that_of_the_compose_file() -> None:
     [here] = bound.findall((FOLDER / "base" / "servers.conf").read_text())
     [there] = bound.findall((ROOT / "deploy" / "edge" / "servers.conf").read_text())
     assert here == there
+
+
+def test_nginx_takes_the_servers_of_a_pod_into_its_configuration(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "deploy" / "edge" / "nginx.conf", tmp_path)
+    shutil.copy(FOLDER / "base" / "servers.conf", tmp_path)
+    (tmp_path / "listen.conf").write_text(f"listen 127.0.0.1:{free_port()};\n")
+    command = [NGINX, "-t", "-p", tmp_path, "-c", tmp_path / "nginx.conf"]
+    tested = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert tested.returncode == 0, tested.stderr
 
 
 def test_clients_meet_the_edge_and_prometheus_the_service() -> None:

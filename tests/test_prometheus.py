@@ -122,6 +122,12 @@ def query(url: str, expr: str) -> list[dict[str, Any]]:
     return found
 
 
+def test_what_prometheus_is_given_is_a_configuration() -> None:
+    """Its syntax only: the key's file lies where Prometheus runs."""
+    checked = promtool("check", "config", "--syntax-only", "prometheus.yml")
+    assert checked.returncode == 0, checked.stderr
+
+
 def test_the_rules_hold_in_their_own_tests() -> None:
     checked = promtool("check", "rules", "rules.yml")
     assert checked.returncode == 0, checked.stderr
