@@ -186,7 +186,7 @@ def test_nginx_takes_the_servers_of_a_pod_into_its_configuration(tmp_path: Path)
     shutil.copy(ROOT / "deploy" / "edge" / "nginx.conf", tmp_path)
     shutil.copy(FOLDER / "base" / "servers.conf", tmp_path)
     (tmp_path / "listen.conf").write_text(f"listen 127.0.0.1:{free_port()};\n")
-    command = [NGINX, "-t", "-p", tmp_path, "-c", tmp_path / "nginx.conf"]
+    command = [NGINX, "-t", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
     tested = subprocess.run(command, capture_output=True, text=True, check=False)
     assert tested.returncode == 0, tested.stderr
 
