@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 SECONDS = 1.0
@@ -33,10 +34,9 @@ def follow(nginx: int) -> None:
     """Look until nginx has ended; a name that has no address just now changes nothing."""
     known: frozenset[object] | None = None
     while os.getppid() == nginx:
-        try:
+        found = known
+        with suppress(OSError):
             found = addresses()
-        except OSError:
-            found = known
         if known is not None and found != known:
             os.kill(nginx, signal.SIGHUP)
         known = found
