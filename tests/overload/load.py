@@ -3,7 +3,8 @@
 The load is open: requests begin at random times (exponential gaps, seeded) whatever the server
 does, and a time is counted from when a request was due. Kept connections are used again, and
 another is opened when none is idle. A line of the output is one request: when it was due and
-when it ended (seconds of the monotonic clock), its status, and 1 if it carried Retry-After.
+when it ended (seconds of the monotonic clock), its status, 1 if it carried Retry-After, and when
+it was sent (or given up before): from due until then this generator was late, not the server.
 """
 
 import argparse
@@ -22,7 +23,7 @@ HUNG = 0  # not answered at all
 TURNED_AWAY = -1  # the connection was refused, reset or closed
 PATIENCE = 30.0  # seconds after the last request until what is not answered counts as hung
 
-Sample = tuple[float, float, int, int]
+Sample = tuple[float, float, int, int, float]
 
 
 def request(path: str, rows: int) -> bytes:
@@ -53,7 +54,7 @@ class Load:
         connection = self.idle.pop() if self.idle else Connection(self)
         self.asked[connection] = due
         if connection.transport:
-            connection.transport.write(self.request)
+            connection.send()
         else:
             task = asyncio.get_running_loop().create_task(self._connect(connection))
             self.connecting.add(task)
@@ -70,7 +71,8 @@ class Load:
         """Keep a sample of the request on this connection, if there is one."""
         due = self.asked.pop(connection, None)
         if due is not None:
-            self.samples.append((due, time.monotonic(), status, retry))
+            now = time.monotonic()
+            self.samples.append((due, now, status, retry, connection.sent or now))
         if not self.asked:
             self.quiet.set()
 
@@ -89,13 +91,20 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, load: Load) -> None:
         self.transport: asyncio.Transport | None = None
+        self.sent: float | None = None
         self._load = load
         self._received = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        transport.write(self._load.request)
+        self.send()
+
+    def send(self) -> None:
+        """Send the request."""
+        assert self.transport
+        self.sent = time.monotonic()
+        self.transport.write(self._load.request)
 
     def data_received(self, data: bytes) -> None:
         self._received += data

@@ -58,6 +58,11 @@ class Outcome:
     def p99(self) -> float:
         return self.milliseconds(99)
 
+    @property
+    def lateness(self) -> float:
+        """The p99 of how late the generator sent what was due, in milliseconds."""
+        return float(np.percentile(self.samples[:, 4] - self.samples[:, 0], 99) * 1000)
+
     def milliseconds(self, percent: float) -> float:
         """A percentile of the times of what was answered; NaN when nothing was."""
         answered = self.samples[self.samples[:, 2] == 200]
