@@ -175,7 +175,8 @@ class Reader:
 
 
 def alike(expected: str, shown: str, *, trained: bool) -> bool:
-    """Whether `shown` is what the document says, `…` standing for anything."""
+    """Whether `shown` is what the document says, but for ends of lines; `…` stands for anything."""
+    shown = "\n".join(map(str.rstrip, shown.splitlines()))
     pattern, numbers = "", []
     for piece in re.split(r"(…|[-+]?\d+(?:\.\d+)?)", expected.strip()):
         if piece == "…":
