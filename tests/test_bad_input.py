@@ -1,5 +1,6 @@
 """Requests that cost their sender little and would cost the service much, or a 500."""
 
+import gzip
 import json
 import socket
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from http.client import HTTPResponse
 from typing import Any
 
 import pytest
+import requests
 from werkzeug.test import Client
 
 from models.registry import Registry
@@ -20,6 +22,7 @@ from tests.serving import PATIENCE, Server, running
 
 ROW = {"sugar": 5, "fiber": 1, "protein": 2}
 WIDE = {f"f{i}": 1 for i in range(100_000)}
+VERY_WIDE = {f"f{i}": 1 for i in range(250_000)}
 TENSOR = {"name": "features", "shape": [1, 3], "datatype": "FP32", "data": [5, 1, 2]}
 
 
@@ -110,6 +113,26 @@ def test_a_length_of_thousands_of_digits_is_read() -> None:
 def gunicorn(tmp_path_factory: pytest.TempPathFactory, shipped_root: object) -> Iterator[Server]:
     with running(tmp_path_factory.mktemp("refusals"), workers=1, registry=shipped_root) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def granian(tmp_path_factory: pytest.TempPathFactory, shipped_root: object) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("refusals-granian")
+    with running(folder, server="granian", workers=1, registry=shipped_root) as server:
+        yield server
+
+
+@pytest.mark.parametrize("kind", ["gunicorn", "granian"])
+def test_both_servers_refuse_what_is_compressed_and_what_has_very_many_fields(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    server: Server = request.getfixturevalue(kind)
+    packed, wide = gzip.compress(json.dumps(ROW).encode()), json.dumps(VERY_WIDE).encode()
+    for body, status, more in ((packed, 415, {"Content-Encoding": "gzip"}), (wide, 422, {})):
+        headers = {"Content-Type": "application/json", **more}
+        answer = requests.post(f"{server.url}/predict", body, headers=headers, timeout=10)
+        assert answer.status_code == status
+        assert answer.headers["Content-Type"] == "application/problem+json"
 
 
 HEAD = b"GET /version HTTP/1.1\r\nHost: localhost\r\n"
