@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.framework import op_def_pb2
+from tensorflow.core.framework import graph_pb2, op_def_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.client import pywrap_tf_session
 
@@ -245,6 +245,17 @@ def define_a_function_twice(graph: Any) -> None:
     again.node_def.add(op="ReadFile", name="read")
 
 
+def carry_a_graph_in_a_graph(graph: Any) -> None:
+    """What is in the text of a constant is no node of this graph, until something runs it."""
+    inner = graph_pb2.GraphDef()
+    inner.node.add(op="ReadFile", name="read")
+    nodes = function(graph, "inference_answer").node_def
+    text = nodes.add(op="Const", name="text")
+    text.attr["dtype"].type = tf.string.as_datatype_enum
+    text.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(inner.SerializeToString()))
+    nodes.add(op="DatasetFromGraph", name="run", input=["text"])
+
+
 SAVING = (
     r"operation '(StaticRegexFullMatch|StringJoin|ShardedFilename|SaveV2)' \(node .*traced_save"
 )
@@ -267,6 +278,7 @@ READING = r"operation 'ReadFile' \(node 'read'"
         (read_in_the_saver, READING),
         (call_an_operation_of_ones_own, READING),
         (define_a_function_twice, READING),
+        (carry_a_graph_in_a_graph, r"operation 'DatasetFromGraph' \(node 'run'"),
     ],
 )
 def test_an_operation_on_files_that_is_hidden_is_found(
