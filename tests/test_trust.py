@@ -72,9 +72,12 @@ def test_without_a_public_key_no_signature_is_needed(shelf: Registry, shipped: R
     assert create_host(Settings(registry=shelf.root)).find("calories").version == 2
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["gunicorn", "granian"])
 def server(
-    shipped_root: Path, keys: Keys, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    shipped_root: Path,
+    keys: Keys,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Server]:
     """A service that asks for signatures; version 1 of `calories` is signed, `deep` is not."""
     root = tmp_path_factory.mktemp("trust")
@@ -82,7 +85,7 @@ def server(
         shutil.copytree(shipped_root / model, root / model)
     sign_version(Registry(root), "calories", 1, signer(keys.private))
     settings = {"registry": root, "public_key": keys.public, "workers": 1}
-    with running(root, DEV_PYTHON, **settings) as server:
+    with running(root, DEV_PYTHON, server=request.param, **settings) as server:
         yield server
 
 
