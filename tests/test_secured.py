@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -137,6 +138,53 @@ def test_each_path_takes_its_key(
 ) -> None:
     asked = tuple(secured.ask(path, key, method).status_code for key in ("", WRONG, SHOP, OPS))
     assert asked == statuses
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content_type", "names"),
+    [
+        ("POST", "/predict", "application/problem+json", {"type", "title", "status", "detail"}),
+        ("POST", "/v1/models/calories:predict", "application/json", {"error"}),
+        ("POST", "/v2/models/calories/infer", "application/json", {"error"}),
+    ],
+)
+def test_a_refusal_is_in_the_dialect_of_the_path(
+    secured: Secured, method: str, path: str, content_type: str, names: set[str]
+) -> None:
+    for key, status in (("", 401), (WRONG, 401), (OPS, 403)):
+        refused = secured.ask(path, key, method)
+        assert (refused.status_code, refused.headers["Content-Type"]) == (status, content_type)
+        assert refused.json().keys() == names
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/models/calories/1/report"])
+def test_every_page_has_a_policy_and_is_not_sniffed(secured: Secured, path: str) -> None:
+    page = secured.ask(path, SHOP)
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert page.headers["X-Content-Type-Options"] == "nosniff"
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated:DeprecationWarning")
+def test_tls_begins_with_1_2(secured: Secured) -> None:
+    assert shake_hands(secured, ssl.TLSVersion.TLSv1_2) == "TLSv1.2"
+    # The alert is the server's (rustls finds no cipher before the version): the client offered 1.1.
+    with pytest.raises(ssl.SSLError, match=r"ALERT_(PROTOCOL_VERSION|HANDSHAKE_FAILURE)"):
+        shake_hands(secured, ssl.TLSVersion.TLSv1_1)
+
+
+def shake_hands(secured: Secured, version: ssl.TLSVersion) -> str | None:
+    """The version agreed on with a client that speaks only this one."""
+    context = ssl.create_default_context(cafile=str(secured.server.certificate))
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")  # else OpenSSL offers nothing below 1.2
+    context.minimum_version = context.maximum_version = version
+    address = ("127.0.0.1", secured.server.port)
+    with (
+        socket.create_connection(address, timeout=PATIENCE) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
+    ):
+        return connection.version()
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,8 @@ PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+# Every page and what it is made of has these beside its policy.
+PAGE_HEADERS = (("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer"))
 TYPE = "application/json"
 SPOKEN = (TYPE, formats.CSV, formats.ARROW)
 
@@ -155,7 +157,7 @@ def report(plane: DataPlane, name: str, version: int) -> Reply:
         page = plane.report(plane.choose(name, version))
     except ServiceError as error:
         return refuse(error)
-    guards = (("content-security-policy", PAGE_POLICY), ("x-content-type-options", "nosniff"))
+    guards = (("content-security-policy", PAGE_POLICY), *PAGE_HEADERS)
     return Reply(HTTPStatus.OK, page, "text/html; charset=utf-8", guards)
 
 

@@ -10,6 +10,8 @@ from string import Template
 
 from flask import Blueprint, Response, request, send_from_directory
 
+from service.dialects import native
+
 HERE = Path(__file__).parent.parent
 TEMPLATES = HERE / "templates"
 STATIC = HERE / "static"
@@ -17,11 +19,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
+HEADERS = {"Content-Security-Policy": POLICY, **dict(native.PAGE_HEADERS)}
 
 
 def page(html: bytes) -> Response:
