@@ -50,19 +50,22 @@ def test_no_traceback_is_in_the_log(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "met", "promised"),
+    ("server", "fault", "met", "promised"),
     [
-        ("a worker killed", {"lost": 3}, True),
-        ("a worker killed", {"unanswered": 1}, False),
-        ("the disk full", {"lost": 1}, False),
-        ("the disk full", {"others": 1}, False),
-        (STOP, {"refused": 9, "unanswered": 9}, True),
-        (STOP, {"lost": 1}, False),
+        ("gunicorn", "a worker killed", {"lost": 3}, True),
+        ("gunicorn", "a worker killed", {"unanswered": 1}, False),
+        ("gunicorn", "the disk full", {"lost": 1}, False),
+        ("gunicorn", "the disk full", {"others": 1}, False),
+        ("gunicorn", "all workers killed", {"refused": 1}, False),
+        ("granian", "all workers killed", {"refused": 9, "unanswered": 1}, True),
+        ("granian", "a worker killed", {"refused": 1}, False),
+        ("gunicorn", STOP, {"refused": 9, "unanswered": 9}, True),
+        ("gunicorn", STOP, {"lost": 1}, False),
     ],
 )
 def test_what_is_lost_beyond_the_promise_fails_the_long_form(
-    fault: str, met: dict[str, int], promised: bool
+    server: str, fault: str, met: dict[str, int], promised: bool
 ) -> None:
     all_well = dict.fromkeys(("lost", "refused", "others", "retried", "unanswered"), 0)
     found = Found(fault, sent=9, answered=9, recovered=0.0, **{**all_well, **met})
-    assert kept(found) == promised
+    assert kept(server, found) == promised

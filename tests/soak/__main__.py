@@ -26,7 +26,7 @@ def main() -> int:
         if options.faults:
             found, _ = faults(Path(folder), shipped, options.server, rounds=10)
             print(table(options.server, found))
-            return 0 if all(map(kept, found)) else 1
+            return 0 if all(kept(options.server, each) for each in found) else 1
         plan = Plan(rounds=options.minutes, changing=60, quiet=6)
         soaked = soak(Path(folder), shipped, options.server, plan)
     print(f"{options.server}: {soaked}")
