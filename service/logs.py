@@ -6,15 +6,11 @@ standard library's logging, which is configured here once for every process.
 
 import sys
 from datetime import UTC, datetime
-from logging import LogRecord, captureWarnings
+from logging import Formatter, LogRecord, captureWarnings
 from logging.config import dictConfig
 from typing import Any
 
 import orjson
-from structlog.dev import ConsoleRenderer, plain_traceback
-from structlog.processors import JSONRenderer, format_exc_info
-from structlog.stdlib import ProcessorFormatter
-from structlog.typing import EventDict, Processor
 
 from service.config import Settings
 
@@ -29,11 +25,10 @@ def configure(settings: Settings) -> None:
 
 def configuration(settings: Settings) -> dict[str, Any]:
     """What logging.config.dictConfig takes; both servers take it too."""
-    render = _json() if as_json(settings) else _console()
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"()": _formatter, "render": render}},
+        "formatters": {"line": {"()": JsonLines if as_json(settings) else _console}},
         "handlers": {
             "stdout": {
                 "class": "logging.StreamHandler",
@@ -53,40 +48,46 @@ def as_json(settings: Settings) -> bool:
     return settings.log_format == "json"
 
 
-def _formatter(render: list[Processor]) -> ProcessorFormatter:
-    return ProcessorFormatter(
-        foreign_pre_chain=[_about],
-        processors=[ProcessorFormatter.remove_processors_meta, *render],
-    )
+class JsonLines(Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: LogRecord) -> str:
+        """The record's fields, and the traceback of an exception under `exception`."""
+        line = _fields(record)
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return orjson.dumps(line, default=str, option=orjson.OPT_SERIALIZE_NUMPY).decode()
 
 
-def _about(_: Any, __: str, line: EventDict) -> EventDict:
-    """The line's fields in their order, from the record that logging made."""
-    record: LogRecord = line["_record"]
+def _fields(record: LogRecord) -> dict[str, Any]:
+    """What a line tells, in its order."""
     time = datetime.fromtimestamp(record.created, UTC)
-    about = {
+    return {
         "time": time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "level": record.levelname.lower(),
         "logger": record.name,
         "pid": record.process,
-        "message": line.pop("event"),
+        "message": record.getMessage(),
+        **getattr(record, "fields", {}),
     }
-    return {**about, **getattr(record, "fields", {}), **line}
 
 
-def _json() -> list[Processor]:
-    return [format_exc_info, JSONRenderer(serializer=_dumped)]
+def _console() -> Formatter:
+    """Lines for people; structlog takes 8 MB, so only a terminal pays for it."""
+    from structlog.dev import ConsoleRenderer, plain_traceback  # noqa: PLC0415
+    from structlog.stdlib import ProcessorFormatter  # noqa: PLC0415
 
-
-def _dumped(line: Any, **_: Any) -> str:
-    return orjson.dumps(line, default=str, option=orjson.OPT_SERIALIZE_NUMPY).decode()
-
-
-def _console() -> list[Processor]:
-    renderer = ConsoleRenderer(
+    render = ConsoleRenderer(
         colors=sys.stdout.isatty(),
         event_key="message",
         timestamp_key="time",
         exception_formatter=plain_traceback,
     )
-    return [renderer]
+
+    def about(_: Any, __: str, line: Any) -> Any:
+        return {**_fields(line["_record"]), **{k: v for k, v in line.items() if k != "event"}}
+
+    return ProcessorFormatter(
+        foreign_pre_chain=[about],
+        processors=[ProcessorFormatter.remove_processors_meta, render],
+    )
