@@ -175,8 +175,7 @@ class Reader:
 
 
 def alike(expected: str, shown: str, *, trained: bool) -> bool:
-    """Whether `shown` is what the document says, but for ends of lines; `…` stands for anything."""
-    shown = "\n".join(map(str.rstrip, shown.splitlines()))
+    """Whether `shown` is what the document says but for spaces at ends; `…` is anything."""
     pattern, numbers = "", []
     for piece in re.split(r"(…|[-+]?\d+(?:\.\d+)?)", expected.strip()):
         if piece == "…":
@@ -185,7 +184,7 @@ def alike(expected: str, shown: str, *, trained: bool) -> bool:
             pattern += rf"({NUMBER.pattern})"
             numbers.append(float(piece))
         else:
-            pattern += re.escape(piece)
+            pattern += re.escape(piece).replace("\\\n", " *\n")
     match = re.fullmatch(pattern, shown.strip(), re.DOTALL)
     if not match:
         return False

@@ -53,6 +53,7 @@ def test_every_block_does_what_the_document_says(document: Path, tmp_path: Path)
         ("105.1 kcal", "105.1 g", True, False),
         ("first\n…\nlast", "first\nsecond\nthird\nlast", False, True),
         ("first\n…\nlast", "first\nsecond\nthird", False, False),
+        ("first 1\nsecond …\nlast", "first 1  \nsecond   \nlast \n", False, True),
     ],
 )
 def test_a_wrong_answer_is_seen(expected: str, shown: str, trained: bool, same: bool) -> None:
