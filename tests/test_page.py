@@ -353,9 +353,12 @@ def test_axe_finds_nothing_at_a_desk_and_on_a_phone(
     for name, (width, height) in {"desk": DESK, "phone": PHONE}.items():
         page.set_viewport_size({"width": width, "height": height})
         expect(page.locator("#chart canvas")).to_be_visible()
-        page.wait_for_function("document.documentElement.scrollWidth === innerWidth")
+        await_(lambda: bool(page.evaluate(FITTING)), "nothing reaches beyond the page's edge")
         page.screenshot(path=pictures / f"{language}-{scheme}-{name}.png", full_page=True)
         assert_accessible(page)
+
+
+FITTING = "document.documentElement.scrollWidth === innerWidth"
 
 
 def assert_accessible(page: Page) -> None:

@@ -58,7 +58,7 @@ const answering = () => {
 
 function options() {
   const { curves } = drawing;
-  const edge = { stroke: "transparent", width: 0, points: { show: false } };
+  const edge = { stroke: "transparent", width: 0, points: { show: false }, pxAlign: 0 };
   return {
     ...size(),
     legend: { show: false },
@@ -76,6 +76,7 @@ function options() {
         width: manifest.model === drawing.manifest.model ? 3 : 1.75,
         dash: DASHES[place % DASHES.length],
         points: { show: false },
+        pxAlign: 0, // on whole pixels a slope would be a stair
       })),
     ],
   };
