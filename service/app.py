@@ -81,7 +81,7 @@ def create_app(
     app.register_blueprint(v2_routes.blueprint(plane))
     app.register_blueprint(health.blueprint(plane))
     app.register_blueprint(metric_routes.blueprint(metrics))
-    app.register_blueprint(pages.blueprint(settings.default_model))
+    app.register_blueprint(pages.blueprint(settings.default_model, plane))
     app.register_blueprint(admin.blueprint(host, settings, keys))
     app.register_blueprint(docs.blueprint(plane, partial(_document, settings, host)))
     app.register_error_handler(HTTPException, _refuse)

@@ -1,6 +1,8 @@
 """What pages and their files are sent with."""
 
+import re
 from collections.abc import Iterator
+from html import escape
 
 import pytest
 from flask.testing import FlaskClient
@@ -8,6 +10,7 @@ from flask.testing import FlaskClient
 from models.registry import Registry
 from service.app import create_app, create_host
 from service.config import Settings
+from service.routes.pages import STATIC
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +28,19 @@ def test_the_front_page_may_load_from_this_service_only(client: FlaskClient) -> 
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; ")
     assert "unsafe" not in policy
     assert response.headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_page_asks_for_all_its_modules_at_once(client: FlaskClient) -> None:
+    """Else a module is asked for only when one that imports it has come."""
+    loaded = re.findall(
+        r'(?:modulepreload" href|script src)="static/page/([^"]+)"', client.get("/").text
+    )
+    assert sorted(loaded) == sorted(each.name for each in (STATIC / "page").glob("*.js"))
+
+
+def test_the_page_has_the_row_that_it_asks_first(client: FlaskClient) -> None:
+    row = '{"sugar":7,"fiber":2,"protein":3}'
+    assert f'data-first-row="{escape(row)}"' in client.get("/").text
 
 
 def test_a_page_that_is_the_same_is_not_sent_again(client: FlaskClient) -> None:

@@ -4,13 +4,18 @@ A page may load scripts, styles and data from this service only. Nothing is inli
 comes from elsewhere, so that text which finds its way into a page is never run.
 """
 
+import json
+import math
 from html import escape
 from pathlib import Path
 from string import Template
 
 from flask import Blueprint, Response, request, send_from_directory
 
+from models.labels import STABLE
+from service.dataplane import DataPlane
 from service.dialects import native
+from service.errors import ServiceError
 
 HERE = Path(__file__).parent.parent
 TEMPLATES = HERE / "templates"
@@ -30,16 +35,27 @@ def page(html: bytes) -> Response:
     return response.make_conditional(request)  # type: ignore[return-value]  # it is this response
 
 
-def blueprint(default_model: str) -> Blueprint:
+def first_row(plane: DataPlane) -> str:
+    """JSON of the middle cereal in whole grams: the page asks it at once; "" when none answers."""
+    try:
+        inputs = plane.choose(label=STABLE).manifest.inputs
+    except ServiceError:
+        return ""
+    row = {each.name: math.floor(each.quantiles["0.5"] + 0.5) for each in inputs}
+    return json.dumps(row, separators=(",", ":"))
+
+
+def blueprint(default_model: str, plane: DataPlane) -> Blueprint:
     """The page at the root, which asks `default_model` first, and the files of all pages."""
     routes = Blueprint("pages", __name__)
     template = Template((TEMPLATES / "front.html").read_text())
-    front = template.substitute(default_model=escape(default_model)).encode()
 
     @routes.get("/")
     def root() -> Response:
         """Show the page where anyone can try the models."""
-        return page(front)
+        words = {"default_model": default_model, "first_row": first_row(plane)}
+        written = {name: escape(word) for name, word in words.items()}
+        return page(template.substitute(written).encode())
 
     @routes.get("/static/<path:file>")
     def static(file: str) -> Response:

@@ -68,5 +68,5 @@ export const taken = ({ inputs }, row) =>
   Object.fromEntries(inputs.map(({ name }) => [name, row[name]]));
 
 /** Where a model's `stable` answers: one version for all parts of the page. @param {string} what */
-export const address = (what, /** @type {Manifest} */ { model }) =>
+export const address = (what, /** @type {{model: string}} */ { model }) =>
   `${what}?model=${model}&label=stable`;

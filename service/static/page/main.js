@@ -6,12 +6,13 @@
  *   inputs     sliders and fields        cereals    the picker
  *   prediction, contributions, legend    what came back
  *   curves, chart, points                the picture
+ *   first      asked before the rest
  *   file, code                           whole tables, own programs
  *   language   English and Chinese       dom        small helpers
  */
 
-import { post, Refused } from "./api.js";
-import { address, examples, load, taken } from "./catalogue.js";
+import { Refused } from "./api.js";
+import { examples, load, taken } from "./catalogue.js";
 import { showCereal, startCereals } from "./cereals.js";
 import { drawChart } from "./chart.js";
 import { showCode, startCode } from "./code.js";
@@ -19,6 +20,7 @@ import { showContributions } from "./contributions.js";
 import { ask, grid } from "./curves.js";
 import { byId, make, tell } from "./dom.js";
 import { scoreBy, startFile } from "./file.js";
+import { askFirst, explain } from "./first.js";
 import { end, limitTo, outside, row, setRow, startInputs } from "./inputs.js";
 import { inputName, onLanguage, short, startLanguage, words } from "./language.js";
 import { latest } from "./latest.js";
@@ -44,6 +46,7 @@ let renewing = false;
 
 async function start() {
   startLanguage();
+  askFirst();
   startFile();
   startCode();
   await renew();
@@ -67,7 +70,10 @@ async function renew() {
 
 async function learn() {
   catalogue = await load();
-  if (!catalogue.models.length) return say(words.noModel);
+  if (!catalogue.models.length) {
+    renewSoon();
+    return say(words.noModel);
+  }
   byId("main").classList.remove("waiting");
   startInputs(catalogue.inputs, moved);
   const options = catalogue.models.map((each) => make("option", { value: each.model }, each.model));
@@ -123,7 +129,7 @@ function refresh() {
 
 const predict = latest(async (signal, /** @type {Now} */ now) => {
   const { model, cereal, row } = now;
-  const answer = await post(address("explain", model), taken(model, row), signal);
+  const answer = await explain(model, taken(model, row), signal);
   const beyond = outside(model.inputs, row).map((each) => each.name);
   showPrediction({ answer, manifest: model, examples: cereals, cereal, outside: beyond });
   showContributions(answer);
@@ -143,15 +149,16 @@ const draw = latest(async (signal, /** @type {Now} */ { model, cereal, row }) =>
 /** @param {unknown} error */
 function failed(error) {
   if (!(error instanceof Refused)) throw error;
-  if (error.status === 404) renewSoon();
-  else say(words.refused(error.message));
+  if (error.status === 404) return renewSoon();
+  say(words.refused(error.message));
+  if (!model) renewSoon(); // nothing is seen yet, and nothing a person does would ask again
 }
 
 function showPicture() {
   if (!picture) return;
   const { axis, row, manifest, curves } = picture;
   const others = manifest.inputs.filter((each) => each.name !== axis.name);
-  const held = others.map(({ name }) => `${inputName(name)} ${short(row[name])} g`);
+  const held = others.map(({ name }) => `${inputName(name)} ${short(row[name])} ${words.gram}`);
   tell(byId("held"), held.length ? words.held(held.join(words.comma)) : "");
   drawLegend(curves, manifest.model);
   drawChart(picture);
