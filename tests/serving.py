@@ -51,6 +51,7 @@ class Server:
     port: int
     log: Path
     certificate: Path | None = None  # what it is asked with over HTTPS
+    probe: str = "readyz"  # which says that it is up
 
     @property
     def url(self) -> str:
@@ -71,7 +72,7 @@ class Server:
         if self.process.poll() is not None:
             raise AssertionError(f"the service ended with {self.process.returncode}")
         try:
-            return requests.get(f"{self.url}/readyz", timeout=5, verify=self.verify).ok
+            return requests.get(f"{self.url}/{self.probe}", timeout=5, verify=self.verify).ok
         except (requests.ConnectionError, requests.Timeout):
             return False  # gunicorn listens before a worker has loaded, so a request may wait
 
@@ -88,6 +89,7 @@ class Server:
 @contextmanager
 def running(folder: Path, python: Path = SERVICE_PYTHON, **settings: object) -> Iterator[Server]:
     """`python -m service` with these settings, from its first answer until its end."""
+    probe = str(settings.pop("probe", "readyz"))
     assert python.exists(), f"{python} does not exist: run the tests with 'make test'"
     port = int(str(settings.get("port") or free_port()))
     log = folder / f"service-{port}.log"
@@ -102,7 +104,7 @@ def running(folder: Path, python: Path = SERVICE_PYTHON, **settings: object) -> 
             text=True,
         )
     certificate = settings.get("tls_certificate")
-    server = Server(process, port, log, Path(str(certificate)) if certificate else None)
+    server = Server(process, port, log, Path(str(certificate)) if certificate else None, probe)
     try:
         await_(server.answers, "the service answers")
         yield server

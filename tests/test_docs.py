@@ -63,10 +63,10 @@ def test_nothing_is_blocked_and_nothing_comes_from_elsewhere(seen: Seen, server:
 
 def test_what_has_a_version_in_its_address_is_kept_for_ever(server: Server) -> None:
     html = requests.get(f"{server.url}/docs", timeout=PATIENCE).text
-    versioned = re.findall(r'"(/static/[^"]+\?v=[^"]+)"', html)
+    versioned = re.findall(r'"(static/[^"]+\?v=[^"]+)"', html)
     assert len(versioned) == 2
     for address in versioned:
-        answer = requests.get(f"{server.url}{address}", timeout=PATIENCE)
+        answer = requests.get(f"{server.url}/{address}", timeout=PATIENCE)
         assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
         assert answer.headers["content-type"].startswith(("text/javascript", "text/css"))
 

@@ -165,6 +165,18 @@ def test_a_dot_of_the_chart_names_its_cereals_and_gives_them(page: Page) -> None
     expect(page.get_by_label("Take a real cereal")).to_have_value(re.compile(r"\d+"))
 
 
+def test_a_tip_can_be_pointed_at_and_escape_puts_it_away(page: Page) -> None:
+    dot = page.locator(".dot", has_text="Smacks")
+    dot.hover()
+    dot.locator(".tip").hover()
+    expect(dot.locator(".tip")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dot.locator(".tip")).to_be_hidden()
+    page.locator("#chart-unit").hover()
+    dot.hover()
+    expect(dot.locator(".tip")).to_be_visible()
+
+
 def test_a_model_of_fewer_inputs_asks_for_fewer(page: Page, server: Server) -> None:
     page.get_by_label("Model", exact=True).select_option("linear-unit")
     expect(page.locator("#version")).to_have_text("linear-unit, version 1")
@@ -312,7 +324,9 @@ def test_the_keyboard_reaches_everything_and_its_place_is_seen(page: Page) -> No
         "option",
         "csv",
         "Copy",
+        "curl",
         "Copy",
+        "python",
         "All requests and answers",
     ]
 
@@ -493,6 +507,39 @@ def test_a_new_version_without_training_rows_takes_over(
         expect(page.locator("#cereals")).to_be_hidden()
         expect(page.locator(".dot")).to_have_count(0)
         expect(page.locator("#legend li")).to_have_count(4)
+
+
+def test_a_service_without_a_model_is_asked_until_it_has_one(
+    visit: Visits, tmp_path: Path, shipped: Registry
+) -> None:
+    registry = Registry(tmp_path / "registry")
+    registry.root.mkdir()
+    with running(tmp_path, workers=1, registry=registry.root, probe="healthz") as server:
+        page = visit(server.url)
+        expect(page.get_by_role("alert")).to_contain_text("No model is loaded")
+        with staging(registry, "calories") as draft:
+            shutil.copytree(shipped.folder("calories", 1), draft, dirs_exist_ok=True)
+            publish(registry, draft, shipped.manifest("calories", 1), promote=True)
+        expect(drawn(page).get_by_role("alert")).to_be_hidden()
+
+
+def test_a_catalogue_that_cannot_be_had_is_asked_for_again(visit: Visits, server: Server) -> None:
+    page = visit("about:blank")
+    broken = {"status": 500, "json": {"detail": "The service failed."}}
+    page.route("**/models", lambda route: route.fulfill(**broken), times=1)
+    page.goto(server.url)
+    expect(drawn(page).get_by_role("alert")).to_be_hidden()
+
+
+def test_the_page_waits_as_long_as_a_busy_service_wants(visit: Visits, server: Server) -> None:
+    page = drawn(visit(server.url))
+    busy = {"status": 503, "headers": {"retry-after": "1"}}
+    page.route("**/explain*", lambda route: route.fulfill(**busy), times=1)
+    fill(page, sugar=3)
+    banner = page.get_by_role("alert")
+    expect(banner).to_contain_text("The service is busy")
+    expect(banner).to_be_hidden()
+    expect_prediction(page, server, {"sugar": 3, "fiber": 2, "protein": 3})
 
 
 # How it is served.

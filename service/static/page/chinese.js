@@ -58,6 +58,8 @@ export const chinese = {
   sum: "预测值",
 
   held: (held) => `其余保持不变：${held}。`,
+  kcal: (kcal) => `${kcal} 千卡`,
+  gram: "克",
   kcalPer: (per) => `千卡（${per}）`,
   gramsPer: (name, per) => `${name}，克（${per}）`,
   points: "图中的谷物；用方向键移动，按回车键选用",

@@ -28,7 +28,7 @@ export function showContributions(answer) {
     line("total", words.average, at(base), at(base), number(base, 1)),
     ...steps.map(({ name, from, to, kcal }) =>
       line(
-        kcal < 0 ? "lowers" : "raises",
+        direction(kcal),
         name,
         at(Math.min(from, to)),
         at(Math.max(from, to)),
@@ -37,6 +37,12 @@ export function showContributions(answer) {
     ),
     line("total", words.sum, at(calories), at(calories), number(calories, 1)),
   );
+}
+
+/** What is shown as 0.0 goes neither way. @param {number} kcal */
+function direction(kcal) {
+  if (signed(kcal) === number(0, 1)) return "";
+  return kcal < 0 ? "lowers" : "raises";
 }
 
 /** @param {string} kind @param {string} name @param {string} from @param {string} to @param {string} text */

@@ -48,6 +48,9 @@ export const english = {
 
   /** @param {string} held */
   held: (held) => `Held where they are: ${held}.`,
+  /** @param {string} kcal */
+  kcal: (kcal) => `${kcal} kcal`,
+  gram: "g",
   /** @param {string} per */
   kcalPer: (per) => `kcal ${per}`,
   /** @param {string} name @param {string} per */

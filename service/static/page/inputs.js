@@ -14,7 +14,7 @@ export const row = {};
 /** @type {Map<string, Part>} */
 const parts = new Map();
 
-/** @typedef {{input: Input, slider: any, field: any, label: any, hint: any, taken: boolean, taker: string}} Part */
+/** @typedef {{input: Input, slider: any, field: any, unit: any, label: any, hint: any, taken: boolean, taker: string}} Part */
 
 /**
  * Draw the inputs; `changed` is called when a person moved one.
@@ -84,6 +84,7 @@ function draw(input, changed) {
   const part = {
     input, slider, field, taken: true, taker: "",
     label: make("label", { htmlFor: field.id }),
+    unit: make("span", { "aria-hidden": "true" }),
     hint: make("p", { id: `hint-${name}`, className: "hint" }),
   };
   slider.addEventListener("input", () => {
@@ -101,7 +102,7 @@ function draw(input, changed) {
     "div",
     { className: "input" },
     part.label,
-    make("span", { className: "field" }, field, make("span", { "aria-hidden": "true" }, "g")),
+    make("span", { className: "field" }, field, part.unit),
     slider,
     part.hint,
   );
@@ -123,7 +124,7 @@ function take(part, changed) {
 function mark(part) {
   const { input, slider, field, hint, taken, taker } = part;
   const wrong = field.getAttribute("aria-invalid") === "true";
-  slider.setAttribute("aria-valuetext", `${short(row[input.name])} g`);
+  slider.setAttribute("aria-valuetext", `${short(row[input.name])} ${words.gram}`);
   hint.classList.toggle("wrong", wrong);
   if (!taken) hint.textContent = words.notTaken(taker);
   else if (wrong) hint.textContent = words.grams;
@@ -134,6 +135,7 @@ function label() {
   for (const part of parts.values()) {
     const name = inputName(part.input.name);
     part.label.textContent = name;
+    part.unit.textContent = words.gram;
     part.slider.setAttribute("aria-label", words.slider(name));
     mark(part);
   }

@@ -15,7 +15,7 @@ export function drawLegend(curves, answering) {
         { className: manifest.model === answering ? "answering" : "" },
         swatch(place),
         make("span", { className: "name" }, manifest.model),
-        make("span", { className: "kcal" }, `${number(here)} kcal`),
+        make("span", { className: "kcal" }, words.kcal(number(here))),
         make("span", { className: "what" }, described(manifest)),
       ),
     ),

@@ -51,11 +51,19 @@ export function drawPoints(over, examples, axis, { x, y, cereal, take }) {
   const chosen = Math.max(places.findIndex((here) => here.some((each) => each.name === cereal)), 0);
   if (dots.length) dots[chosen].tabIndex = 0;
   list.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => steer(event, dots));
+  for (const kind of ["focusin", "pointerover"]) {
+    list.addEventListener(kind, () => list.classList.remove("untold"));
+  }
   const held = before?.contains(document.activeElement);
   before?.remove();
   if (dots.length) over.append(list);
   if (held) dots[chosen]?.focus({ preventScroll: true });
 }
+
+/** Escape puts a tip away until a dot is pointed at or reached again, wherever the focus is. */
+addEventListener("keydown", ({ key }) => {
+  if (key === "Escape") document.querySelector(".points")?.classList.add("untold");
+});
 
 /** Where a tip may grow to without leaving the card. @param {string} at a share of the width */
 function side(at) {
