@@ -1,6 +1,6 @@
-// Shows /openapi.json with Swagger UI. validatorUrl: it would else ask another site for a badge.
+// Shows openapi.json with Swagger UI. validatorUrl: it would else ask another site for a badge.
 SwaggerUIBundle({
-  url: "/openapi.json",
+  url: "openapi.json",
   dom_id: "#api",
   deepLinking: true,
   defaultModelsExpandDepth: 0,
