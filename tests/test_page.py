@@ -552,6 +552,12 @@ def test_the_page_works_below_a_proxys_prefix(
         page = drawn(visit(url))
         expect_prediction(page, server, row(page))
         expect(page.locator("#curl")).to_contain_text(f"{url}predict")
+        page.get_by_role("link", name="All requests and answers").click()
+        operation = page.locator("#operations-native-predict")
+        operation.get_by_role("button", name="POST /predict").first.click()
+        operation.get_by_role("button", name="Try it out").click()
+        operation.get_by_role("button", name="Execute").click()
+        expect(operation.locator(".request-url")).to_contain_text(f"{url}predict")
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from openapi_pydantic import (
     Response,
     Schema,
     SecurityScheme,
+    Server,
     Tag,
 )
 from openapi_pydantic import Operation as OperationObject
@@ -116,6 +117,7 @@ def written(operations: Sequence[Operation], recorder: Recorder) -> bytes:
     found = OpenAPI(
         openapi="3.1.1",
         info=Info(title="The calorie service", version=__version__, description=DESCRIPTION),
+        servers=[Server(url=".")],  # beside the document, below a proxy's prefix too
         tags=[Tag(name=name, description=text) for name, text in TAGS.items()],
         paths={path: PathItem(**methods) for path, methods in paths.items()},
         components=Components(
