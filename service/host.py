@@ -19,7 +19,7 @@ import numpy as np
 from models.labels import STABLE, Place
 from models.registry import Registry, RegistryError, Stamp
 from service import changes, events
-from service.engines import Choice, load
+from service.engines import Choice
 from service.errors import NotFound, NotLoaded
 from service.policy import Policy
 from service.snapshot import Loaded, Model, Share, Snapshot
@@ -190,8 +190,7 @@ class Host:
 
     def _load(self, model: str, version: int) -> Loaded:
         began = perf_counter()
-        manifest = self.registry.verify(model, version)
-        found = Loaded(manifest, load(self.registry, manifest, self._engine))
+        found = Loaded.verified(self.registry, model, version, self._engine)
         _warm_up(found)
         about = {"model": model, "version": version, "engine": found.engine.name}
         events.tell(log, events.VERSION_LOADED, **about, seconds=round(perf_counter() - began, 3))

@@ -11,7 +11,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from models.manifest import Manifest
-from service.engines import Engine
+from models.registry import Registry
+from service.engines import Choice, Engine, load
 
 
 class State(StrEnum):
@@ -49,6 +50,12 @@ class Loaded:
         # The same float32 numbers in pairs, to be compared with one row.
         self.ranges = tuple(zip(self.low[:, 0].tolist(), self.high[:, 0].tolist(), strict=True))
         self.mean = np.array([each.mean for each in manifest.inputs], np.float32)
+
+    @classmethod
+    def verified(cls, registry: Registry, model: str, version: int, choice: Choice) -> "Loaded":
+        """The version, checked and loaded; raises what the registry and the engines raise."""
+        manifest = registry.verify(model, version)
+        return cls(manifest, load(registry, manifest, choice))
 
     def for_label(self, label: str) -> "Loaded":
         """The same version, told apart as what `label` answers with its share."""

@@ -25,7 +25,6 @@ from service.batch.rejects import RejectsFile
 from service.batch.score import Plan, score
 from service.batch.tables import Reader, TableError, Writer, draft, is_parquet
 from service.dataplane import ANSWERS
-from service.engines import load
 from service.errors import ServiceError
 from service.snapshot import Loaded
 
@@ -140,8 +139,7 @@ def _columns(options: argparse.Namespace, source: Loaded) -> dict[str, str]:
 def _load(options: argparse.Namespace) -> Loaded:
     registry = trust.registry(options.registry, options.public_key)
     version = options.version or registry.labelled(options.model, options.label)
-    manifest = registry.verify(options.model, version)
-    return Loaded(manifest, load(registry, manifest, "auto"))
+    return Loaded.verified(registry, options.model, version, "auto")
 
 
 def _plan(

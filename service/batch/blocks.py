@@ -16,7 +16,6 @@ from service.batch import parquet_file
 from service.batch.rejects import RejectsFile
 from service.batch.score import Plan, score
 from service.batch.tables import TableError, draft
-from service.engines import load
 from service.snapshot import Loaded
 
 ROWS = 1 << 18
@@ -90,11 +89,9 @@ class Scorer:
 
     def __init__(self, work: Work) -> None:
         registry = trust.registry(work.registry, work.public_key)
-        manifest = registry.verify(work.model, work.version)
+        source = Loaded.verified(registry, work.model, work.version, "auto")
         self._work = work
-        self._plan = Plan(
-            Loaded(manifest, load(registry, manifest, "auto")), work.columns, work.keep, work.prefix
-        )
+        self._plan = Plan(source, work.columns, work.keep, work.prefix)
 
     def __call__(self, block: Block) -> Block:
         """Score a block into its file, its bad rows into a file of their own before that."""
