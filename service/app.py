@@ -1,5 +1,6 @@
 """The composition root: from Settings to a Flask app."""
 
+from collections import deque
 from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
@@ -111,7 +112,8 @@ def _document(settings: Settings, host: Host, source: Loaded) -> bytes:
     from service.openapi import document  # noqa: PLC0415  megabytes that only this takes
 
     anyone = settings.model_copy(update={"predict_key_waived": True})
-    return document(create_app(anyone, host), source, settings.max_rows)
+    apart = Metrics(host, server=settings.server, loads=deque())
+    return document(create_app(anyone, host, apart), source, settings.max_rows)
 
 
 def _refusal(path: str, error: ServiceError) -> Reply:

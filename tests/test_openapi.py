@@ -1,5 +1,6 @@
 """The OpenAPI document: complete, valid, and true of the running app."""
 
+import gc
 import json
 import re
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from models.publish import import_version
 from models.registry import Registry
 from service.app import create_app, create_host
 from service.config import Settings
@@ -167,6 +169,30 @@ def test_the_examples_are_not_counted_as_rows(shipped: Registry, host: Host) -> 
 def test_the_document_comes_once_and_then_304(client: FlaskClient) -> None:
     tag = client.get("/openapi.json").headers["etag"]
     assert client.get("/openapi.json", headers={"if-none-match": tag}).status_code == 304
+
+
+def test_the_examples_take_no_load_from_those_who_count(shipped: Registry) -> None:
+    settings = Settings(registry=shipped.root)
+    host = create_host(settings)
+    client = create_app(settings, host).test_client()
+    assert client.get("/openapi.json").status_code == 200
+    loaded = 'calories_loads_total{model="calories",outcome="loaded"} 1.0'
+    assert loaded in client.get("/metrics").text
+
+
+def test_a_version_that_the_document_was_made_of_leaves_the_memory(
+    registry: Registry, shipped: Registry
+) -> None:
+    folder = shipped.folder("calories", 1)
+    import_version(registry, folder)
+    settings = Settings(registry=registry.root, versions="latest:1")
+    host = create_host(settings)
+    client = create_app(settings, host).test_client()
+    assert client.get("/openapi.json").status_code == 200
+    import_version(registry, folder)
+    host.refresh()
+    gc.collect()
+    assert set(host.model("calories").versions()) == {2}
 
 
 def test_the_document_of_keys_says_how_they_are_shown(document: dict[str, Any]) -> None:

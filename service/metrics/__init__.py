@@ -21,7 +21,7 @@ import numpy as np
 from service.dataplane import Prediction, Recorder
 from service.ending import at_end
 from service.engines import Rows
-from service.host import Host
+from service.host import Host, Load
 from service.metrics.exposition import Exposition
 from service.metrics.families import key
 from service.metrics.record import NOTHING, Answer, Record, count
@@ -47,10 +47,20 @@ class _Here(threading.local):
 
 
 class Metrics(Recorder):
-    """Counts in this process; `folder` is shared with the other workers, None for no others."""
+    """Counts in this process; `folder` is shared with the other workers, None for no others.
 
-    def __init__(self, host: Host, folder: Path | None = None, server: str = "") -> None:
+    `loads` is what the host has loaded and nobody has counted yet: whoever counts them takes them.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        folder: Path | None = None,
+        server: str = "",
+        loads: deque[Load] | None = None,
+    ) -> None:
         self._host = host
+        self._loads = host.loads if loads is None else loads
         self._folder = folder
         self._server = server
         self._here = _Here()
@@ -119,7 +129,7 @@ class Metrics(Recorder):
         with self._lock:
             self._waiting = 0
             count(self._tally, _all_of(self._records))
-            for load in _all_of(self._host.loads):
+            for load in _all_of(self._loads):
                 outcome = "loaded" if load.good else "failed"
                 self._tally.add(key("calories_loads_total", load.model, outcome))
                 self._tally.observe(

@@ -1,16 +1,16 @@
 """GET /openapi.json and /docs: what the service answers, for programs and for people."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from models.labels import STABLE
 from service.dataplane import DataPlane
 from service.dialects import native
 from service.errors import ServiceError
 from service.routes import respond
-from service.routes.pages import TEMPLATES, page
+from service.routes.pages import TEMPLATES, page, revalidated
 from service.snapshot import Loaded
 
 
@@ -18,19 +18,19 @@ def blueprint(plane: DataPlane, document: Callable[[Loaded], bytes]) -> Blueprin
     """The OpenAPI document and a page that shows it."""
     routes = Blueprint("docs", __name__)
     html = (TEMPLATES / "docs.html").read_bytes()
-    written = lru_cache(maxsize=1)(document)  # anew only when another version is stable
+    # Anew only for another version; gone with it, for it would keep the engine in memory.
+    written: WeakKeyDictionary[Loaded, bytes] = WeakKeyDictionary()
 
     @routes.get("/openapi.json")
     def openapi() -> Response:
         """Give the OpenAPI document."""
         try:
-            content = written(plane.choose(label=STABLE))
+            source = plane.choose(label=STABLE)
+            if source not in written:
+                written[source] = document(source)
         except ServiceError as error:
             return respond(native.refuse(error))
-        response = Response(content, content_type="application/json")
-        response.headers["Cache-Control"] = "no-cache"
-        response.add_etag()
-        return response.make_conditional(request)  # type: ignore[return-value]  # it is this response
+        return revalidated(Response(written[source], content_type="application/json"))
 
     @routes.get("/docs")
     def docs() -> Response:

@@ -28,8 +28,12 @@ HEADERS = {"Content-Security-Policy": POLICY, **dict(native.PAGE_HEADERS)}
 
 
 def page(html: bytes) -> Response:
-    """A page with its headers; a browser asks whether it is still the same (304) at each visit."""
-    response = Response(html, content_type="text/html; charset=utf-8", headers=HEADERS)
+    """A page with its headers."""
+    return revalidated(Response(html, content_type="text/html; charset=utf-8", headers=HEADERS))
+
+
+def revalidated(response: Response) -> Response:
+    """An answer of which a browser asks at each visit whether it is still the same (304)."""
     response.headers["Cache-Control"] = "no-cache"
     response.add_etag()
     return response.make_conditional(request)  # type: ignore[return-value]  # it is this response
