@@ -10,7 +10,7 @@ from service.dialects import KEY_NAME
 from service.metrics.record import dialect_of, snake
 from service.trace_context import trace_context
 from service.watch import Outcome
-from service.wire import ANSWERED, REFUSAL, REQUEST_ID, ROUTE, Environ
+from service.wire import REFUSAL, REQUEST_ID, ROUTE, Environ, answered_bytes
 
 log = logging.getLogger("service.access")
 
@@ -42,7 +42,7 @@ def _asked(environ: Environ) -> dict[str, Any]:
         "dialect": dialect_of(path),
         "key": environ.get(KEY_NAME, ""),
         "refusal": snake(environ.get(REFUSAL, "")),
-        "bytes": _length(environ),
+        "bytes": answered_bytes(environ) or 0,
         "trace_id": trace.trace_id if trace else "",
         "parent_id": trace.parent_id if trace else "",
     }
@@ -55,9 +55,3 @@ def _came_to(outcome: Outcome) -> dict[str, Any]:
         "version": source.version if source else None,
         "rows": 0 if rows is None else len(rows),
     }
-
-
-def _length(environ: Environ) -> int:
-    """The bytes of the answer's body, by its Content-Length."""
-    headers = environ.get(ANSWERED, ())
-    return next((int(value) for name, value in headers if name.lower() == "content-length"), 0)

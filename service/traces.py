@@ -23,7 +23,7 @@ from service.dialects import KEY_NAME
 from service.ending import at_end
 from service.metrics.record import snake
 from service.watch import Outcome
-from service.wire import ANSWERED, BODY, REFUSAL, REQUEST_ID, ROUTE, Environ
+from service.wire import BODY, REFUSAL, REQUEST_ID, ROUTE, Environ, answered_bytes
 
 METHODS = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"}
 CALLER = TraceContextTextMapPropagator()
@@ -118,9 +118,9 @@ def _came_to(environ: Environ, status: int, outcome: Outcome) -> dict[str, Any]:
         "http.response.status_code": status,
         "http.request.body.size": len(environ.get(BODY, b"")),
     }
-    for name, value in environ.get(ANSWERED, ()):
-        if name.lower() == "content-length":
-            told["http.response.body.size"] = int(value)
+    size = answered_bytes(environ)
+    if size is not None:
+        told["http.response.body.size"] = size
     if status >= 500:
         told["error.type"] = snake(environ.get(REFUSAL, "")) or str(status)
     if outcome.source:

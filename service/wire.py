@@ -80,3 +80,9 @@ def send(reply: Reply, start_response: StartResponse) -> list[bytes]:
     headers = [("Content-Type", reply.content_type), length, *reply.headers]
     start_response(STATUS_LINES[reply.status], headers)
     return [reply.body]
+
+
+def answered_bytes(environ: Environ) -> int | None:
+    """The bytes of the answer's body, by the headers ANSWERED; None where they do not tell."""
+    headers = environ.get(ANSWERED, ())
+    return next((int(value) for name, value in headers if name.lower() == "content-length"), None)
