@@ -128,35 +128,37 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)  # noqa: S607
 
 
-def test_publishing_on_a_full_disk_says_so_and_what_is_served_goes_on(
-    small_disk: Path, shipped: Registry, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shelf = Registry(small_disk)
-    import_version(shelf, shipped.folder("linear", 1))
-    host = Host(shelf, "litert", Policy(latest=2))
+@pytest.fixture
+def followed(small_disk: Path, shipped: Registry) -> Host:
+    """A host that serves `linear` from the small disk."""
+    import_version(Registry(small_disk), shipped.folder("linear", 1))
+    host = Host(Registry(small_disk), "litert", Policy(latest=2))
     host.refresh()
+    return host
+
+
+def test_publishing_on_a_full_disk_says_so_and_what_is_served_goes_on(
+    small_disk: Path, followed: Host, shipped: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shelf = followed.registry
     (small_disk / "filler").write_bytes(b"1" * 500_000)
     again = ["--registry", str(small_disk), "import", str(shipped.folder("linear", 1))]
     while main(again) == 0:
         pass
     assert "models: Nothing was published in" in (said := capsys.readouterr().err)
     assert "No space left on device" in said
-    host.refresh()
+    followed.refresh()
     last = shelf.latest("linear")
     shelf.verify("linear", last)
-    assert host.find("linear").version == last == shelf.labels("linear")["stable"]
+    assert followed.find("linear").version == last == shelf.labels("linear")["stable"]
     assert not list((small_disk / "linear").glob(".staging-*"))
     (small_disk / "filler").unlink()
     assert main(again) == 0
 
 
 def test_publishing_where_the_registry_is_mounted_read_only_says_so_and_what_is_served_goes_on(
-    small_disk: Path, shipped: Registry, capsys: pytest.CaptureFixture[str]
+    small_disk: Path, followed: Host, shipped: Registry, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shelf = Registry(small_disk)
-    import_version(shelf, shipped.folder("linear", 1))
-    host = Host(shelf, "litert", Policy(latest=2))
-    host.refresh()
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)  # noqa: S607
     again = ["--registry", str(small_disk), "import", str(shipped.folder("linear", 1))]
     assert main(again) == 1
@@ -164,13 +166,13 @@ def test_publishing_where_the_registry_is_mounted_read_only_says_so_and_what_is_
     assert capsys.readouterr().err == (
         f"models: Nothing was published in {where}: Read-only file system.\n"
     )
-    host.refresh()
-    assert host.find("linear").version == 1
-    assert not host.model("linear").failures
+    followed.refresh()
+    assert followed.find("linear").version == 1
+    assert not followed.model("linear").failures
     subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)  # noqa: S607
     assert main(again) == 0
-    host.refresh()
-    assert host.find("linear").version == 2
+    followed.refresh()
+    assert followed.find("linear").version == 2
 
 
 # Gone and unreadable
