@@ -87,6 +87,15 @@ def test_the_answers_and_the_bad_rows_are_those_of_one_machine_without_ray(
     assert 0 < most < 512 * MEGABYTE  # a block takes 10 MB; pandas and Ray the rest
 
 
+def test_the_cores_of_this_machine_are_enough(tmp_path: Path) -> None:
+    make(tmp_path / "in", 1_000)
+    with scoring(tmp_path / "in", tmp_path / "out", "--ray") as job:
+        told, error = job.communicate(timeout=180)
+    assert job.returncode == 0, error
+    assert "1,000 rows scored" in told
+    assert np.array_equal(ids(tmp_path / "out"), np.arange(1_000))
+
+
 def test_a_cluster_that_does_not_answer_is_a_sentence(source: Path, tmp_path: Path) -> None:
     with scoring(source, tmp_path / "out", "--ray", "127.0.0.1:1") as job:
         error = job.communicate(timeout=120)[1]
