@@ -33,7 +33,7 @@ train: $(DEV)/.installed ## train `calories` and publish it (ARGS="--architectur
 test: $(DEV)/.installed $(SERVICE)/.installed ## run all tests, one file at a time a core
 	@$(DEV)/bin/python -m pytest -n auto --dist loadfile $(ARGS)
 
-test-ray: $(DEV)/.installed $(SCALE)/.installed ## score 10 million rows on a Ray cluster of three nodes (4 minutes)
+test-ray: $(DEV)/.installed $(SCALE)/.installed ## score 10 million rows on a Ray cluster of three nodes (a minute)
 	@$(DEV)/bin/python -m pytest -m ray tests/scale $(ARGS)
 
 bench: $(DEV)/.installed $(SERVICE)/.installed $(if $(PEERS),$(PEER_ENVIRONMENTS)) ## measure the service and its floor (3 minutes; ARGS=--write for the docs)
