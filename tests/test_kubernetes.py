@@ -94,6 +94,15 @@ def test_every_rendered_manifest_is_valid(folder: str, version: str) -> None:
     assert len(checked) >= 4
 
 
+def test_what_kserve_makes_a_pod_of_is_a_valid_pod() -> None:
+    predictor = resource("kserve", "InferenceService")["spec"]["predictor"]
+    kserves = {"minReplicas", "maxReplicas", "scaleMetric", "scaleTarget"}
+    spec = {name: value for name, value in predictor.items() if name not in kserves}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "calories"}, "spec": spec}
+    for version in (oldest(), kubernetes_validate.latest_version()):
+        kubernetes_validate.validate(pod, version, strict=True)
+
+
 @pytest.mark.parametrize("folder", [*KUSTOMIZED, "kserve"])
 def test_everything_lies_in_one_namespace(folder: str) -> None:
     [namespace] = [each for each in rendered(folder) if each["kind"] == "Namespace"]
