@@ -165,7 +165,7 @@ class Reader:
     def close(self) -> None:
         """End the service, and a proxy that the document left running."""
         for file in self.folder.glob("*/*.pid"):
-            with suppress(ProcessLookupError):
+            with suppress(FileNotFoundError, ProcessLookupError):  # it was told to, and is ending
                 os.kill(int(file.read_text()), signal.SIGTERM)
         if self.service:
             if self.service.poll() is None:
