@@ -1,8 +1,9 @@
 """A ladder of small real things, each standing on the one before."""
 
+import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,3 +128,18 @@ def make_keys(folder: Path, name: str, curve: str) -> Keys:
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     """The keys that sign versions."""
     return make_keys(tmp_path_factory.mktemp("keys"), "key", "P-256")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of a megabyte."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        if "CI" in os.environ:
+            pytest.fail(mounted.stderr)
+        pytest.skip("only root may mount a disk, and not in every container")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)  # noqa: S607

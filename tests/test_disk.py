@@ -114,21 +114,6 @@ def test_a_version_whose_label_cannot_be_moved_is_taken_back(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of a megabyte."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
-    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        if "CI" in os.environ:
-            pytest.fail(mounted.stderr)
-        pytest.skip("only root may mount a disk, and not in every container")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)  # noqa: S607
-
-
-@pytest.fixture
 def followed(small_disk: Path, shipped: Registry) -> Host:
     """A host that serves `linear` from the small disk."""
     import_version(Registry(small_disk), shipped.folder("linear", 1))

@@ -21,7 +21,7 @@ from tests.overload.edge import edge
 from tests.overload.load import HUNG
 from tests.overload.measure import FRONTED, Findings, started
 from tests.overload.run import Outcome, offered, slow_clients
-from tests.serving import PATIENCE, Server, await_
+from tests.serving import PATIENCE, ROW, Server, await_
 
 ROWS = 20_000  # a request costs the service milliseconds, and who asks much less
 RATE = 400  # requests a second: several times what one worker answers
@@ -154,6 +154,26 @@ def test_who_holds_too_many_requests_is_told_when_to_come_again(
             assert refused.headers["Retry-After"] == "1"
             assert refused.json()["status"] == 503
         await_(lambda: narrow.predict().status_code == 200, "both are gone")
+
+
+@the_edge
+def test_a_body_that_finds_no_room_to_wait_gets_503_and_others_are_answered(
+    server: Server, small_disk: Path
+) -> None:
+    assert large_body(server).status_code == 200
+    with edge(small_disk, server.port) as full:
+        refused = large_body(full)
+        assert refused.status_code == 503
+        assert refused.headers["Retry-After"] == "1"
+        assert refused.json()["status"] == 503
+        assert full.predict().status_code == 200
+
+
+def large_body(server: Server) -> requests.Response:
+    """The answer to a request of two megabytes, most of them space."""
+    body = json.dumps(ROW).encode() + b" " * 2_000_000
+    kind = {"Content-Type": "application/json"}
+    return requests.post(f"{server.url}/predict", body, headers=kind, timeout=PATIENCE)
 
 
 @contextmanager
