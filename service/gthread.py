@@ -21,6 +21,7 @@ from gunicorn.http import RequestParser
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from service.config import Settings
+from service.framing import is_whole
 from service.overload import OPERATIONS, RESERVED, TURNED_AWAY
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class BoundedThreadWorker(ThreadWorker):
         try:
             begun = conn.sock.recv(READ, MSG_PEEK | MSG_DONTWAIT)
         except BlockingIOError:
-            self._await_data(conn)
+            self._keep(conn)
         except OSError:
             self._drop(conn)
         else:
@@ -71,14 +72,19 @@ class BoundedThreadWorker(ThreadWorker):
             self._hand_on(conn)
             return
         if begun:  # else the client has closed
-            refusal = self._refusal(conn, method, path, query)
+            kept = is_whole(begun) and len(self.keepalived_conns) < self.max_keepalived
+            refusal = self._refusal(conn, method, path, query, kept=kept)
             with suppress(OSError):
-                conn.sock.recv(READ, MSG_DONTWAIT)  # what is unread would reset the connection
-                conn.sock.send(refusal, MSG_DONTWAIT)
+                # What is unread would reset a connection that is closed.
+                conn.sock.recv(len(begun) if kept else READ, MSG_DONTWAIT)
+                sent = conn.sock.send(refusal, MSG_DONTWAIT)
+                if kept and sent == len(refusal):
+                    self._keep(conn)
+                    return
                 conn.sock.shutdown(SHUT_WR)
         self._drop(conn)
 
-    def _refusal(self, conn: TConn, method: str, path: str, query: str) -> bytes:
+    def _refusal(self, conn: TConn, method: str, path: str, query: str, *, kept: bool) -> bytes:
         """The service's own words, for it also counts what it refuses (PEP 3333)."""
         lines: list[str] = []
 
@@ -98,15 +104,16 @@ class BoundedThreadWorker(ThreadWorker):
             TURNED_AWAY: True,
         }
         body = b"".join(self.wsgi(environ, start_response))
-        head = "\r\n".join([*lines, "Connection: close", "", ""])
+        lines.append(f"Connection: {'keep-alive' if kept else 'close'}")
+        head = "\r\n".join([*lines, "", ""])
         return head.encode("latin-1") + body
 
-    def _await_data(self, conn: TConn) -> None:
-        """Look at a connection again when its request has begun to come."""
+    def _keep(self, conn: TConn) -> None:
+        """Look at a connection again when its next request has begun to come."""
         conn.sock.setblocking(False)
         conn.timeout = monotonic() + self.cfg.keepalive
-        self.pending_conns.append(conn)
-        readable = partial(self.on_pending_socket_readable, conn)
+        self.keepalived_conns.append(conn)
+        readable = partial(self.on_client_socket_readable, conn)
         self.poller.register(conn.sock, EVENT_READ, readable)
 
     def _drop(self, conn: TConn) -> None:

@@ -1,5 +1,7 @@
 """What gunicorn's worker does with more requests than it may hold, by a real gunicorn."""
 
+import http.client
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -58,7 +60,31 @@ def test_one_more_request_than_the_bound_is_refused_at_once(full: Server) -> Non
     assert answer.headers["Retry-After"] == "1"
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["X-Request-Id"]
-    assert answer.headers["Connection"] == "close"
+
+
+def test_who_is_refused_asks_again_over_the_same_connection(server: Server) -> None:
+    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+
+    def asked() -> int:
+        client.request("POST", "/predict", json.dumps(ROW), {"Content-Type": "application/json"})
+        answer = client.getresponse()
+        answer.read()
+        return answer.status
+
+    with half_a_request(server):
+        assert asked() == 503
+        connection = client.sock
+        assert asked() == 503
+    await_(lambda: asked() == 200, "there is room")
+    assert client.sock is connection
+    client.close()
+
+
+def test_a_connection_whose_request_did_not_end_is_closed_after_the_refusal(full: Server) -> None:
+    with socket.create_connection(("127.0.0.1", full.port), PATIENCE) as client:
+        client.sendall(HALF)
+        with client.makefile("rb") as answer:
+            assert b"\r\nConnection: close\r\n" in answer.read()  # which ends with its end
 
 
 @pytest.mark.parametrize("path", ["/v1/models/calories:predict", "/v2/models/calories/infer"])
