@@ -88,15 +88,19 @@ class Server:
 
 @contextmanager
 def running(folder: Path, python: Path = SERVICE_PYTHON, **settings: object) -> Iterator[Server]:
-    """`python -m service` with these settings, from its first answer until its end."""
+    """`python -m service` with these settings, from its first answer until its end.
+
+    `under` is no setting, but a command that runs another in its own process, as `nice` does.
+    """
     probe = str(settings.pop("probe", "readyz"))
+    under = str(settings.pop("under", "")).split()
     assert python.exists(), f"{python} does not exist: run the tests with 'make test'"
     port = int(str(settings.get("port") or free_port()))
     log = folder / f"service-{port}.log"
     environment = {name.upper(): str(value) for name, value in settings.items()}
     with log.open("w") as output:
         process = subprocess.Popen(
-            [python, "-m", "service"],
+            [*under, python, "-m", "service"],
             cwd=ROOT,
             env={**os.environ, "PORT": str(port), **environment},
             stdout=output,

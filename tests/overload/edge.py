@@ -14,7 +14,9 @@ CONFIGURATION = ROOT / "deploy" / "edge"
 
 
 @contextmanager
-def edge(folder: Path, service_port: int, of_one_address: int = 4096) -> Iterator[Server]:
+def edge(
+    folder: Path, service_port: int, of_one_address: int = 4096, under: str = ""
+) -> Iterator[Server]:
     """Nginx in front of the service at this port, from its first answer until its end."""
     port = free_port()
     home = folder / f"edge-{port}"
@@ -24,9 +26,10 @@ def edge(folder: Path, service_port: int, of_one_address: int = 4096) -> Iterato
     _render(home, "servers.conf", "service:8000", f"127.0.0.1:{service_port}")
     _render(home, "listen.conf", "8080", f"127.0.0.1:{port}")
     log = home / "error.log"
+    directives = f"daemon off; user {getuser()};"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [NGINX, "-p", home, "-c", home / "nginx.conf", "-g", f"daemon off; user {getuser()};"],
+            [*under.split(), NGINX, "-p", home, "-c", home / "nginx.conf", "-g", directives],
             stdout=output,
             stderr=subprocess.STDOUT,
             text=True,

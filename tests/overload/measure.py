@@ -17,8 +17,11 @@ from tests.serving import Server, running
 
 ROWS = 200  # so that a request costs the service several times what it costs to ask
 FIRST, STEP = 200.0, 1.25  # requests a second to begin with, and how they grow
+CARRIED = 0.99  # of what is asked; a machine that paused for a moment is not at its edge
 LATE = 0.5  # seconds after the last request: what still waits then was too much
 TIMES = 2.0  # the overload, in capacities
+# The load goes first, as if it came from another machine: who asks late measures itself.
+YIELDING = "nice -n 10"
 SLOW = (("headers", 490), ("body", 490), ("reading", 20))
 # What is promised: times the p99 at capacity, times the p99 without slow clients, seconds.
 OVERLOADED, BESIDE_SLOW, RECOVERY = 3.0, 2.0, 2.0
@@ -113,9 +116,9 @@ def started(folder: Path, shipped: Path, set_up: str, workers: int = 2) -> Itera
     """A server, or the edge with a server behind it."""
     front, _, kind = set_up.rpartition(" and ")
     with ExitStack() as stack:
-        service = running(folder, registry=shipped, workers=workers, server=kind)
+        service = running(folder, under=YIELDING, registry=shipped, workers=workers, server=kind)
         server = stack.enter_context(service)
-        yield stack.enter_context(edge(folder, server.port)) if front else server
+        yield stack.enter_context(edge(folder, server.port, under=YIELDING)) if front else server
 
 
 def _offer(server: Server, rate: float, seconds: float, out: Path) -> Outcome:
@@ -124,7 +127,7 @@ def _offer(server: Server, rate: float, seconds: float, out: Path) -> Outcome:
 
 
 def _capacity(server: Server, out: Path) -> float:
-    """The highest rate at which all is answered, and hardly anything waits at the end."""
+    """The highest rate that is carried: nearly all is answered, and hardly anything waits then."""
     rate = FIRST
     while any(_carried(_offer(server, rate, 3, out)) for _ in range(2)):
         rate *= STEP
@@ -132,7 +135,7 @@ def _capacity(server: Server, out: Path) -> float:
 
 
 def _carried(outcome: Outcome) -> bool:
-    return outcome.answered == outcome.offered and outcome.overtime < LATE
+    return outcome.answered >= CARRIED * outcome.offered and outcome.overtime < LATE
 
 
 def _overload(
