@@ -1,6 +1,7 @@
 """gunicorn's configuration, from Settings."""
 
 import logging
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,9 @@ def when_ready(server: "Arbiter") -> None:
 
     def leave() -> None:
         if orders.leave(settings.drain_seconds):
+            # gunicorn ends its stop by the time of day, which somebody may set back meanwhile.
+            signal.signal(signal.SIGALRM, lambda *_: server.kill_workers(signal.SIGKILL))
+            signal.setitimer(signal.ITIMER_REAL, settings.graceful_seconds)
             raise StopIteration
         events.tell(log, events.DRAINING, seconds=settings.drain_seconds)
 

@@ -225,7 +225,7 @@ def test_a_model_folder_that_becomes_another_by_a_symlink_is_followed(
     assert sorted(host.model("calories").loaded) == [1]
 
 
-def test_a_change_is_seen_when_the_clock_was_set_back(
+def test_a_change_is_seen_where_everything_is_older_than_before(
     host: Host, shelf: Registry, shipped: Registry
 ) -> None:
     before = host.find("calories")
