@@ -163,7 +163,7 @@ def full_disk(under: Under) -> None:
     assert under.registry.versions(MODEL) == before
 
 
-def clock_set_back(under: Under) -> None:
+def older_than_before(under: Under) -> None:
     """A version comes, and everything is older than what was there before."""
     version = publish(under)
     for path in (under.registry.root, *(under.registry.root / MODEL).rglob("*")):
@@ -227,7 +227,7 @@ FAULTS: dict[str, Fault] = {
     "nonsense in labels.json": nonsense_in_the_labels,
     "the registry gone, empty, back": registry_gone_and_back,
     "the disk full": full_disk,
-    "the clock set back": clock_set_back,
+    "everything older than before": older_than_before,
     "a model's folder swapped by a symlink": swapped_by_a_symlink,
     "a model removed": a_model_removed,
     "40 clients that leave early": clients_that_leave,
