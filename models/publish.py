@@ -117,10 +117,14 @@ def import_version(
 
 
 def sign_version(registry: Registry, model: str, version: int, sign: Sign) -> None:
-    """Sign a version that lies in the registry; nothing is signed that is not as published."""
-    manifest = registry.verify(model, version)
+    """Sign a version that lies in the registry; nothing is signed that is not as published.
+
+    The signature is for the bytes that were verified, whatever has taken their place since.
+    """
     folder = registry.folder(model, version)
-    digests = {MANIFEST: files.digest(folder / MANIFEST), **manifest.files}
+    manifest, digest = registry.described(model, version)
+    files.verify(folder, manifest)
+    digests = {MANIFEST: digest, **manifest.files}
     with _writable(folder):
         write_durably(
             folder / SIGNATURE,

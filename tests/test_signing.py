@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from models import files
 from models.__main__ import main
 from models.manifest import Manifest
 from models.publish import import_version, publish, sign_version, staging
@@ -34,6 +35,10 @@ else:
 """
 
 
+# All that a key may be on.
+CURVES = pytest.mark.parametrize("curve", ["P-256", "P-384", "P-521"])
+
+
 @pytest.fixture
 def signed(registry: Registry, publish_text: Publish, keys: Keys) -> Registry:
     """`half` with version 1, signed; the registry asks for the signature."""
@@ -51,7 +56,7 @@ def test_a_signed_version_is_verified(signed: Registry) -> None:
     assert signed.verify("half", 1).version == 1
 
 
-@pytest.mark.parametrize("curve", ["P-256", "P-384"])
+@CURVES
 def test_the_reference_verifies_what_is_signed_here(
     registry: Registry, publish_text: Publish, tmp_path: Path, curve: str
 ) -> None:
@@ -62,7 +67,7 @@ def test_the_reference_verifies_what_is_signed_here(
     assert verified.returncode == 0, verified.stderr
 
 
-@pytest.mark.parametrize("curve", ["P-256", "P-384"])
+@CURVES
 def test_what_the_reference_signed_is_verified_here(
     registry: Registry, shipped: Registry, tmp_path: Path, curve: str
 ) -> None:
@@ -228,6 +233,33 @@ def test_a_damaged_version_is_not_signed(
     with pytest.raises(RegistryError, match="is not the file that was published"):
         sign_version(registry, "half", 1, signer(keys.private))
     assert not (registry.folder("half", 1) / "model.sig").exists()
+
+
+class Swapped(Registry):
+    """A registry in which somebody exchanges a manifest the moment it has been read."""
+
+    def described(self, model: str, version: int) -> tuple[Manifest, str]:
+        found = super().described(model, version)
+        widen(self.folder(model, version))
+        return found
+
+
+def widen(version: Path) -> None:
+    """Write a manifest that fits the files as well, with another range of an input."""
+    manifest, _ = files.read_manifest(version)
+    inputs = tuple(each.model_copy(update={"max": 1e9}) for each in manifest.inputs)
+    changed = manifest.model_copy(update={"inputs": inputs})
+    (version / "manifest.json").write_text(changed.model_dump_json())
+
+
+def test_a_manifest_that_is_exchanged_while_a_version_is_signed_is_not_what_is_signed(
+    registry: Registry, publish_text: Publish, keys: Keys
+) -> None:
+    publish_text()
+    sign_version(Swapped(registry.root), "half", 1, signer(keys.private))
+    registry.verify("half", 1)
+    with pytest.raises(Untrusted, match=r"signs another manifest\.json"):
+        Registry(registry.root, verifier(keys.public)).verify("half", 1)
 
 
 @pytest.mark.parametrize("content", [b"", b"-----BEGIN PRIVATE KEY-----\n", b"\xff\xfe", None])
