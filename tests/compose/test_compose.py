@@ -87,6 +87,11 @@ def test_a_container_runs_without_rights(first: First, service: str) -> None:
     assert seen["tmp"] is None
 
 
+def test_the_log_of_the_service_warns_that_no_key_is_asked_for(first: First) -> None:
+    told = first.project.run("logs --no-color service")
+    assert "warning: PREDICT_KEY_WAIVED=true: whoever reaches 0.0.0.0, port 8000" in told
+
+
 def test_the_service_cannot_write_into_the_registry(first: First) -> None:
     assert first.project.inside("service", LOOK)["registry"] == "Read-only file system"
 
