@@ -10,42 +10,48 @@ import re
 import signal
 import socket
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 
 SECONDS = 1.0
-SERVERS = Path(__file__).with_name("servers.conf")
+HERE = Path(__file__).parent
 SERVER = re.compile(r"^server (\S+):(\d+)", re.MULTILINE)
 # The root file system is read-only: what nginx writes lies in /tmp.
-NGINX = ("nginx", "-p", "/tmp", "-c", "/etc/nginx/nginx.conf", "-g", "daemon off;")  # noqa: S108
+WRITABLE = tempfile.gettempdir()
+PID = Path(WRITABLE, "nginx.pid")
+NGINX = ("nginx", "-p", WRITABLE, "-c", str(HERE / "nginx.conf"), "-g", "daemon off;")
+
+Addresses = frozenset[object]
 
 
-def addresses() -> frozenset[object]:
-    """The addresses of all servers now. Raises OSError when a name has none, or nobody answers."""
-    return frozenset(
-        found[4]
-        for name, port in SERVER.findall(SERVERS.read_text())
-        for found in socket.getaddrinfo(name, port, socket.AF_INET, socket.SOCK_STREAM)
-    )
+def addresses(before: Addresses = frozenset()) -> Addresses:
+    """The addresses of all servers now; `before` when a name has none, or nobody tells."""
+    with suppress(OSError):
+        return frozenset(
+            found[4]
+            for name, port in SERVER.findall((HERE / "servers.conf").read_text())
+            for found in socket.getaddrinfo(name, port, socket.AF_INET, socket.SOCK_STREAM)
+        )
+    return before
 
 
-def follow(nginx: int) -> None:
-    """Look until nginx has ended; a name that has no address just now changes nothing."""
-    known: frozenset[object] | None = None
+def follow(nginx: int, known: Addresses) -> None:
+    """Look until nginx has ended. Before nginx has written its number, a signal would end it."""
     while os.getppid() == nginx:
-        found = known
-        with suppress(OSError):
-            found = addresses()
-        if known is not None and found != known:
+        if PID.exists() and (found := addresses(known)) != known:
             os.kill(nginx, signal.SIGHUP)
-        known = found
+            known = found
         time.sleep(SECONDS)
 
 
 if __name__ == "__main__":
+    PID.unlink(missing_ok=True)  # of a run that was killed
+    # Looked up before nginx does: what changes while it starts costs a reload and is not missed.
+    known = addresses()
     itself = os.getpid()
     if os.fork():
         os.execvp(NGINX[0], NGINX)  # noqa: S606
-    follow(itself)
+    follow(itself, known)
     sys.exit()

@@ -1,0 +1,112 @@
+"""The edge follows the servers that come and go: a real nginx under deploy/edge/follow.py."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.overload.edge import CONFIGURATION, NGINX
+from tests.serving import PATIENCE, Server, await_, free_port, running
+
+# Stands in front of nginx in PATH: so the servers can change at a chosen moment of its start.
+SCRIPT = f'#!/bin/sh\n{{}}\nexec {NGINX} "$@"\n'
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A folder that is the edge's /etc/nginx and its /tmp."""
+
+    folder: Path
+    service: Server
+
+    @property
+    def servers(self) -> Path:
+        return self.folder / "servers.conf"
+
+    def ask(self, port: int, servers: Path) -> Path:
+        """Name the one server behind the edge, in a file that is there as a whole or not."""
+        draft = self.folder / "draft.conf"
+        draft.write_text(f"server 127.0.0.1:{port};\n")
+        return draft.rename(servers)
+
+    @contextmanager
+    def started(self, before: str = "") -> Iterator[Server]:
+        """The edge, with these lines of shell run before nginx."""
+        script = self.folder / "bin" / "nginx"
+        script.parent.mkdir()
+        script.write_text(SCRIPT.format(before))
+        script.chmod(0o755)
+        port = free_port()
+        (self.folder / "listen.conf").write_text(f"listen 127.0.0.1:{port};\n")
+        log = self.folder / "edge.log"
+        path = f"{script.parent}:{os.environ['PATH']}"
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [sys.executable, self.folder / "follow.py"],
+                cwd=self.folder,
+                env={**os.environ, "PATH": path, "TMPDIR": str(self.folder)},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        try:
+            yield Server(process, port, log)
+        except BaseException:
+            print(log.read_text())
+            raise
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("follow"), registry=shipped_root, workers=1) as server:
+        yield server
+
+
+@pytest.fixture
+def edge(tmp_path: Path, service: Server) -> Edge:
+    for name in ("nginx.conf", "follow.py"):
+        shutil.copy(CONFIGURATION / name, tmp_path)
+    return Edge(tmp_path, service)
+
+
+def unavailable(server: Server) -> bool:
+    try:
+        return requests.get(f"{server.url}/readyz", timeout=PATIENCE).status_code == 503
+    except requests.ConnectionError:
+        return False
+
+
+def test_a_server_that_comes_is_asked(edge: Edge) -> None:
+    edge.ask(free_port(), edge.servers)
+    with edge.started() as server:
+        await_(lambda: unavailable(server), "nginx answers, and nobody behind it")
+        edge.ask(edge.service.port, edge.servers)
+        await_(server.answers, "the new server is asked")
+
+
+def test_a_server_that_comes_after_nginx_has_looked_and_before_the_first_look_is_asked(
+    edge: Edge,
+) -> None:
+    edge.ask(free_port(), edge.folder / "first.conf")
+    edge.ask(edge.service.port, edge.folder / "then.conf")
+    change = "until [ -s nginx.pid ]; do :; done; mv then.conf servers.conf"
+    with edge.started(f"mv first.conf servers.conf\n({change}) &") as server:
+        await_(server.answers, "the new server is asked")
+
+
+def test_no_signal_reaches_nginx_before_it_can_take_one(edge: Edge) -> None:
+    edge.ask(free_port(), edge.servers)
+    edge.ask(edge.service.port, edge.folder / "then.conf")
+    (edge.folder / "nginx.pid").write_text("1\n")  # left by one that was killed
+    with edge.started("mv then.conf servers.conf\nsleep 3") as server:  # three looks
+        await_(server.answers, "nginx has started")
