@@ -28,6 +28,8 @@ from tests.serving import PATIENCE, ROW, SERVICE_PYTHON, Server, await_, free_po
 
 SHOP, SLOW, OPS = (f"calories_{name}-0123456789abcdef" for name in ("shop", "slow", "ops"))
 WRONG = "calories_wrong-0123456789abcdef"
+SERVERS = pytest.mark.parametrize("server", ["gunicorn", "granian"])
+EVERYWHERE = "0.0.0.0"  # noqa: S104  beyond loopback: what is tested
 STABLE = "/admin/models/calories/labels/stable"
 
 
@@ -377,23 +379,30 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> Start:
     return refused
 
 
-def test_the_service_does_not_start_beyond_loopback_without_keys(refused: Start) -> None:
-    [line] = refused(host="0.0.0.0").splitlines()  # noqa: S104  it does not get that far
+@SERVERS
+def test_the_service_does_not_start_beyond_loopback_without_keys(
+    refused: Start, server: str
+) -> None:
+    [line] = refused(host=EVERYWHERE, server=server).splitlines()
     assert line.startswith("service: predicting takes a key here and there is none (HOST=0.0.0.0")
     assert line.endswith("or let anyone in with PREDICT_KEY_WAIVED=true.")
 
 
-def test_a_waiver_is_warned_of_at_the_start(
-    tmp_path: Path, registry: Registry, shipped: Registry
+@SERVERS
+def test_a_waiver_lets_anyone_in_and_is_warned_of_at_the_start(
+    tmp_path: Path, registry: Registry, shipped: Registry, server: str
 ) -> None:
     for _ in range(2):
         import_version(registry, shipped.folder("calories", 1))
-    with running(tmp_path, registry=registry.root, workers=1, admin_key_waived=True) as server:
-        assert (
-            server.output().count("service: warning: ADMIN_KEY_WAIVED=true: WHOEVER REACHES") == 1
-        )
-        moved = requests.post(f"{server.url}/admin/models/calories/rollback", timeout=PATIENCE)
+    waived = {"host": EVERYWHERE, "predict_key_waived": True, "admin_key_waived": True}
+    settings = {"registry": registry.root, "workers": 1, "server": server, **waived}
+    with running(tmp_path, SERVICE_PYTHON, **settings) as open_:
+        assert open_.predict().status_code == 200
+        moved = requests.post(f"{open_.url}/admin/models/calories/rollback", timeout=PATIENCE)
         assert moved.json()["labels"] == {"stable": 1}
+        told = open_.output()
+    assert told.count("service: warning: PREDICT_KEY_WAIVED=true: whoever reaches 0.0.0.0") == 1
+    assert told.count("service: warning: ADMIN_KEY_WAIVED=true: WHOEVER REACHES 0.0.0.0") == 1
 
 
 @pytest.mark.parametrize(("name", "file"), [("predict_keys", False), ("keys_file", True)])

@@ -1,23 +1,36 @@
 """The service trusts what a key signed, if it is told to, and says what it refuses."""
 
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import requests
 
-from models.publish import import_version, sign_version
+from models.manifest import SIGNATURE
+from models.publish import Sign, import_version, sign_version
 from models.registry import Registry
 from models.signing import signer
 from service.app import create_host
 from service.config import Settings
 from service.errors import NotLoaded
 from service.host import Host
-from tests.conftest import Keys
-from tests.serving import DEV_PYTHON, ROOT, SERVICE_PYTHON, Server, free_port, run, running
+from tests.conftest import Keys, make_keys
+from tests.serving import (
+    DEV_PYTHON,
+    PATIENCE,
+    ROOT,
+    SERVICE_PYTHON,
+    Server,
+    await_,
+    free_port,
+    run,
+    running,
+)
 
 
 @pytest.fixture
@@ -72,33 +85,72 @@ def test_without_a_public_key_no_signature_is_needed(shelf: Registry, shipped: R
     assert create_host(Settings(registry=shelf.root)).find("calories").version == 2
 
 
+@dataclass(frozen=True)
+class Trusting:
+    """A service that asks for signatures, and its registry."""
+
+    server: Server
+    registry: Registry
+
+
 @pytest.fixture(scope="module", params=["gunicorn", "granian"])
-def server(
+def trusting(
     request: pytest.FixtureRequest,
     shipped_root: Path,
     keys: Keys,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Server]:
-    """A service that asks for signatures; version 1 of `calories` is signed, `deep` is not."""
+) -> Iterator[Trusting]:
+    """Version 1 of `calories` is signed, that of `deep` is not."""
     root = tmp_path_factory.mktemp("trust")
     for model in ("calories", "deep"):
         shutil.copytree(shipped_root / model, root / model)
     sign_version(Registry(root), "calories", 1, signer(keys.private))
     settings = {"registry": root, "public_key": keys.public, "workers": 1}
     with running(root, DEV_PYTHON, server=request.param, **settings) as server:
-        yield server
+        yield Trusting(server, Registry(root))
 
 
-def test_the_running_service_answers_with_what_is_signed(server: Server) -> None:
-    assert server.predict().json()["version"] == 1
+def test_the_running_service_answers_with_what_is_signed(trusting: Trusting) -> None:
+    assert trusting.server.predict().json()["version"] == 1
 
 
-def test_the_running_service_refuses_what_is_not_signed(server: Server) -> None:
-    refused = server.predict(query="?model=deep")
+def test_the_running_service_refuses_what_is_not_signed(trusting: Trusting) -> None:
+    refused = trusting.server.predict(query="?model=deep")
     assert refused.status_code == 503
     assert "deep/1 is not signed" in refused.json()["detail"]
-    told = requests.get(f"{server.url}/models/deep", timeout=60).json()
-    assert "deep/1 is not signed" in str(told)
+    assert "deep/1 is not signed" in told(trusting.server, "deep")
+
+
+def told(server: Server, model: str) -> str:
+    return str(requests.get(f"{server.url}/models/{model}", timeout=PATIENCE).json())
+
+
+def with_another_key(registry: Registry, folder: Path) -> Sign:
+    return signer(make_keys(folder, "other", "P-256").private)
+
+
+def with_the_signature_of_version_1(registry: Registry, folder: Path) -> Sign:
+    signature = (registry.folder("calories", 1) / SIGNATURE).read_bytes()
+    return lambda *_: signature
+
+
+@pytest.mark.parametrize(
+    ("wrongly", "sentence"),
+    [
+        (with_another_key, r"was not made with the key of .*, or was altered since"),
+        (with_the_signature_of_version_1, r"signs another manifest\.json: SHA-256"),
+    ],
+)
+def test_the_running_service_refuses_what_is_signed_wrongly_and_goes_on(
+    trusting: Trusting, tmp_path: Path, wrongly: Callable[[Registry, Path], Sign], sentence: str
+) -> None:
+    server, registry = trusting.server, trusting.registry
+    sign = wrongly(registry, tmp_path)
+    version = import_version(registry, registry.folder("calories", 1), sign=sign).version
+    refused = re.compile(rf"calories/{version}/model\.sig {sentence}")
+    await_(lambda: bool(refused.search(told(server, "calories"))), "the version is refused")
+    assert registry.labels("calories")["stable"] == version
+    assert {server.predict().json()["version"] for _ in range(10)} == {1}
 
 
 def start(python: Path, public_key: Path) -> str:
