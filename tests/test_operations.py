@@ -1,14 +1,16 @@
 """A graph is a program: what computes is loaded, what could do more is not."""
 
 import inspect
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+import requests
 import tensorflow as tf
 from tensorflow.core.framework import graph_pb2, op_def_pb2
 from tensorflow.core.protobuf import saved_model_pb2
@@ -21,6 +23,9 @@ from service.engines import OUTPUTS, load
 from service.engines.litert import LiteRT
 from service.engines.operations import ALLOWED, check
 from service.engines.saved_model import GRAPH, SavedModel
+from tests.serving import DEV_PYTHON, PATIENCE, Server, await_, running
+
+MODEL = "linear-unit"  # the one that is tampered with
 
 NO_ACTIVATIONS = {"deserialize", "get", "serialize", "threshold"}  # the last takes an argument
 ACTIVATIONS = sorted(
@@ -167,7 +172,7 @@ def test_a_graph_that_may_do_more_is_refused_with_the_operation_and_its_node(
 @pytest.fixture
 def plain(shipped: Registry) -> Any:
     """The graph of `linear-unit`, to be tampered with."""
-    return graph_of(shipped.folder("linear-unit", 1))
+    return graph_of(shipped.folder(MODEL, 1))
 
 
 def function(saved_model: Any, name: str) -> Any:
@@ -311,13 +316,74 @@ def test_what_tensorflow_would_load_another_way_is_refused(
         check(plain, "the graph")
 
 
+@pytest.fixture(scope="module", params=["gunicorn", "granian"])
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shipped_root: Path
+) -> Iterator[Server]:
+    """A service that runs the SavedModel of `linear-unit`; the registry lies beside its log."""
+    folder = tmp_path_factory.mktemp("operations")
+    shutil.copytree(shipped_root / MODEL, folder / "registry" / MODEL)
+    settings = {
+        "registry": folder / "registry",
+        "default_model": MODEL,
+        "engine": "saved_model",
+        "server": request.param,
+        "workers": 1,
+        "poll_seconds": 0.2,
+    }
+    with running(folder, DEV_PYTHON, **settings) as server:
+        yield server
+
+
+def read_in_the_answer(graph: Any) -> None:
+    function(graph, "inference_answer").node_def.add(op="ReadFile", name="read")
+
+
+def write_in_the_answer(graph: Any) -> None:
+    function(graph, "inference_answer").node_def.add(op="WriteFile", name="write")
+
+
+@pytest.mark.parametrize(
+    ("tamper", "operation"),
+    [
+        (read_in_the_answer, "'ReadFile' (node 'read'"),
+        (write_in_the_answer, "'WriteFile' (node 'write'"),
+        (carry_a_graph_in_a_graph, "'DatasetFromGraph' (node 'run'"),
+    ],
+)
+def test_a_running_service_refuses_a_graph_that_may_do_more_and_goes_on(
+    server: Server, tamper: Callable[[Any], None], operation: str
+) -> None:
+    registry = Registry(server.log.parent / "registry")
+    version = publish_tampered(registry, tamper)
+    sentence = f"{MODEL} version {version} is not loaded: its operation {operation}"
+    await_(lambda: sentence in models(server), "the version is refused")
+    assert registry.labels(MODEL)["stable"] == version
+    assert {server.predict({"sugar": 5}).json()["version"] for _ in range(10)} == {1}
+
+
+def publish_tampered(registry: Registry, tamper: Callable[[Any], None]) -> int:
+    """Publish version 1 anew with another graph in it."""
+    manifest = registry.manifest(MODEL, 1)
+    with staging(registry, MODEL) as draft:
+        registry.copy(manifest, manifest.files, draft)
+        graph = graph_of(draft)
+        tamper(graph)
+        (draft / GRAPH).write_bytes(graph.SerializeToString())
+        return publish(registry, draft, manifest, promote=True)
+
+
+def models(server: Server) -> str:
+    return requests.get(f"{server.url}/models", timeout=PATIENCE).text
+
+
 @pytest.fixture
 def published(registry: Registry, shipped: Registry) -> Callable[..., Manifest]:
     """Publish `linear-unit` with other files in it."""
 
     def published(**files: bytes) -> Manifest:
-        manifest = shipped.manifest("linear-unit", 1)
-        with staging(registry, "linear-unit") as draft:
+        manifest = shipped.manifest(MODEL, 1)
+        with staging(registry, MODEL) as draft:
             shipped.copy(manifest, manifest.files, draft)
             for name, content in files.items():
                 (draft / name.replace("_pb", ".pb").replace("_cpb", ".cpb")).write_bytes(content)
