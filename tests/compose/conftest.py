@@ -1,5 +1,6 @@
 """The run of the compose file: each fixture goes one step further with the same containers."""
 
+import json
 import shutil
 import signal
 import socket
@@ -18,6 +19,8 @@ from models import files
 from models.publish import publish, staging
 from models.registry import Registry
 from tests.compose.driver import (
+    LOOK,
+    SAVED_MODEL,
     Compose,
     bytes_over_base,
     compose,
@@ -127,6 +130,44 @@ def first(built: Compose, tmp_path_factory: pytest.TempPathFactory) -> First:
         code = trained(built)
         await_version(built, 2)
     return First(built, healthy, answer, code, answers)
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """What was seen of the service that runs the SavedModel itself, inside its container."""
+
+    rights: dict[str, object]
+    answer: dict[str, object]
+    twin: dict[str, object]  # the other service's answer
+    engines: set[str]
+
+
+@pytest.fixture(scope="session")
+def saved_model(first: First) -> SavedModel:
+    """The profile `saved-model`, started, asked and taken away."""
+    project, profile = first.project, "--profile saved-model"
+    with timed("building the image with TensorFlow and starting it"):
+        project.run(f"{profile} build {SAVED_MODEL}")
+        project.run(f"{profile} up -d --wait --no-deps {SAVED_MODEL}")
+    listed = project.inside(SAVED_MODEL, asking("models"))["models"]
+    seen = SavedModel(
+        project.inside(SAVED_MODEL, LOOK),
+        project.inside(SAVED_MODEL, asking("predict", json.dumps(ROW))),
+        project.predict(ROW).json(),
+        {version.get("engine") for model in listed for version in model["versions"]},
+    )
+    project.run(f"{profile} rm -s -f {SAVED_MODEL}")
+    return seen
+
+
+def asking(path: str, body: str | None = None) -> str:
+    """Code that asks the service in its container; the image has no curl."""
+    return f"""
+import urllib.request as u
+data = {body!r} and {body!r}.encode()
+asked = u.Request("http://127.0.0.1:8000/{path}", data, {{"Content-Type": "application/json"}})
+print(u.urlopen(asked).read().decode())
+"""
 
 
 @dataclass(frozen=True)

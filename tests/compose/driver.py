@@ -22,6 +22,27 @@ ADDED = tuple(Path(each) for each in os.environ.get("COMPOSE_FILE", "").split(":
 DOCKER = shutil.which("docker") or "docker"
 ROWS = re.compile(r"^calories_rows_total\{.*\} (\d+)", re.MULTILINE)
 IMAGES = ("edge", "service", "training")
+SAVED_MODEL = "service-saved-model"  # built and started only when its profile is asked for
+
+# What the first process of a container may do, as Python code to run inside.
+LOOK = """
+import json, os
+def refused(path):
+    try:
+        open(path, "w")
+    except OSError as error:
+        return error.strerror
+status = dict(line.split(":", 1) for line in open("/proc/1/status"))
+print(json.dumps({
+    "user": status["Uid"].split(),
+    "capabilities": [int(status[each], 16) for each in ("CapPrm", "CapEff", "CapBnd")],
+    "privileges": status["NoNewPrivs"].strip(),
+    "first": open("/proc/1/cmdline").read().split(chr(0)),
+    "root": refused("/written"),
+    "registry": refused("/registry/written"),
+    "tmp": refused("/tmp/written"),
+}))
+"""
 
 
 def tell(what: str) -> None:
@@ -90,7 +111,7 @@ class Compose:
 
     @property
     def _environment(self) -> dict[str, str]:
-        return {**os.environ, "PORT": str(self.port)}
+        return {**os.environ, "PORT": str(self.port), "SAVED_MODEL_PORT": "0"}  # 0: any free one
 
     def build_log(self) -> str:
         """What a build of the images says, step by step."""
@@ -159,7 +180,7 @@ def compose(
     """A project of `checkout` with these compose files on top of its own."""
     project = f"calories-{name}-{os.getpid()}"
     images = folder / f"{project}.yml"
-    named = {service: f"{project}-{service}" for service in IMAGES}
+    named = {service: f"{project}-{service}" for service in (*IMAGES, SAVED_MODEL)}
     named["seed"] = named["service"]
     services = {service: {"image": image} for service, image in named.items()}
     images.write_text(json.dumps({"services": services}))

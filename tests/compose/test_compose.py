@@ -9,9 +9,17 @@ from typing import Any
 import pytest
 import requests
 
-from tests.compose.conftest import Again, First, Replicated, Stopped, await_version
+from tests.compose.conftest import (
+    Again,
+    First,
+    Replicated,
+    SavedModel,
+    Stopped,
+    await_version,
+)
 from tests.compose.driver import (
     IMAGES,
+    LOOK,
     Compose,
     bytes_over_base,
     cached_steps,
@@ -31,24 +39,6 @@ HEALTHY_SECONDS = 5.0
 # start that takes the processor half a second takes several with other work on the machine.
 TOLERANCE_SECONDS = 4.0
 
-LOOK = """
-import json, os
-def refused(path):
-    try:
-        open(path, "w")
-    except OSError as error:
-        return error.strerror
-status = dict(line.split(":", 1) for line in open("/proc/1/status"))
-print(json.dumps({
-    "user": status["Uid"].split(),
-    "capabilities": [int(status[each], 16) for each in ("CapPrm", "CapEff", "CapBnd")],
-    "privileges": status["NoNewPrivs"].strip(),
-    "first": open("/proc/1/cmdline").read().split(chr(0)),
-    "root": refused("/written"),
-    "registry": refused("/registry/written"),
-    "tmp": refused("/tmp/written"),
-}))
-"""
 TENSORFLOW = """
 import importlib.util, json
 print(json.dumps([n for n in ("tensorflow", "keras") if importlib.util.find_spec(n)]))
@@ -106,6 +96,21 @@ def test_the_server_itself_is_the_process_that_gets_the_signals(
 
 def test_the_service_has_no_tensorflow(first: First) -> None:
     assert first.project.inside("service", TENSORFLOW) == []
+
+
+def test_the_savedmodel_answers_as_its_twin_does(saved_model: SavedModel) -> None:
+    assert saved_model.engines == {"saved_model"}
+    assert saved_model.answer["version"] == saved_model.twin["version"]
+    assert saved_model.answer["calories"] == pytest.approx(saved_model.twin["calories"], abs=1e-3)
+
+
+def test_the_savedmodel_is_served_without_rights_from_a_root_that_cannot_be_written(
+    saved_model: SavedModel,
+) -> None:
+    assert saved_model.rights["user"] == ["10001"] * 4
+    assert saved_model.rights["capabilities"] == [0, 0, 0]
+    for folder in ("root", "registry"):
+        assert saved_model.rights[folder] == "Read-only file system"
 
 
 @pytest.mark.parametrize("service", ["edge", "seed", "service", "training"])
