@@ -26,7 +26,10 @@ def main() -> int:
         if options.faults:
             found, _ = faults(Path(folder), shipped, options.server, rounds=10)
             print(table(options.server, found))
-            return 0 if all(kept(options.server, each) for each in found) else 1
+            broken = [each.fault for each in found if not kept(options.server, each)]
+            for fault in broken:
+                print(f"{options.server}, {fault}: more was lost than promised.", file=sys.stderr)
+            return 1 if broken else 0
         plan = Plan(rounds=options.minutes, changing=60, quiet=6)
         soaked = soak(Path(folder), shipped, options.server, plan)
     print(f"{options.server}: {soaked}")
