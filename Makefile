@@ -10,6 +10,8 @@ DEV := .venv/dev
 SCALE := .venv/scale
 PEER_ENVIRONMENTS := $(patsubst benchmarks/requirements/%.txt,.venv/bench-%/.installed,$(wildcard benchmarks/requirements/*.txt))
 URL := http://$(HOST):$(PORT)
+SERVERS := gunicorn granian
+SET_UPS := $(SERVERS:%=edge-and-%) $(SERVERS)
 
 # The SavedModel engine needs TensorFlow, which only the development environment has.
 SERVING := $(if $(filter saved_model,$(ENGINE)),$(DEV),$(SERVICE))
@@ -45,21 +47,31 @@ bench-peers: ## the same with what people write today beside it (8 minutes)
 bench-ray: $(DEV)/.installed $(SCALE)/.installed ## score 1, 10 and 100 million rows without Ray, on 1 node and on 2
 	@$(DEV)/bin/python -m benchmarks.scale $(ARGS)
 
-soak: $(DEV)/.installed $(SERVICE)/.installed ## ten minutes of load: does a worker's memory grow? (ARGS="--minutes 2")
+# A part that fails keeps no other from running, and makes the whole fail.
+soak: ## all of these with both servers, one after another (an hour; needs nginx)
+	@$(MAKE) --no-print-directory --keep-going --jobs=1 soak-memory soak-swaps soak-faults soak-overload
+
+soak-memory: $(DEV)/.installed $(SERVICE)/.installed ## 10 minutes of load: does a worker's memory grow? (ARGS="--minutes 2")
 	@$(DEV)/bin/python -m benchmarks.soak $(ARGS)
 
-soak-swaps: $(DEV)/.installed $(SERVICE)/.installed ## 10 minutes of load while versions change (ARGS="--server granian")
-	@$(DEV)/bin/python -m tests.soak $(ARGS)
+soak-swaps: $(SERVERS:%=soak-swaps-%) ## 12 minutes a server of load while versions change (soak-swaps-granian: one)
+
+$(SERVERS:%=soak-swaps-%): soak-swaps-%: $(DEV)/.installed $(SERVICE)/.installed
+	@$(DEV)/bin/python -m tests.soak --server $* $(ARGS)
+
+soak-faults: $(SERVERS:%=soak-faults-%) ## 2 minutes a server of load while things break (soak-faults-granian: one)
+
+$(SERVERS:%=soak-faults-%): soak-faults-%: $(DEV)/.installed $(SERVICE)/.installed
+	@$(DEV)/bin/python -m tests.soak --faults --server $* $(ARGS)
+
+soak-overload: $(SET_UPS:%=soak-overload-%) ## 4 minutes a set-up of overload and slow clients (soak-overload-edge-and-granian: one)
+
+$(SET_UPS:%=soak-overload-%): soak-overload-%: $(DEV)/.installed $(SERVICE)/.installed
+	@$(DEV)/bin/python -m tests.overload "$(subst -, ,$*)" $(ARGS)
 
 fuzz: $(DEV)/.installed .venv/fuzz/.installed ## half an hour of bad input to both servers (ARGS="--requests 5000")
 	@$(DEV)/bin/python -m tests.fuzz $(ARGS)
 	@.venv/fuzz/bin/python -m tests.fuzz.coverage
-
-soak-faults: $(DEV)/.installed $(SERVICE)/.installed ## 2 minutes of load while things break (ARGS="--server granian")
-	@$(DEV)/bin/python -m tests.soak --faults $(ARGS)
-
-soak-overload: $(DEV)/.installed $(SERVICE)/.installed ## 15 minutes of overload and slow clients (needs nginx; ARGS="'edge and gunicorn'")
-	@$(DEV)/bin/python -m tests.overload $(ARGS)
 
 check: $(DEV)/.installed ## lint, types, import rules
 	@$(DEV)/bin/ruff check .

@@ -1,9 +1,13 @@
 """The short form of the soak: load while versions come, go, break and are rolled back."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.overload.measure import SET_UPS
+from tests.serving import ROOT
 from tests.soak.run import Findings, Plan, soak
 
 PLAN = Plan(rounds=1, changing=9, quiet=0.5, every=0.8, workers=2, connections=8)
@@ -34,3 +38,27 @@ def test_unloaded_versions_are_gone_at_the_end(found: Findings) -> None:
     # the newest two and `stable`; a damaged one of these counts as failed
     assert sum(found.states.values()) <= 3
     assert found.states.keys() <= {"loaded", "failed"}
+
+
+def test_a_long_form_that_fails_keeps_no_other_from_running(tmp_path: Path) -> None:
+    python, ran = tmp_path / "bin" / "python", tmp_path / "ran"
+    python.parent.mkdir()
+    python.write_text(f'#!/bin/sh\necho "$@" >> {ran}\nexit 1\n')
+    python.chmod(0o755)
+    (tmp_path / ".installed").touch()
+    ended = subprocess.run(
+        ["make", "soak", f"DEV={tmp_path}", f"SERVICE={tmp_path}"],  # noqa: S607
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},  # nothing of the `make test` that runs this
+        capture_output=True,
+        check=False,
+    )
+    assert ended.returncode != 0
+    assert ran.read_text().splitlines() == [
+        "-m benchmarks.soak",
+        "-m tests.soak --server gunicorn",
+        "-m tests.soak --server granian",
+        "-m tests.soak --faults --server gunicorn",
+        "-m tests.soak --faults --server granian",
+        *(f"-m tests.overload {set_up}" for set_up in SET_UPS),
+    ]
