@@ -19,8 +19,8 @@ from service.overload import OPERATIONS
 from tests.fuzz.run import SHAPE, Fuzzer, explore
 from tests.fuzz.shapes import SHAPES, SMUGGLED, TWO_LENGTHS
 from tests.overload.edge import edge
-from tests.overload.load import HUNG
-from tests.overload.measure import FRONTED, Findings, started
+from tests.overload.load import HUNG, TURNED_AWAY
+from tests.overload.measure import FRONTED, SET_UPS, Findings, started
 from tests.overload.run import Outcome, offered, slow_clients
 from tests.serving import PATIENCE, ROW, Server, await_
 
@@ -65,7 +65,7 @@ def test_under_overload_every_request_is_answered_or_refused(overload: Overload)
     outcome = overload.outcome
     assert outcome.answered > 0
     assert outcome.refused > 0
-    assert outcome.answered + outcome.refused == outcome.offered
+    assert (outcome.hung, outcome.turned_away, outcome.others) == (0, 0, 0)
 
 
 def test_who_is_refused_is_told_when_to_come_again(overload: Overload) -> None:
@@ -225,7 +225,12 @@ def unfinished(port: int) -> Iterator[None]:
 
 
 def came(milliseconds: float, status: int = 200) -> Outcome:
-    return Outcome(np.array([[0.0, milliseconds / 1000, status, 0]] * 2))
+    return ended((milliseconds, status, 0))
+
+
+def ended(*samples: tuple[float, int, int]) -> Outcome:
+    """Requests that took so many milliseconds, their status, and 1 for Retry-After."""
+    return Outcome(np.array([[0.0, took / 1000, status, retry] for took, status, retry in samples]))
 
 
 # A run that kept every promise.
@@ -233,7 +238,7 @@ KEPT = Findings(
     set_up=FRONTED[0],
     capacity=100.0,
     at_capacity=came(10),
-    overload=came(30),
+    overload=ended((30, 200, 0), (30, 503, 1)),
     health=(5.0,),
     recovery=2.0,
     quiet=(came(10),),
@@ -241,21 +246,62 @@ KEPT = Findings(
 )
 
 
-def test_the_long_form_finds_no_fault_when_every_promise_was_kept() -> None:
-    assert KEPT.broken() == []
+@pytest.mark.parametrize("set_up", SET_UPS)
+def test_the_long_form_finds_no_fault_when_every_promise_was_kept(set_up: str) -> None:
+    assert replace(KEPT, set_up=set_up).broken() == []
+
+
+BROKEN_WITHOUT_AN_EDGE: list[tuple[dict[str, Any], str]] = [
+    ({"overload": ended((30, 200, 0), (30, HUNG, 0))}, "1 requests hung"),
+    ({"overload": ended((30, 200, 0), (30, TURNED_AWAY, 0))}, "1 were turned away"),
+    ({"overload": ended((30, 200, 0), (30, 502, 0))}, "1 got a status other than 200 and 503"),
+    ({"overload": ended((30, 200, 0), (9, 503, 1), (9, 503, 0))}, "Of 2 refusals 1 said when"),
+    ({"overload": ended((30, 200, 0), (31, 503, 1))}, "p99 of refusals was 31.0 ms"),
+    ({"health": (5.0, math.inf)}, "1 of 2 health checks failed"),
+    ({"recovery": 2.1}, "2.10 s after the overload"),
+]
+BROKEN_AT_THE_EDGE: list[tuple[dict[str, Any], str]] = [
+    ({"overload": came(31)}, "3.1 times that at capacity"),
+    ({"slow": (came(21),)}, "2.1 times that without"),
+    ({"slow": (ended(*[(10, 200, 0)] * 98, *[(10, 503, 1)] * 2),)}, "98 of 100 requests"),
+    (
+        {"slow": (ended(*[(10, 200, 0)] * 99, (10, HUNG, 0)),)},
+        "Beside slow clients 1 requests hung",
+    ),
+]
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("set_up", "changed", "told"),
     [
-        ({"overload": Outcome(np.array([[0, 0.03, 200, 0], [0, 30, HUNG, 0]]))}, "1 requests hung"),
-        ({"health": (5.0, math.inf)}, "1 of 2 health checks failed"),
-        ({"overload": came(31)}, "3.1 times that at capacity"),
-        ({"slow": (came(21),)}, "2.1 times that without"),
-        ({"slow": (came(10, HUNG),)}, "nan times that without"),
-        ({"recovery": 2.1}, "2.10 s after the overload"),
+        *((FRONTED[0], *each) for each in BROKEN_WITHOUT_AN_EDGE + BROKEN_AT_THE_EDGE),
+        *(("gunicorn", *each) for each in BROKEN_WITHOUT_AN_EDGE),
     ],
 )
-def test_the_long_form_tells_what_was_not_kept(changed: dict[str, Any], told: str) -> None:
-    (sentence,) = replace(KEPT, **changed).broken()
+def test_the_long_form_tells_what_was_not_kept(
+    set_up: str, changed: dict[str, Any], told: str
+) -> None:
+    (sentence,) = replace(KEPT, set_up=set_up, **changed).broken()
+    assert sentence.startswith(f"{set_up}: ")
     assert told in sentence
+
+
+@pytest.mark.parametrize(
+    ("set_up", "changed"),
+    [
+        *(("gunicorn", changed) for changed, _ in BROKEN_AT_THE_EDGE),
+        *(("granian", changed) for changed, _ in BROKEN_WITHOUT_AN_EDGE + BROKEN_AT_THE_EDGE),
+    ],
+)
+def test_the_long_form_holds_nobody_to_what_another_promises(
+    set_up: str, changed: dict[str, Any]
+) -> None:
+    assert replace(KEPT, set_up=set_up, **changed).broken() == []
+
+
+def test_nothing_answered_is_no_promise_kept() -> None:
+    nothing = replace(KEPT, overload=ended((9, 503, 1)), slow=(came(9, 503),))
+    told = " ".join(nothing.broken())
+    assert "not within the nan ms of answers" in told
+    assert "nan times that at capacity" in told
+    assert "nan times that without" in told

@@ -1,7 +1,7 @@
-"""python -m tests.overload [SET-UP ...]: the long form, three minutes for each set-up.
+"""python -m tests.overload [SET-UP ...]: the long form, four minutes for each set-up.
 
 The load comes from the same machine as the answers: its figures are for comparing with each other.
-Ends with 1 when a promise of docs/reliability.md about the edge was not kept.
+Ends with 1 when a set-up did not keep what docs/reliability.md promises of it.
 """
 
 import argparse

@@ -50,6 +50,16 @@ class Outcome:
         return self.count(HUNG)
 
     @property
+    def others(self) -> int:
+        """How many answers were neither a prediction nor a refusal."""
+        return self.failed - self.turned_away - self.hung
+
+    @property
+    def failed(self) -> int:
+        """How many requests were neither answered nor refused."""
+        return self.offered - self.answered - self.refused
+
+    @property
     def overtime(self) -> float:
         """Seconds from when the last request was due until the last was ended."""
         return float(self.samples[:, 1].max() - self.samples[:, 0].max())
@@ -59,16 +69,20 @@ class Outcome:
         return self.milliseconds(99)
 
     @property
+    def p99_of_refusals(self) -> float:
+        return self.milliseconds(99, 503)
+
+    @property
     def lateness(self) -> float:
         """The p99 of how late the generator sent what was due, in milliseconds."""
         return float(np.percentile(self.samples[:, 4] - self.samples[:, 0], 99) * 1000)
 
-    def milliseconds(self, percent: float) -> float:
-        """A percentile of the times of what was answered; NaN when nothing was."""
-        answered = self.samples[self.samples[:, 2] == 200]
-        if not len(answered):
+    def milliseconds(self, percent: float, status: int = 200) -> float:
+        """A percentile of the times of what ended with this status; NaN when nothing did."""
+        ended = self.samples[self.samples[:, 2] == status]
+        if not len(ended):
             return float("nan")
-        return float(np.percentile(answered[:, 1] - answered[:, 0], percent) * 1000)
+        return float(np.percentile(ended[:, 1] - ended[:, 0], percent) * 1000)
 
 
 @dataclass(frozen=True)
