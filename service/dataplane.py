@@ -88,7 +88,7 @@ class DataPlane:
         return source
 
     def model(self, name: str) -> Model:
-        """What is served of one model; raises NotFound."""
+        """What is served of one model; raises NotFound or NotLoaded."""
         return self._host.model(name)
 
     def served(self) -> Snapshot:

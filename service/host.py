@@ -26,6 +26,8 @@ from service.snapshot import Loaded, Model, Share, Snapshot
 
 log = logging.getLogger("service.host")
 
+REGISTRY = "The registry"  # in a place with the models' names, which have no capitals
+
 
 class Load(NamedTuple):
     """A version that was loaded, or failed to be, and how long that took."""
@@ -82,8 +84,16 @@ class Host:
         return found
 
     def model(self, name: str) -> Model:
-        """What is served of one model; raises NotFound with what there is."""
+        """What is served of one model.
+
+        Raises NotFound with what there is, and NotLoaded when the registry could not be read.
+        """
         served = self.snapshot.get(name)
+        if served is None and (name in self._trouble or self._has_read_nothing()):
+            raise NotLoaded(
+                f"Model '{name}' cannot be read from the registry now; the service's log says "
+                "why, and it looks again."
+            )
         if served is None:
             known = ", ".join(self.snapshot) or "none yet"
             raise NotFound(f"There is no model '{name}'; served are: {known}.")
@@ -97,9 +107,9 @@ class Host:
         try:
             stamps = self._stamped()
         except (RegistryError, OSError) as error:
-            self._tell("The registry", error)
+            self._tell(REGISTRY, error)
             return
-        self._trouble.pop("The registry", None)
+        self._trouble.pop(REGISTRY, None)
         if not self.snapshot.keys() <= stamps.keys():
             self.snapshot = {name: it for name, it in self.snapshot.items() if name in stamps}
         for model, stamp in stamps.items():
@@ -107,6 +117,9 @@ class Host:
                 self._renew(model, stamp)
         self._stamps = {model: self._stamps.get(model, ()) for model in stamps}
         self._tried = {model: self._tried.get(model, {}) for model in stamps}
+
+    def _has_read_nothing(self) -> bool:
+        return not self.snapshot and REGISTRY in self._trouble
 
     def _stamped(self) -> dict[str, Stamp]:
         stamps = self.registry.stamps()

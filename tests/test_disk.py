@@ -18,6 +18,7 @@ from models.labels import LARGEST
 from models.manifest import Manifest
 from models.publish import import_version, publish, staging
 from models.registry import Registry, RegistryError
+from service.errors import NotLoaded
 from service.host import Host
 from service.policy import Policy
 from tests.conftest import Publish
@@ -188,6 +189,18 @@ def test_a_folder_that_may_not_be_read_leaves_everything_as_it_was(
     assert "cannot be read: Permission denied." in caplog.text
     shelf.set_label("calories", "stable", 1)
     assert stable(host) == 1
+
+
+@pytest.mark.parametrize("folder", [".", "calories"])
+def test_a_model_that_could_not_be_read_yet_is_not_denied(shelf: Registry, folder: str) -> None:
+    fresh = Host(shelf, "litert", Policy(latest=2))
+    (shelf.root / folder).chmod(0)
+    with unprivileged():
+        fresh.refresh()
+    with pytest.raises(NotLoaded, match="'calories' cannot be read from the registry now"):
+        fresh.find("calories")
+    (shelf.root / folder).chmod(0o755)
+    assert stable(fresh) == 2
 
 
 @pytest.mark.parametrize("name", [".", "manifest.json", "model.tflite"])

@@ -1,6 +1,7 @@
 """Real servers over a registry whose disk is full, read-only or unreadable."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -31,7 +32,7 @@ class Shelf:
         where = ("--registry", self.registry.root)
         return run(DEV_PYTHON, "-m", "models", *where, "import", self.shipped, check=False)
 
-    def answers(self) -> set[tuple[int, int]]:
+    def answers(self) -> set[tuple[int, int | None]]:
         """The status and version of twenty answers, each on a connection of its own."""
         answers = [self.server.predict() for _ in range(20)]
         return {(answer.status_code, answer.json().get("version")) for answer in answers}
@@ -141,3 +142,17 @@ def test_a_registry_that_may_not_be_read_changes_nothing(
         registry.root.chmod(0o755)
         assert shelf.publish().returncode == 0
         shelf.is_served(2)
+
+
+def test_workers_that_start_while_it_may_not_be_read_are_not_ready_and_deny_nothing(
+    kind: str, tmp_path: Path, registry: Registry, shipped: Registry
+) -> None:
+    with serving(tmp_path, registry.root, shipped, kind) as shelf:
+        registry.root.chmod(0)
+        for worker in shelf.server.workers():
+            os.kill(worker, signal.SIGKILL)
+        told = "worker_started"
+        await_(lambda: shelf.server.output().count(told) == 4, "two others have started")
+        assert shelf.answers() == {(503, None)}
+        registry.root.chmod(0o755)
+        shelf.is_served(1)

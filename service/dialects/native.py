@@ -26,7 +26,6 @@ from service.errors import (
     Fault,
     InvalidInput,
     NotAcceptable,
-    NotFound,
     ServiceError,
     UnsupportedMediaType,
 )
@@ -138,7 +137,7 @@ def model(plane: DataPlane, name: str) -> Reply:
     """Answer GET /models/<name>."""
     try:
         return _ok(described(name, plane.model(name)))
-    except NotFound as error:
+    except ServiceError as error:
         return refuse(error)
 
 
