@@ -9,24 +9,68 @@ from http import HTTPStatus
 from socket import socket
 from typing import Any
 
-from gunicorn.http.errors import (
-    ExpectationFailed,
-    LimitRequestHeaders,
-    LimitRequestLine,
-    ParseException,
-    UnsupportedTransferCoding,
-)
+from gunicorn.http import errors
+from gunicorn.http.errors import ParseException
 from gunicorn.util import write_nonblock
 
 from service.gthread import BoundedThreadWorker
 
 STATUS = {
-    LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
-    LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-    ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
-    UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
+    errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
+    errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
+    errors.UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
 }
-SHOWN = 200  # characters of what gunicorn says, which repeats what came
+# gunicorn's own sentences repeat what came, where a key may be, as in a header without its colon.
+SENTENCES = {
+    errors.InvalidRequestLine: (
+        "The request line cannot be read: expected a method, a path and a version, as in "
+        "'GET /healthz HTTP/1.1'."
+    ),
+    errors.InvalidRequestMethod: (
+        "The method is none: expected one in capitals, such as GET or POST."
+    ),
+    errors.InvalidHTTPVersion: "This version of HTTP is not spoken here: expected HTTP/1.1.",
+    errors.LimitRequestLine: (
+        "The request line is too long: expected at most 4,094 bytes; what is long goes in a body."
+    ),
+    errors.InvalidHeader: (
+        "A header cannot be read or comes twice: expected lines as 'X-API-Key: KEY', with a colon "
+        "and without control characters, ended by CR LF, and the length of a body told once, by "
+        "Content-Length in digits or by 'Transfer-Encoding: chunked'."
+    ),
+    errors.InvalidHeaderName: (
+        "The name of a header is none: expected letters, digits and hyphens with a colon right "
+        "behind them, as in 'X-API-Key: KEY'."
+    ),
+    errors.ObsoleteFolding: "A header goes on in a second line: expected each in one.",
+    errors.LimitRequestHeaders: (
+        "The headers are too many or too long: expected at most 100, of 8,190 bytes each."
+    ),
+    errors.ExpectationFailed: (
+        "What the header Expect asks for is not known: expected '100-continue', or no such header."
+    ),
+    errors.InvalidSchemeHeaders: (
+        "The headers that tell whether HTTPS was spoken contradict each other: expected one of "
+        "them, such as X-Forwarded-Proto."
+    ),
+    errors.UnsupportedTransferCoding: (
+        "This transfer coding is not spoken here: expected 'chunked', or a Content-Length instead."
+    ),
+    errors.InvalidChunkSize: (
+        "The size of a chunk cannot be read: expected hexadecimal digits, ended by CR LF."
+    ),
+    errors.InvalidChunkExtension: (
+        "What stands behind the size of a chunk cannot be read: expected CR LF there."
+    ),
+    errors.ChunkMissingTerminator: (
+        "A chunk does not end where its size says: expected CR LF there."
+    ),
+    errors.ConfigurationProblem: (
+        "The path does not begin as the header SCRIPT_NAME says: expected no such header."
+    ),
+}
+OTHERWISE = "The request cannot be read: expected HTTP/1.1."
 
 
 class Worker(BoundedThreadWorker):
@@ -39,10 +83,11 @@ class Worker(BoundedThreadWorker):
         if not isinstance(exc, ParseException):
             super().handle_error(req, client, addr, exc)
             return
-        said = str(exc)[:SHOWN]
+        status = STATUS.get(type(exc), HTTPStatus.BAD_REQUEST)
+        said = SENTENCES.get(type(exc), OTHERWISE)
         self.log.warning("Invalid request from %s: %s", addr[0] if addr else "a socket", said)
         try:
-            write_nonblock(client, refusal(STATUS.get(type(exc), HTTPStatus.BAD_REQUEST), said))
+            write_nonblock(client, refusal(status, said))
         except OSError:
             self.log.debug("The client left before it was refused.")
 
@@ -80,7 +125,7 @@ def refusal(status: HTTPStatus, said: str) -> bytes:
     """The whole HTTP answer."""
     from service.dialects import native  # noqa: PLC0415  not before the fork
 
-    reply = native.problem(status, f"{said}; send a request as RFC 9112 has it.")
+    reply = native.problem(status, f"{said} RFC 9112 says how a request is written.")
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\n"
         f"Content-Type: {reply.content_type}\r\nContent-Length: {len(reply.body)}\r\n\r\n"

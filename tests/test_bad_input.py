@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 import requests
+from gunicorn.http import errors
 from werkzeug.test import Client
 
 from models.registry import Registry
 from service.app import create_host
 from service.config import Settings
 from service.errors import BodyTooLarge, InvalidInput
+from service.gunicorn_worker import SENTENCES
 from service.validation import Schema
 from service.wire import read_body
 from tests.both_ways import both_ways
@@ -139,20 +141,33 @@ HEAD = b"GET /version HTTP/1.1\r\nHost: localhost\r\n"
 
 
 @pytest.mark.parametrize(
-    ("status", "request_"),
+    ("status", "sentence", "request_"),
     [
-        (400, HEAD + b"Content-Length: many\r\n\r\n"),
-        (400, HEAD + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-        (400, b"GET /\x00 HTTP/1.1\r\n\r\n"),
-        (400, b"\x16\x03\x01 is a TLS hello\r\n\r\n"),
-        (414, b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\n\r\n"),
-        (417, HEAD + b"Expect: a reply\r\n\r\n"),
-        (431, HEAD + b"A: " + b"a" * 9000 + b"\r\n\r\n"),
-        (501, HEAD + b"Transfer-Encoding: steam\r\n\r\n"),
+        (400, "length of a body told once", HEAD + b"Content-Length: many\r\n\r\n"),
+        (
+            400,
+            "length of a body told once",
+            HEAD + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        ),
+        (400, "with a colon", HEAD + b"X-API-Key KEY\r\n\r\n"),
+        (400, "a colon right behind", HEAD + b"X-API-Key : KEY\r\n\r\n"),
+        (400, "in a second line", HEAD + b"A: a\r\n b\r\n\r\n"),
+        (400, "the header SCRIPT_NAME", HEAD + b"Script_Name: /a\r\n\r\n"),
+        (400, "contradict", HEAD + b"X-Forwarded-Proto: https\r\nX-Forwarded-SSL: off\r\n\r\n"),
+        (400, "in capitals", b"get /version HTTP/1.1\r\n\r\n"),
+        (400, "expected HTTP/1.1", b"GET /version HTTP/9.9\r\n\r\n"),
+        (400, "a path and a version", b"GET /version\r\n\r\n"),
+        (400, "a path and a version", b"GET /\x00 HTTP/1.1\r\n\r\n"),
+        (400, "in capitals", b"\x16\x03\x01 is a TLS hello\r\n\r\n"),
+        (414, "at most 4,094 bytes", b"GET /" + b"a" * 4090 + b" HTTP/1.1\r\n\r\n"),
+        (417, "100-continue", HEAD + b"Expect: a reply\r\n\r\n"),
+        (431, "8,190 bytes", HEAD + b"A: " + b"a" * 8190 + b"\r\n\r\n"),
+        (431, "at most 100", HEAD + b"A: a\r\n" * 100 + b"\r\n"),
+        (501, "'chunked'", HEAD + b"Transfer-Encoding: steam\r\n\r\n"),
     ],
 )
 def test_what_is_no_http_gets_a_problem_document_from_gunicorn(
-    gunicorn: Server, status: int, request_: bytes
+    gunicorn: Server, status: int, sentence: str, request_: bytes
 ) -> None:
     with socket.create_connection(("127.0.0.1", gunicorn.port), timeout=PATIENCE) as connection:
         connection.sendall(request_)
@@ -163,4 +178,15 @@ def test_what_is_no_http_gets_a_problem_document_from_gunicorn(
         assert connection.recv(1) == b""
     assert answer.getheader("content-type") == "application/problem+json"
     assert document["status"] == status
-    assert "RFC 9112" in document["detail"]
+    assert sentence in document["detail"]
+    assert sentence in gunicorn.output()
+
+
+def test_whatever_gunicorn_may_refuse_has_a_sentence() -> None:
+    kinds = {it for it in vars(errors).values() if isinstance(it, type)}
+    refusals = {it for it in kinds if issubclass(it, errors.ParseException)}
+    assert {kind.__name__ for kind in refusals - SENTENCES.keys()} == {
+        "ParseException",  # which all of them are
+        *("InvalidProxyLine", "InvalidProxyHeader", "ForbiddenProxyRequest", "InvalidH2CPreface"),
+        *("InvalidResponseHeader", "InvalidResponseHeaderName"),  # the guard has caught them
+    }

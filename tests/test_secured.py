@@ -117,6 +117,7 @@ def secured(
         tls_certificate=own.certificate,
         tls_key=own.key,
         poll_seconds=0.2,
+        log_level="debug",
     ) as server:
         yield Secured(server, keys, registry)
 
@@ -359,6 +360,63 @@ def test_no_secret_is_left_anywhere(secured: Secured) -> None:
     assert not found
     assert "shop (predict)" in places["the log"]  # what is searched holds something
     assert json.loads(places["/admin/status"])["models"]
+
+
+HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n"
+MALFORMED = {
+    "no colon": HEAD + b"X-API-Key KEY\r\n\r\n",
+    "no colon, bearer": HEAD + b"Authorization Bearer KEY\r\n\r\n",
+    "a space before the colon": HEAD + b"X-API-Key : KEY\r\n\r\n",
+    "an equals sign": HEAD + b"X-API-Key=KEY: it\r\n\r\n",
+    "two lines": HEAD + b"X-API-Key:\r\n KEY\r\n\r\n",
+    "a control character": HEAD + b"X-API-Key: KEY\x01\r\n\r\n",
+    "a bare LF": HEAD + b"X-API-Key: KEY\nA: b\r\n\r\n",
+    "very long": HEAD + b"X-API-Key: " + b"KEY" * 9000 + b"\r\n\r\n",
+    "an expectation": HEAD + b"Expect: KEY\r\n\r\n",
+    "a coding": HEAD + b"Transfer-Encoding: KEY\r\n\r\n",
+    "a length": HEAD + b"Content-Length: KEY\r\n\r\n",
+    "a request line": b"X-API-Key: KEY\r\n\r\n",
+    "a method": b"KEY /predict HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "a version": b"GET /predict KEY\r\nHost: localhost\r\n\r\n",
+    "a version and more": b"GET /predict HTTP/1.1 KEY\r\nHost: localhost\r\n\r\n",
+    "the size of a chunk": CHUNKED + b"\r\nKEY\r\n\r\n",
+    "the size of a chunk, with a key": CHUNKED + b"X-API-Key: KEY\r\n\r\nKEY\r\n\r\n",
+    "behind the size of a chunk": CHUNKED + b'\r\n1;a="KEY\r\na\r\n0\r\n\r\n',
+    "the end of a chunk": CHUNKED + b"\r\n1\r\naKEY\r\n0\r\n\r\n",
+    "a trailer": CHUNKED + b"\r\n1\r\na\r\n0\r\nX-API-Key KEY\r\n\r\n",
+    "the end of a connection": HEAD + b"X-API-Key: KEY",
+}
+
+
+@pytest.mark.parametrize("sent", MALFORMED.values(), ids=MALFORMED)
+def test_a_key_in_what_is_no_http_is_not_repeated(secured: Secured, sent: bytes) -> None:
+    before = len(secured.server.output())
+    told = exchanged(secured, sent.replace(b"KEY", SHOP.encode()))
+    assert SHOP.encode() not in told
+    assert SHOP not in secured.server.output()[before:]
+
+
+def test_a_key_in_the_query_is_not_repeated(secured: Secured) -> None:
+    refused = secured.ask(f"/predict?api_key={OPS}", SHOP, "POST", json=ROW)
+    assert refused.status_code == 422
+    assert OPS not in refused.text
+
+
+def exchanged(secured: Secured, sent: bytes) -> bytes:
+    """All that the server answers to these bytes, after which nothing comes."""
+    context = ssl.create_default_context(cafile=str(secured.server.certificate))
+    connection = HTTPSConnection("127.0.0.1", secured.server.port, context=context)
+    connection.connect()
+    assert connection.sock
+    connection.sock.sendall(sent)
+    connection.sock.shutdown(socket.SHUT_WR)
+    try:
+        return b"".join(iter(lambda: connection.sock.recv(65536), b""))
+    except (ConnectionError, ssl.SSLEOFError):
+        return b""  # it did not wait for the rest
+    finally:
+        connection.close()
 
 
 Start = Callable[..., str]

@@ -201,7 +201,7 @@ def choice(query: str) -> dict[str, Any]:
     faults = []
     for name, value in pairs:
         if name not in {"model", "version", "label"}:
-            faults.append(Fault(f"?{name}", "model, version or label", value))
+            faults.append(Fault(f"?{name}", "model, version or label", "another name"))
         elif name in chosen:
             faults.append(Fault(f"?{name}", "one value", "several"))
         elif name == "version" and not (value.isascii() and value.isdigit() and len(value) < 10):
