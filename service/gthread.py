@@ -7,10 +7,12 @@ a thread would cost, and closes the connection.
 """
 
 import sys
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from io import BytesIO
+from itertools import islice
 from selectors import EVENT_READ
 from socket import MSG_DONTWAIT, MSG_PEEK, SHUT_WR
 from time import monotonic
@@ -37,9 +39,14 @@ class BoundedThreadWorker(ThreadWorker):
         super().__init__(*arguments, **named)
         self._in_hand = 0
         self._bound = Settings().max_in_flight
+        # All that are in hand when the last place is taken may be kept as well, and as many follow.
+        self.max_keepalived = self.worker_connections - 2 * (self._bound + RESERVED)
 
     def enqueue_req(self, conn: TConn) -> None:
         """Hand a connection that has a request to a thread, or refuse it."""
+        if conn.parser is None and not conn.data_ready:
+            self._wait(conn)
+            return
         if self._in_hand < self._bound or not self.alive or self._has_read_on(conn):
             self._hand_on(conn)
             return
@@ -49,7 +56,7 @@ class BoundedThreadWorker(ThreadWorker):
         try:
             begun = conn.sock.recv(READ, MSG_PEEK | MSG_DONTWAIT)
         except BlockingIOError:
-            self._keep(conn)
+            self._wait(conn)
         except OSError:
             self._drop(conn)
         else:
@@ -59,6 +66,19 @@ class BoundedThreadWorker(ThreadWorker):
         """Take a connection back from a thread."""
         self._in_hand -= 1
         super().finish_request(conn, fs)
+
+    def murder_pending(self) -> None:
+        """Close what has been silent for too long; for longest, where new ones find no place."""
+        surplus = self.nr_conns - self.worker_connections + 1
+        for conn in islice(self.pending_conns, max(surplus, 0)):
+            conn.timeout = 0.0
+        super().murder_pending()
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """Do not let the silent ones hold a stop for longer than the kept ones."""
+        super()._cap_keepalive(deadline)  # type: ignore[misc]  # its stubs are of an older one
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout or deadline, deadline)
 
     def _hand_on(self, conn: TConn) -> None:
         self._in_hand += 1
@@ -110,11 +130,17 @@ class BoundedThreadWorker(ThreadWorker):
 
     def _keep(self, conn: TConn) -> None:
         """Look at a connection again when its next request has begun to come."""
+        self._lay_by(conn, self.keepalived_conns, self.on_client_socket_readable)
+
+    def _wait(self, conn: TConn) -> None:
+        """Look at a connection again when its first request has begun to come."""
+        self._lay_by(conn, self.pending_conns, self.on_pending_socket_readable)
+
+    def _lay_by(self, conn: TConn, place: deque[TConn], readable: Callable[..., None]) -> None:
         conn.sock.setblocking(False)
         conn.timeout = monotonic() + self.cfg.keepalive
-        self.keepalived_conns.append(conn)
-        readable = partial(self.on_client_socket_readable, conn)
-        self.poller.register(conn.sock, EVENT_READ, readable)
+        place.append(conn)
+        self.poller.register(conn.sock, EVENT_READ, partial(readable, conn))
 
     def _drop(self, conn: TConn) -> None:
         self.nr_conns -= 1

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from service import events
 from service.config import Settings
 from service.orders import Orders
+from service.overload import KEPT, RESERVED
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
@@ -27,6 +28,7 @@ wsgi_app = "service.wsgi:app"
 worker_class = "service.gunicorn_worker.Worker"
 workers = settings.workers
 threads = settings.threads
+worker_connections = KEPT + 2 * (settings.max_in_flight + RESERVED)  # gthread.py says why twice
 certfile = str(settings.tls_certificate) if settings.tls_certificate else None
 keyfile = str(settings.tls_key) if settings.tls_key else None
 graceful_timeout = settings.graceful_seconds

@@ -1,10 +1,10 @@
 """What gunicorn's worker does with more requests than it may hold, by a real gunicorn."""
 
-import http.client
 import json
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
@@ -17,12 +17,43 @@ HALF = (
     b"Expect: 100-continue\r\nContent-Length: 4\r\n\r\n"
 )
 
+BODY = json.dumps(ROW).encode()
+# What is sent at once is seen whole; http.client sends the body by itself.
+WHOLE = (
+    b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\n\r\n" % len(BODY)
+) + BODY
+
+LONG = 600  # seconds that a stop may take, and does not
+PLACES = 30  # connections a worker holds
+FEW_PLACES = f"--worker-connections {PLACES}"
+
+
+@contextmanager
+def bounded(folder: Path, registry: Path, threads: int) -> Iterator[Server]:
+    """A worker with few places that holds one request at a time."""
+    with running(
+        folder,
+        workers=1,
+        threads=threads,
+        max_in_flight=1,
+        registry=registry,
+        gunicorn_cmd_args=FEW_PLACES,
+    ) as server:
+        yield server
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
-    """One request at a time, and a second thread for those who watch."""
-    folder = tmp_path_factory.mktemp("gthread")
-    with running(folder, workers=1, threads=2, max_in_flight=1, registry=shipped_root) as server:
+    """A second thread is for those who watch."""
+    with bounded(tmp_path_factory.mktemp("gthread"), shipped_root, threads=2) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
+    """There is no second thread."""
+    with bounded(tmp_path_factory.mktemp("narrow"), shipped_root, threads=1) as server:
         yield server
 
 
@@ -62,22 +93,20 @@ def test_one_more_request_than_the_bound_is_refused_at_once(full: Server) -> Non
     assert answer.headers["X-Request-Id"]
 
 
-def test_who_is_refused_asks_again_over_the_same_connection(server: Server) -> None:
-    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
-
-    def asked() -> int:
-        client.request("POST", "/predict", json.dumps(ROW), {"Content-Type": "application/json"})
-        answer = client.getresponse()
+def asked(client: socket.socket) -> tuple[int, bool]:
+    """The status that a request gets over a connection, and whether that is closed after it."""
+    client.sendall(WHOLE)
+    with HTTPResponse(client, method="POST") as answer:
+        answer.begin()
         answer.read()
-        return answer.status
+        return answer.status, answer.will_close
 
-    with half_a_request(server):
-        assert asked() == 503
-        connection = client.sock
-        assert asked() == 503
-    await_(lambda: asked() == 200, "there is room")
-    assert client.sock is connection
-    client.close()
+
+def test_who_is_refused_asks_again_over_the_same_connection(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as client:
+        with half_a_request(server):
+            assert [asked(client) for _ in range(3)] == [(503, False)] * 3
+        await_(lambda: asked(client) == (200, False), "there is room")
 
 
 def test_a_connection_whose_request_did_not_end_is_closed_after_the_refusal(full: Server) -> None:
@@ -122,3 +151,64 @@ def test_there_is_room_again_when_a_request_has_ended(server: Server) -> None:
         client.sendall(b"null")
         assert client.recv(64).startswith(b"HTTP/1.1 4")
     await_(lambda: ask(server, "/predict").ok, "there is room")
+
+
+@contextmanager
+def silent(server: Server, count: int) -> Iterator[None]:
+    """Clients that connect and say nothing."""
+    with ExitStack() as stack:
+        for _ in range(count):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), PATIENCE))
+        yield
+
+
+@contextmanager
+def kept(server: Server, count: int) -> Iterator[set[int]]:
+    """Clients that keep their connections for as long as they may; the statuses that they get."""
+    with ExitStack() as stack:
+        statuses = set()
+        for _ in range(count):
+            address = ("127.0.0.1", server.port)
+            client = stack.enter_context(socket.create_connection(address, PATIENCE))
+            statuses.add(asked(client)[0])
+        yield statuses
+
+
+def test_more_clients_than_there_are_places_are_refused_and_none_hangs(narrow: Server) -> None:
+    with half_a_request(narrow), kept(narrow, 2 * PLACES) as statuses:
+        assert statuses == {503}
+    await_(lambda: ask(narrow, "/predict").ok, "there is room")
+
+
+def test_health_answers_when_kept_and_silent_clients_take_all_places(full: Server) -> None:
+    with kept(full, PLACES), silent(full, PLACES):
+        for path in ("/healthz", "/readyz", "/metrics"):
+            assert requests.get(full.url + path, timeout=PATIENCE).status_code == 200
+        assert ask(full, "/predict").status_code == 503
+
+
+def test_who_has_been_silent_for_longest_makes_room(server: Server) -> None:
+    address = ("127.0.0.1", server.port)
+    with socket.create_connection(address, PATIENCE) as first, silent(server, PLACES):
+        assert first.recv(1) == b""
+
+
+@pytest.fixture
+def watched_in_silence(tmp_path: Path, shipped_root: Path) -> Iterator[Server]:
+    """A server with one thread, and clients that say nothing."""
+    with (
+        running(
+            tmp_path, workers=1, threads=1, graceful_seconds=LONG, registry=shipped_root
+        ) as server,
+        # gunicorn's own worker lets each of them have the thread for 5 s.
+        silent(server, 20),
+    ):
+        yield server
+
+
+def test_who_says_nothing_takes_no_thread(watched_in_silence: Server) -> None:
+    assert watched_in_silence.predict().ok
+
+
+def test_who_says_nothing_holds_no_stop(watched_in_silence: Server) -> None:
+    assert watched_in_silence.stop() == 0
