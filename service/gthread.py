@@ -88,20 +88,31 @@ class BoundedThreadWorker(ThreadWorker):
         """Let a watcher through and refuse everyone else, by the beginning of the request."""
         method, _, rest = begun.partition(b"\r\n")[0].decode("latin-1").partition(" ")
         path, _, query = rest.partition(" ")[0].partition("?")
+        if not (method.isupper() and path.startswith("/")):
+            method, path, query = "-", "/", ""  # no request line: a key may be in it, for the log
         if path in OPERATIONS and self._in_hand < self._bound + RESERVED:
             self._hand_on(conn)
-            return
-        if begun:  # else the client has closed
-            kept = is_whole(begun) and len(self.keepalived_conns) < self.max_keepalived
+        elif begun:
+            self._refuse(conn, begun, method, path, query)
+        else:  # the client has closed
+            self._drop(conn)
+
+    def _refuse(self, conn: TConn, begun: bytes, method: str, path: str, query: str) -> None:
+        kept = is_whole(begun) and len(self.keepalived_conns) < self.max_keepalived
+        try:
             refusal = self._refusal(conn, method, path, query, kept=kept)
-            with suppress(OSError):
-                # What is unread would reset a connection that is closed.
-                conn.sock.recv(len(begun) if kept else READ, MSG_DONTWAIT)
-                sent = conn.sock.send(refusal, MSG_DONTWAIT)
-                if kept and sent == len(refusal):
-                    self._keep(conn)
-                    return
-                conn.sock.shutdown(SHUT_WR)
+        except Exception:  # whoever is told of it may fail, and all others depend on this thread
+            self.log.exception("A refusal failed; its connection is closed.")
+            self._drop(conn)
+            return
+        with suppress(OSError):
+            # What is unread would reset a connection that is closed.
+            conn.sock.recv(len(begun) if kept else READ, MSG_DONTWAIT)
+            sent = conn.sock.send(refusal, MSG_DONTWAIT)
+            if kept and sent == len(refusal):
+                self._keep(conn)
+                return
+            conn.sock.shutdown(SHUT_WR)
         self._drop(conn)
 
     def _refusal(self, conn: TConn, method: str, path: str, query: str, *, kept: bool) -> bytes:

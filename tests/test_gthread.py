@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPResponse
@@ -11,6 +12,7 @@ import pytest
 import requests
 
 from tests.serving import PATIENCE, ROW, Server, await_, running
+from tests.test_secured import identity
 
 HALF = (
     b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -38,6 +40,7 @@ def bounded(folder: Path, registry: Path, threads: int) -> Iterator[Server]:
         threads=threads,
         max_in_flight=1,
         registry=registry,
+        access_log=1,
         gunicorn_cmd_args=FEW_PLACES,
     ) as server:
         yield server
@@ -57,6 +60,15 @@ def narrow(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iter
         yield server
 
 
+def connected(server: Server) -> socket.socket:
+    """A new connection, over HTTPS where the server speaks it."""
+    client = socket.create_connection(("127.0.0.1", server.port), PATIENCE)
+    if not server.certificate:
+        return client
+    trusting = ssl.create_default_context(cafile=str(server.certificate))
+    return trusting.wrap_socket(client, server_hostname="127.0.0.1")
+
+
 @contextmanager
 def half_a_request(server: Server) -> Iterator[socket.socket]:
     """A request in a thread that waits for its body."""
@@ -64,10 +76,13 @@ def half_a_request(server: Server) -> Iterator[socket.socket]:
         tries: list[socket.socket] = []
 
         def begun() -> bool:
-            client = socket.create_connection(("127.0.0.1", server.port))
-            tries.append(stack.enter_context(client))
-            client.sendall(HALF)
-            return client.recv(64).startswith(b"HTTP/1.1 100")
+            try:
+                client = stack.enter_context(connected(server))
+                tries.append(client)
+                client.sendall(HALF)
+                return client.recv(64).startswith(b"HTTP/1.1 100")
+            except OSError:
+                return False  # closed without a word
 
         # An answer is read before the worker has counted it as ended.
         await_(begun, "there is room")
@@ -212,3 +227,57 @@ def test_who_says_nothing_takes_no_thread(watched_in_silence: Server) -> None:
 
 def test_who_says_nothing_holds_no_stop(watched_in_silence: Server) -> None:
     assert watched_in_silence.stop() == 0
+
+
+@pytest.mark.parametrize("sent", [b"X-API-Key: KEY\r\n\r\n", b"KEY /predict HTTP/1.1\r\n\r\n"])
+def test_a_key_where_the_request_line_should_be_is_not_repeated(full: Server, sent: bytes) -> None:
+    key = "calories_shop-0123456789abcdef"
+    with connected(full) as client, client.makefile("rb") as answer:
+        client.sendall(sent.replace(b"KEY", key.encode()))
+        told = answer.read()
+    assert told.startswith(b"HTTP/1.1 503")
+    assert key not in told.decode() + full.output()
+
+
+def test_a_refusal_that_fails_costs_its_connection_alone(
+    tmp_path: Path, shipped_root: Path
+) -> None:
+    with running(
+        tmp_path,
+        workers=1,
+        threads=2,
+        max_in_flight=1,
+        registry=shipped_root,
+        gunicorn_cmd_args="--worker-class tests.failing.FailingWorker",
+    ) as server:
+        workers = server.workers()
+        with half_a_request(server) as client:
+            with pytest.raises(requests.ConnectionError):
+                ask(server, "/predict")
+            client.sendall(b"null")
+            assert client.recv(64).startswith(b"HTTP/1.1 4")
+        await_(server.answers, "there is room")
+        assert "RuntimeError: a fault" in server.output()
+        assert server.workers() == workers
+
+
+def test_over_https_who_finds_no_room_is_closed_at_once_and_answered_later(
+    tmp_path: Path, shipped_root: Path
+) -> None:
+    own = identity(tmp_path)
+    with running(
+        tmp_path,
+        workers=1,
+        threads=2,
+        max_in_flight=1,
+        registry=shipped_root,
+        tls_certificate=own.certificate,
+        tls_key=own.key,
+    ) as server:
+        with half_a_request(server) as client:
+            for path in ("predict", "healthz"):
+                with pytest.raises(requests.ConnectionError):
+                    requests.get(f"{server.url}/{path}", timeout=PATIENCE, verify=server.verify)
+            client.sendall(b"null")
+            assert client.recv(64).startswith(b"HTTP/1.1 4")
+        await_(server.answers, "there is room")
