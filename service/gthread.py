@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 READ = 64 * 1024  # bytes of a refused request that are looked at, and taken from the socket
 
+LINGER = 2.0  # seconds that a client has to close its end, as in gunicorn
+
 
 class BoundedThreadWorker(ThreadWorker):
     """Counts in the main thread alone, so it needs no lock."""
@@ -38,6 +40,7 @@ class BoundedThreadWorker(ThreadWorker):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._in_hand = 0
+        self._parting: deque[TConn] = deque()  # answered, until their clients have closed as well
         self._bound = Settings().max_in_flight
         # All that are in hand when the last place is taken may be kept as well, and as many follow.
         self.max_keepalived = self.worker_connections - 2 * (self._bound + RESERVED)
@@ -65,14 +68,24 @@ class BoundedThreadWorker(ThreadWorker):
     def finish_request(self, conn: TConn, fs: "Future[Any]") -> None:
         """Take a connection back from a thread."""
         self._in_hand -= 1
-        super().finish_request(conn, fs)
+        if fs.exception() is None and fs.result() is False:
+            self._part(conn)
+        else:
+            super().finish_request(conn, fs)
 
     def murder_pending(self) -> None:
         """Close what has been silent for too long; for longest, where new ones find no place."""
-        surplus = self.nr_conns - self.worker_connections + 1
-        for conn in islice(self.pending_conns, max(surplus, 0)):
+        now = monotonic()
+        while self._parting and ((self._parting[0].timeout or 0) <= now or self._surplus > 0):
+            self._parted(self._parting[0])
+        for conn in islice(self.pending_conns, max(self._surplus, 0)):
             conn.timeout = 0.0
         super().murder_pending()
+
+    @property
+    def _surplus(self) -> int:
+        """How many connections have to go before another is accepted."""
+        return self.nr_conns - self.worker_connections + 1
 
     def _cap_keepalive(self, deadline: float) -> None:
         """Do not let the silent ones hold a stop for longer than the kept ones."""
@@ -141,15 +154,44 @@ class BoundedThreadWorker(ThreadWorker):
 
     def _keep(self, conn: TConn) -> None:
         """Look at a connection again when its next request has begun to come."""
-        self._lay_by(conn, self.keepalived_conns, self.on_client_socket_readable)
+        self._lay_by(
+            conn, self.keepalived_conns, self.on_client_socket_readable, self.cfg.keepalive
+        )
 
     def _wait(self, conn: TConn) -> None:
         """Look at a connection again when its first request has begun to come."""
-        self._lay_by(conn, self.pending_conns, self.on_pending_socket_readable)
+        self._lay_by(conn, self.pending_conns, self.on_pending_socket_readable, self.cfg.keepalive)
 
-    def _lay_by(self, conn: TConn, place: deque[TConn], readable: Callable[..., None]) -> None:
+    def _part(self, conn: TConn) -> None:
+        """Close a connection when its client has; gunicorn waits for that, and nobody gets in."""
+        try:
+            conn.sock.shutdown(SHUT_WR)
+        except OSError:
+            self._drop(conn)
+        else:
+            self._lay_by(conn, self._parting, self._on_parting_readable, LINGER)
+
+    def _on_parting_readable(self, conn: TConn, _: object) -> None:
+        """Read over what still comes: unread, it would reset the answer."""
+        try:
+            more = conn.sock.recv(READ)
+        except BlockingIOError:
+            return
+        except OSError:
+            more = b""
+        if not more:
+            self._parted(conn)
+
+    def _parted(self, conn: TConn) -> None:
+        self.poller.unregister(conn.sock)
+        self._parting.remove(conn)
+        self._drop(conn)
+
+    def _lay_by(
+        self, conn: TConn, place: deque[TConn], readable: Callable[..., None], seconds: float
+    ) -> None:
         conn.sock.setblocking(False)
-        conn.timeout = monotonic() + self.cfg.keepalive
+        conn.timeout = monotonic() + seconds
         place.append(conn)
         self.poller.register(conn.sock, EVENT_READ, partial(readable, conn))
 

@@ -208,6 +208,16 @@ def test_who_has_been_silent_for_longest_makes_room(server: Server) -> None:
         assert first.recv(1) == b""
 
 
+def test_who_does_not_close_his_end_keeps_nobody_waiting(
+    tmp_path: Path, shipped_root: Path
+) -> None:
+    with running(tmp_path, workers=1, registry=shipped_root) as server, ExitStack() as stack:
+        for _ in range(40):  # gunicorn's own worker waits for each for 2 s, 20 s and more in all
+            client = stack.enter_context(connected(server))
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert requests.get(f"{server.url}/healthz", timeout=10).ok
+
+
 @pytest.fixture
 def watched_in_silence(tmp_path: Path, shipped_root: Path) -> Iterator[Server]:
     """A server with one thread, and clients that say nothing."""
