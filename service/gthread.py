@@ -3,7 +3,8 @@
 gunicorn hands each request to a pool of threads whose queue has no end: under more load than
 they carry, all are answered, ever later, and none is refused. Here the main thread counts what
 it has handed on. What comes on top of MAX_IN_FLIGHT it refuses itself, for a fraction of what
-a thread would cost, and closes the connection.
+a thread would cost. Connections that nobody is needed for wait in the poller: those between two
+requests, those that have not said anything yet, and those whose clients have yet to close.
 """
 
 import sys
