@@ -39,11 +39,6 @@ class Turned:
     in_hand: bytes  # the answer to a request that was begun before
 
 
-@pytest.fixture(scope="module", params=["gunicorn", "granian"])
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture(scope="module")
 def turned(
     kind: str, tmp_path_factory: pytest.TempPathFactory, shipped: Registry

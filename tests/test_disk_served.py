@@ -41,11 +41,6 @@ class Shelf:
         await_(lambda: self.answers() == {(200, version)}, f"version {version} answers everywhere")
 
 
-@pytest.fixture(scope="module", params=["gunicorn", "granian"])
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @contextmanager
 def serving(folder: Path, root: Path, shipped: Registry, kind: str) -> Iterator[Shelf]:
     registry, version = Registry(root), shipped.folder("linear", 1)

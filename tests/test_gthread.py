@@ -33,7 +33,9 @@ FEW_PLACES = f"--worker-connections {PLACES}"
 
 
 @contextmanager
-def bounded(folder: Path, registry: Path, threads: int) -> Iterator[Server]:
+def bounded(
+    folder: Path, registry: Path, threads: int = 2, arguments: str = FEW_PLACES, **settings: Path
+) -> Iterator[Server]:
     """A worker with few places that holds one request at a time."""
     with running(
         folder,
@@ -42,7 +44,8 @@ def bounded(folder: Path, registry: Path, threads: int) -> Iterator[Server]:
         max_in_flight=1,
         registry=registry,
         access_log=1,
-        gunicorn_cmd_args=FEW_PLACES,
+        gunicorn_cmd_args=arguments,
+        **settings,
     ) as server:
         yield server
 
@@ -50,7 +53,7 @@ def bounded(folder: Path, registry: Path, threads: int) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
     """A second thread is for those who watch."""
-    with bounded(tmp_path_factory.mktemp("gthread"), shipped_root, threads=2) as server:
+    with bounded(tmp_path_factory.mktemp("gthread"), shipped_root) as server:
         yield server
 
 
@@ -90,6 +93,12 @@ def half_a_request(server: Server) -> Iterator[socket.socket]:
         yield tries[-1]
 
 
+def end(half: socket.socket) -> None:
+    """Send the body that is waited for, which gets its answer."""
+    half.sendall(b"null")
+    assert half.recv(64).startswith(b"HTTP/1.1 4")
+
+
 @pytest.fixture
 def full(server: Server) -> Iterator[Server]:
     """The server with as many requests as it may hold."""
@@ -119,14 +128,14 @@ def asked(client: socket.socket) -> tuple[int, bool]:
 
 
 def test_who_is_refused_asks_again_over_the_same_connection(server: Server) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as client:
+    with connected(server) as client:
         with half_a_request(server):
             assert [asked(client) for _ in range(3)] == [(503, False)] * 3
         await_(lambda: asked(client) == (200, False), "there is room")
 
 
 def test_a_connection_whose_request_did_not_end_is_closed_after_the_refusal(full: Server) -> None:
-    with socket.create_connection(("127.0.0.1", full.port), PATIENCE) as client:
+    with connected(full) as client:
         client.sendall(HALF)
         with client.makefile("rb") as answer:
             assert b"\r\nConnection: close\r\n" in answer.read()  # which ends with its end
@@ -150,22 +159,21 @@ def test_what_is_refused_is_counted(full: Server) -> None:
 
 
 def test_a_connection_that_says_nothing_yet_is_refused_when_it_asks(full: Server) -> None:
-    with socket.create_connection(("127.0.0.1", full.port)) as client:
+    with connected(full) as client:
         assert ask(full, "/predict").status_code == 503  # so the other was accepted before
         client.sendall(HALF)
         assert client.recv(64).startswith(b"HTTP/1.1 503")
 
 
 def test_a_client_that_goes_away_is_no_trouble(full: Server) -> None:
-    socket.create_connection(("127.0.0.1", full.port)).close()
+    connected(full).close()
     assert ask(full, "/predict").status_code == 503
 
 
 def test_there_is_room_again_when_a_request_has_ended(server: Server) -> None:
     with half_a_request(server) as client:
         assert ask(server, "/predict").status_code == 503
-        client.sendall(b"null")
-        assert client.recv(64).startswith(b"HTTP/1.1 4")
+        end(client)
     await_(lambda: ask(server, "/predict").ok, "there is room")
 
 
@@ -174,7 +182,7 @@ def silent(server: Server, count: int) -> Iterator[None]:
     """Clients that connect and say nothing."""
     with ExitStack() as stack:
         for _ in range(count):
-            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), PATIENCE))
+            stack.enter_context(connected(server))
         yield
 
 
@@ -184,8 +192,7 @@ def kept(server: Server, count: int) -> Iterator[set[int]]:
     with ExitStack() as stack:
         statuses = set()
         for _ in range(count):
-            address = ("127.0.0.1", server.port)
-            client = stack.enter_context(socket.create_connection(address, PATIENCE))
+            client = stack.enter_context(connected(server))
             statuses.add(asked(client)[0])
         yield statuses
 
@@ -204,8 +211,7 @@ def test_health_answers_when_kept_and_silent_clients_take_all_places(full: Serve
 
 
 def test_who_has_been_silent_for_longest_makes_room(server: Server) -> None:
-    address = ("127.0.0.1", server.port)
-    with socket.create_connection(address, PATIENCE) as first, silent(server, PLACES):
+    with connected(server) as first, silent(server, PLACES):
         assert first.recv(1) == b""
 
 
@@ -258,20 +264,13 @@ def test_a_key_where_the_request_line_should_be_is_not_repeated(full: Server, se
 def test_a_refusal_that_fails_costs_its_connection_alone(
     tmp_path: Path, shipped_root: Path
 ) -> None:
-    with running(
-        tmp_path,
-        workers=1,
-        threads=2,
-        max_in_flight=1,
-        registry=shipped_root,
-        gunicorn_cmd_args="--worker-class tests.failing.FailingWorker",
-    ) as server:
+    failing = "--worker-class tests.failing.FailingWorker"
+    with bounded(tmp_path, shipped_root, arguments=failing) as server:
         workers = server.workers()
         with half_a_request(server) as client:
             with pytest.raises(requests.ConnectionError):
                 ask(server, "/predict")
-            client.sendall(b"null")
-            assert client.recv(64).startswith(b"HTTP/1.1 4")
+            end(client)
         await_(server.answers, "there is room")
         assert "RuntimeError: a fault" in server.output()
         assert server.workers() == workers
@@ -281,19 +280,12 @@ def test_over_https_who_finds_no_room_is_closed_at_once_and_answered_later(
     tmp_path: Path, shipped_root: Path
 ) -> None:
     own = identity(tmp_path)
-    with running(
-        tmp_path,
-        workers=1,
-        threads=2,
-        max_in_flight=1,
-        registry=shipped_root,
-        tls_certificate=own.certificate,
-        tls_key=own.key,
+    with bounded(
+        tmp_path, shipped_root, tls_certificate=own.certificate, tls_key=own.key
     ) as server:
         with half_a_request(server) as client:
             for path in ("predict", "healthz"):
                 with pytest.raises(requests.ConnectionError):
                     requests.get(f"{server.url}/{path}", timeout=PATIENCE, verify=server.verify)
-            client.sendall(b"null")
-            assert client.recv(64).startswith(b"HTTP/1.1 4")
+            end(client)
         await_(server.answers, "there is room")

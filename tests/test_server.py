@@ -18,11 +18,6 @@ from tests.serving import DEV_PYTHON, PATIENCE, ROW, SERVICE_PYTHON, Server, awa
 JSON = {"content-type": "application/json"}
 
 
-@pytest.fixture(scope="module", params=["gunicorn", "granian"])
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture(scope="module")
 def server(
     kind: str, tmp_path_factory: pytest.TempPathFactory, shipped_root: Path

@@ -20,11 +20,6 @@ LONG = 600  # seconds to leave: never over in a test, which tells the server a s
 SLACK = 15
 
 
-@pytest.fixture(scope="module", params=["gunicorn", "granian"])
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 def kept_connection(server: Server) -> HTTPConnection:
     connection = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
     assert not ask(connection)
