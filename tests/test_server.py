@@ -59,12 +59,24 @@ def test_the_client_prints_a_prediction(server: Server) -> None:
     assert re.fullmatch(r"\d+\.\d kcal \(.* to .*\), by calories version 1\n", client.stdout)
 
 
-def test_a_worker_stays_under_80_mb(server: Server) -> None:
+def test_a_worker_owns_less_than_55_mb(server: Server) -> None:
+    assert all(sizes["RssAnon"] < 55e6 for sizes in weigh(server))
+
+
+def test_a_worker_stays_under_the_resident_memory_of_its_server(server: Server, kind: str) -> None:
+    # Pages of the libraries' files count, and Linux maps up to 4 MB more of them while the files
+    # are cached as they were written, by an installation, than once they were read from the disk.
+    bound = {"gunicorn": 80e6, "granian": 85e6}[kind]
+    assert all(sizes["VmRSS"] < bound for sizes in weigh(server))
+
+
+def weigh(server: Server) -> list[dict[str, int]]:
+    """What /proc says of each worker's memory, in bytes, once it has served."""
     for _ in range(200):
         server.predict()
-    for pid in server.workers():
-        [kilobytes] = re.findall(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-        assert int(kilobytes) * 1024 < 80e6
+    statuses = [Path(f"/proc/{pid}/status").read_text() for pid in server.workers()]
+    sizes = [re.findall(r"^(\w+):\s+(\d+) kB", status, re.MULTILINE) for status in statuses]
+    return [{name: int(kilobytes) * 1024 for name, kilobytes in each} for each in sizes]
 
 
 def test_tensorflow_is_not_imported_by_the_service() -> None:
