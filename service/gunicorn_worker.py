@@ -100,6 +100,17 @@ class Worker(BoundedThreadWorker):
             self.max_keepalived = 0
         return super().handle_request(req, conn)
 
+    def _keepalive_after(self, conn: Any, keepalive: bool) -> bool:  # noqa: FBT001
+        """Close a connection whose answered request has a rest that cannot be read.
+
+        gunicorn would answer that rest as well. A proxy takes the second answer to one request
+        for that to the next one, and that may be somebody else's.
+        """
+        try:
+            return bool(super()._keepalive_after(conn, keepalive))  # type: ignore[misc]
+        except ParseException:
+            return False
+
     def set_accept_enabled(self, enabled: bool | None) -> None:  # noqa: FBT001
         """When it is over, answer whom the kernel has let in, and let nobody in any more.
 
