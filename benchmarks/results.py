@@ -27,6 +27,11 @@ class Soak(BaseModel):
     after: int | None
     end: int
 
+    @property
+    def growth(self) -> float:
+        """MB that the worker holds more at its end than when it was warm."""
+        return (self.end - self.start) / 1e6
+
 
 class Results:
     """All records of a run, read as medians; what was not measured raises NotMeasured."""

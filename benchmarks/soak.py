@@ -15,6 +15,7 @@ from benchmarks.processes import memory, tree
 from benchmarks.results import RUNS, Soak
 from benchmarks.server import Server, SubjectFailed, serving
 from benchmarks.subjects import GUNICORN, ROOT
+from benchmarks.targets import GROWTH
 
 CONNECTIONS = 16
 SLICE = 2.0  # seconds between two looks at the memory
@@ -23,7 +24,7 @@ BODIES = (ONE, ONE, ONE, *(body for body in BATCHES if body.count == 100))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the soak and keep what it found; returns 1, with a sentence, when something failed."""
+    """Run the soak and keep what it found; returns 1 when it failed or the worker grew too much."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, help="default: 10")
     options = parser.parse_args(arguments)
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     RUNS.mkdir(parents=True, exist_ok=True)
     (RUNS / "soak.json").write_text(found.model_dump_json(indent=2))
     print(_sentence(found))
-    return 0
+    return 0 if GROWTH.met(found.growth) else 1
 
 
 def soak(core: int, folder: Path, minutes: float, environments: Path = ROOT / ".venv") -> Soak:
@@ -83,7 +84,7 @@ def _sentence(found: Soak) -> str:
     return (
         f"\nA gunicorn worker held {found.start / 1e6:.1f} MB warm, {after}"
         f"{found.end / 1e6:.1f} MB after {found.requests:,} in {found.minutes:g} minutes: "
-        f"it grew by {(found.end - found.start) / 1e6:.2f} MB."
+        f"it grew by {found.growth:.2f} MB, of {GROWTH.bound:g} that it may."
     )
 
 

@@ -207,9 +207,20 @@ def test_an_interrupted_run_loses_nothing(tmp_path: Path) -> None:
     assert [each.round for each in results.records(tmp_path)] == [1, 2]
 
 
-def test_the_soak_says_what_the_worker_grew_by() -> None:
-    found = Soak(minutes=10, requests=200_000, start=60_000_000, after=None, end=60_500_000)
-    assert soak._sentence(found).endswith("it grew by 0.50 MB.")
+@pytest.mark.parametrize(("grown", "code"), [(0.5, 0), (2.5, 1)])
+def test_the_soak_fails_when_the_worker_grew_too_much(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    grown: float,
+    code: int,
+) -> None:
+    end = 60_000_000 + int(grown * 1e6)
+    found = Soak(minutes=10, requests=200_000, start=60_000_000, after=None, end=end)
+    monkeypatch.setattr(soak, "soak", lambda *_: found)
+    monkeypatch.setattr(soak, "RUNS", tmp_path)
+    assert soak.main([]) == code
+    assert capsys.readouterr().out.endswith(f"it grew by {grown:.2f} MB, of 2 that it may.\n")
 
 
 def _with_cells(subject: Subject, cells: tuple[Cell, ...]) -> Subject:

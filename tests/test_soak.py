@@ -2,7 +2,9 @@
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,6 +40,26 @@ def test_unloaded_versions_are_gone_at_the_end(found: Findings) -> None:
     # the newest two and `stable`; a damaged one of these counts as failed
     assert sum(found.states.values()) <= 3
     assert found.states.keys() <= {"loaded", "failed"}
+
+
+@pytest.mark.parametrize(
+    ("worse", "promise"),
+    [
+        ({"refused": 1}, "a 200"),
+        ({"wrong": 1}, "version's number"),
+        ({"late": 1}, "is live"),
+        ({"p99_changing": 0.0151}, "1.5 times"),
+        ({"memory": (70.0, 71.0, 72.1)}, "2 MB"),
+    ],
+)
+def test_the_long_form_fails_by_each_promise(worse: dict[str, Any], promise: str) -> None:
+    good = Findings(
+        requests=9, changes=9, versions=9, refused=0, wrong=0, late=0, lag=0.0,
+        p99_quiet=0.01, p99_changing=0.015, memory=(70.0, 75.0, 72.0), states={},
+    )  # fmt: skip
+    assert good.broken() == []
+    [broken] = replace(good, **worse).broken()
+    assert promise in broken
 
 
 def test_a_long_form_that_fails_keeps_no_other_from_running(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from tests.soak.changes import Changes, copy_shipped
 
 POLL = 0.5  # seconds between two looks at the registry
 GRACE = 1.0  # seconds a worker may need beyond that to load a version, on a busy machine
+RATIO = 1.5  # times the p99 of the pauses, at most, while versions change
+GROWTH = 2.0  # MB, at most, from the first round to the last
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,23 @@ class Findings:
     memory: tuple[float, ...]
     states: dict[str, int]
 
+    @property
+    def ratio(self) -> float:
+        """The p99 while versions change, beside that in the pauses between."""
+        return self.p99_changing / self.p99_quiet
+
+    def broken(self) -> list[str]:
+        """The promises of docs/live-versions.md that this soak did not see kept."""
+        kept = {
+            "every answer is a 200": not self.refused,
+            "every answer has its version's number": not self.wrong,
+            "every answer is by a version that is live": not self.late,
+            f"the p99 is at most {RATIO} times that of the pauses": self.ratio <= RATIO,
+            f"a worker grows by {GROWTH:g} MB at most": self.memory[-1] - self.memory[0] <= GROWTH,
+        }
+        return [promise for promise, is_kept in kept.items() if not is_kept]
+
     def __str__(self) -> str:
-        ratio = self.p99_changing / self.p99_quiet
         memory = " ".join(f"{each:.1f}" for each in self.memory)
         return (
             f"{self.requests} requests, {self.changes} changes, {self.versions} versions answered\n"
@@ -59,7 +76,7 @@ class Findings:
             f"by a version that was not live: {self.late}\n"
             f"a version last answered {self.lag:.2f} s after its label had moved on\n"
             f"p99 {1000 * self.p99_quiet:.1f} ms quiet, {1000 * self.p99_changing:.1f} ms while "
-            f"versions change: {ratio:.2f} times\n"
+            f"versions change: {self.ratio:.2f} times\n"
             f"memory of the largest worker after each round: {memory} MB\n"
             f"at the end: {self.states}"
         )
