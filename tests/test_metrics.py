@@ -16,12 +16,13 @@ from flask.testing import FlaskClient
 from prometheus_client.openmetrics import parser
 from prometheus_client.parser import text_string_to_metric_families as plain
 
-from models.publish import import_version
+from models.publish import import_version, prune
 from models.registry import Registry
 from service.app import create_app, create_host
 from service.config import Settings
-from service.metrics import MOST_RECORDS, Metrics
-from service.metrics.families import FAMILIES, SECONDS, shares
+from service.metrics import MOST_RECORDS, Metrics, retention
+from service.metrics.families import FAMILIES, SECONDS, key, shares
+from service.metrics.retention import Retention
 from service.metrics.slots import Slot, living
 from service.metrics.tally import Key, Tally
 from tests.serving import PATIENCE, ROW, Server, await_, running
@@ -203,8 +204,8 @@ def test_states_reasons_loads_and_shares_are_told(shelf: Registry) -> None:
 
 def test_a_canarys_rows_are_told_from_those_of_stable(shelf: Registry) -> None:
     asked = client(shelf.root)
-    for key in range(100):
-        asked.post("/predict", json=ROW, headers={"X-Canary-Key": str(key)})
+    for number in range(100):
+        asked.post("/predict", json=ROW, headers={"X-Canary-Key": str(number)})
     text = asked.get("/metrics").text
     canary = value(text, "calories_rows_total", label="canary", **CALORIES)
     assert 5 < canary < 60
@@ -340,6 +341,71 @@ def test_every_request_of_many_threads_is_counted_once(shipped_root: Path) -> No
     text = app.test_client().get("/metrics").text
     assert value(text, "calories_requests_total", **PREDICTED) == 8 * MOST_RECORDS
     assert value(text, "calories_prediction_kcal_count") == 8 * MOST_RECORDS
+
+
+ROWS_OF_1 = key("calories_rows_total", "calories", "1", "")
+TOLD = retention.TOLD_SECONDS
+
+
+def test_counts_of_a_version_that_is_served_no_more_are_told_for_a_while(shelf: Registry) -> None:
+    snapshot, kept = create_host(Settings(registry=shelf.root)).snapshot, Retention(began=0)
+    kept.see(snapshot, now=1000)
+    kept.see({}, now=1000 + TOLD - 1)
+    assert kept.tells(ROWS_OF_1, now=1000 + TOLD - 1)
+    assert not kept.tells(ROWS_OF_1, now=1000 + TOLD)
+
+
+def test_they_are_forgotten_when_no_worker_tells_them_any_more(shelf: Registry) -> None:
+    snapshot, kept = create_host(Settings(registry=shelf.root)).snapshot, Retention(began=0)
+    kept.see(snapshot, now=1000)
+    assert kept.keeps(ROWS_OF_1, now=1000 + 2 * TOLD - 1)
+    kept.see({}, now=1000 + 2 * TOLD)
+    assert not kept.keeps(ROWS_OF_1, now=1000 + 2 * TOLD)
+
+
+def test_a_new_worker_does_not_tell_what_others_may_have_forgotten() -> None:
+    # Prometheus would take a part of the sum for a new beginning.
+    kept = Retention(began=1000)
+    assert not kept.tells(ROWS_OF_1, now=1000)
+    assert kept.keeps(ROWS_OF_1, now=1000 + 2 * TOLD - 1)
+    assert not kept.keeps(ROWS_OF_1, now=1000 + 2 * TOLD)
+
+
+@pytest.mark.parametrize(
+    "counter",
+    [
+        key("calories_refused_total", "overloaded"),
+        key("calories_requests_total", "native", "/predict", "", "", "404"),
+        key("calories_loads_total", "calories", "loaded"),
+        Key("of_another_release", ("calories", "1")),
+    ],
+)
+def test_what_is_of_no_version_is_never_forgotten(counter: Key) -> None:
+    kept = Retention(began=0)
+    assert kept.tells(counter, now=1e9)
+    assert kept.keeps(counter, now=1e9)
+
+
+def test_versions_that_are_gone_leave_no_counts_in_a_worker(
+    registry: Registry, shipped: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "TOLD_SECONDS", 0.05)
+    import_version(registry, shipped.folder("calories", 1))
+    host = create_host(Settings(registry=registry.root))
+    metrics = Metrics(host)
+    asked = create_app(Settings(registry=registry.root), host, metrics).test_client()
+    asked.post("/predict", json=ROW)
+    asked.get("/nowhere")
+    assert value(asked.get("/metrics").text, "calories_rows_total", **CALORIES) == 1
+    import_version(registry, shipped.folder("calories", 1))
+    prune(registry, "calories", keep=1)
+    host.refresh()
+
+    def left() -> set[str]:
+        metrics.flush()
+        return {label for each, _ in metrics._tally for label in each.labels} & {"1", "404"}
+
+    await_(lambda: left() == {"404"}, "version 1 is forgotten, and what chose none is not")
 
 
 def test_openmetrics_is_spoken_to_who_asks_for_it(shelf: Registry) -> None:

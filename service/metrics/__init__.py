@@ -3,8 +3,9 @@
 A request leaves one record, and records are counted many at a time, in NumPy. Once a second a
 worker replaces its copy of the counts in a folder that all share; whichever is scraped adds the
 copies up. A worker that dies leaves its last copy to the worker after it (slots.py), so that no
-counter ever falls; at most its last second is lost. What is served is not counted but read off
-the host: every worker follows the same registry.
+counter ever falls; at most its last second is lost. What versions counted that are served no more
+is forgotten (retention.py). What is served is not counted but read off the host: every worker
+follows the same registry.
 """
 
 import logging
@@ -13,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,6 +27,7 @@ from service.host import Host, Load
 from service.metrics.exposition import Exposition
 from service.metrics.families import key
 from service.metrics.record import NOTHING, Answer, Record, count
+from service.metrics.retention import Retention
 from service.metrics.slots import Slot, living, tallies
 from service.metrics.tally import Key, Tally
 from service.snapshot import Loaded
@@ -70,6 +73,7 @@ class Metrics(Recorder):
         self._lock = threading.Lock()
         self._slot = _slot(folder)
         self._tally = Tally.read(self._slot.file) if self._slot else Tally()
+        self._retention = Retention(time.monotonic())
         self._processor = 0.0  # seconds that are counted already
 
     def chose(self, source: Loaded) -> None:
@@ -110,6 +114,7 @@ class Metrics(Recorder):
     def flush(self) -> None:
         """Replace this worker's copy; a disk that fails costs counts, no request."""
         self._drain()
+        self._forget()
         if self._slot is None:
             return
         try:
@@ -121,7 +126,9 @@ class Metrics(Recorder):
     def scrape(self, accept: str = "") -> tuple[bytes, str]:
         """All workers' counts and what is served, and the content type of their text."""
         self.flush()
-        found = Exposition(self._sum(), self._host.snapshot, self._workers(), self._server)
+        total = self._sum()
+        total.keep(partial(self._retention.tells, now=time.monotonic()))
+        found = Exposition(total, self._host.snapshot, self._workers(), self._server)
         return found.encoded(accept)
 
     def _drain(self) -> None:
@@ -141,6 +148,13 @@ class Metrics(Recorder):
             slot = str(self._slot.number if self._slot else 0)
             self._tally.add(key("process_cpu_seconds_total", slot), used - self._processor)
             self._processor = used
+
+    def _forget(self) -> None:
+        """Let go of the counts of versions that are served no more."""
+        now = time.monotonic()
+        with self._lock:
+            self._retention.see(self._host.snapshot, now)
+            self._tally.keep(partial(self._retention.keeps, now=now))
 
     def _sum(self) -> Tally:
         total = Tally()

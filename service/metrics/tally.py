@@ -1,7 +1,7 @@
 """A tally: series with their numbers in NumPy arrays, so that workers add up by adding arrays."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +48,10 @@ class Tally:
         """Add all that another counted."""
         for key, numbers in other:
             self._add(key, numbers)
+
+    def keep(self, wanted: Callable[[Key], bool]) -> None:
+        """Forget every series that is not wanted."""
+        self._numbers = {key: numbers for key, numbers in self if wanted(key)}
 
     def write(self, path: Path) -> None:
         """Replace a file by one rename, so that no reader finds half of it; raises OSError."""
