@@ -15,7 +15,7 @@ from granian.constants import Interfaces, SSLProtocols
 from granian.log import LogLevels
 from granian.server import MPServer
 
-from service import events, logs
+from service import events, heap, logs
 from service.config import Settings
 from service.orders import Orders
 from service.wire import App, Environ, StartResponse
@@ -76,6 +76,7 @@ class _Leaving:
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; the models load in each worker, after the fork."""
+    heap.share()  # the workers inherit it
     orders = Orders()
     server = Server(
         orders,

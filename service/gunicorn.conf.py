@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from service import events
+from service import events, heap
 from service.config import Settings
 from service.orders import Orders
 from service.overload import KEPT, RESERVED
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("service")
 settings = Settings()
 orders = Orders()
+heap.share()  # the workers inherit it
 
 bind = [
     f"[{settings.host}]:{settings.port}"

@@ -70,6 +70,28 @@ def test_a_worker_stays_under_the_resident_memory_of_its_server(server: Server, 
     assert all(sizes["VmRSS"] < bound for sizes in weigh(server))
 
 
+def test_the_threads_of_a_worker_share_one_heap(server: Server) -> None:
+    server.predict()
+    for pid in server.workers():
+        assert not other_heaps(pid)
+
+
+def test_the_environment_may_give_them_more(tmp_path: Path, shipped_root: Path) -> None:
+    with running(tmp_path, workers=1, registry=shipped_root, malloc_arena_max=8) as server:
+        server.predict()
+        assert all(map(other_heaps, server.workers()))
+
+
+def other_heaps(pid: int) -> list[str]:
+    """glibc's, which end at a multiple of 64 MB, the untouched rest of each held for it."""
+    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    held = [
+        line for line in lines if re.match(r"[0-9a-f]+-[0-9a-f]+[048c]0{6} ---p 0+ 00:00", line)
+    ]
+    spans = [[int(at, 16) for at in line.split()[0].split("-")] for line in held]
+    return [line for line, (start, end) in zip(held, spans, strict=True) if end - start > 2**20]
+
+
 def weigh(server: Server) -> list[dict[str, int]]:
     """What /proc says of each worker's memory, in bytes, once it has served."""
     for _ in range(200):
