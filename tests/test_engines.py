@@ -1,6 +1,8 @@
 """The engines: the same answers, whoever computes them and however many ask at once."""
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
 
 import numpy as np
 import pytest
@@ -58,11 +60,28 @@ def test_many_threads_at_once_never_get_each_others_answers(shipped: Registry) -
         assert max(pool.map(ask, range(20_000))) < 1e-3
 
 
+class Meeting(np.ndarray[Any, Any]):
+    """Rows whose length nobody learns before all who ask for one are there."""
+
+    all_are_there = Barrier(2 * IDLE, timeout=60)
+
+    def __len__(self) -> int:
+        self.all_are_there.wait()
+        return super().__len__()
+
+
 def test_no_more_than_a_bounded_number_of_interpreters_is_kept(shipped: Registry) -> None:
     engine = loaded(shipped, "calories")
-    with ThreadPoolExecutor(4 * IDLE) as pool:
-        list(pool.map(lambda _: engine.predict(rows(500, 3)), range(500)))
-    assert len(engine._idle) <= IDLE  # type: ignore[attr-defined]
+    with ThreadPoolExecutor(2 * IDLE) as pool:
+        list(pool.map(engine.predict, [rows(1, 3).view(Meeting)] * (2 * IDLE)))
+    assert len(engine._idle) == IDLE  # type: ignore[attr-defined]
+
+
+def test_an_interpreter_that_raised_is_not_used_again(shipped: Registry) -> None:
+    engine = loaded(shipped, "calories")
+    with pytest.raises(RuntimeError):
+        engine.predict(rows(1, 5))
+    assert not engine._idle  # type: ignore[attr-defined]
 
 
 def test_auto_takes_the_twin(shipped: Registry) -> None:
