@@ -19,13 +19,13 @@ from training.export import (
     compile_twin,
     export,
     operations,
+    write_saved_model,
 )
 from training.publish import publish_trained
 from training.train import Config, Trained, train
 
-INPUTS = tuple(
-    Input(name=name, min=0, max=15, mean=5, quantiles={}) for name in ("sugar", "fiber", "protein")
-)
+NAMES = ["sugar", "fiber", "protein"]
+INPUTS = tuple(Input(name=name, min=0, max=15, mean=5, quantiles={}) for name in NAMES)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_serving_default_takes_a_column_an_input(exported: Path) -> None:
     signature = tf.saved_model.load(str(exported)).signatures["serving_default"]
     _, inputs = signature.structured_input_signature
     assert {name: (spec.dtype, spec.shape.rank) for name, spec in inputs.items()} == dict.fromkeys(
-        ("sugar", "fiber", "protein"), (tf.float32, 1)
+        NAMES, (tf.float32, 1)
     )
 
 
@@ -115,6 +115,47 @@ def test_a_twin_of_another_model_is_refused(exported: Path, tmp_path: Path) -> N
     (tmp_path / TWIN).write_bytes((exported / TWIN).read_bytes())
     with pytest.raises(ExportError, match="kcal inside the training range"):
         check_parity(tmp_path, INPUTS)
+
+
+def kinked(slope: float) -> keras.Model:
+    """100 kcal up to 20 g of sugar, so in all of the training range; then `slope` a gram more."""
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(1, "relu"), keras.layers.Dense(1)]
+    )
+    first, second = np.array([[1.0], [0.0], [0.0]]), np.array([[slope]])
+    model.set_weights([first, np.array([-20.0]), second, np.array([100.0])])
+    return model
+
+
+@pytest.fixture(scope="module")
+def flat(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The twin of a model that always answers 100 kcal, 10 less and 10 more."""
+    folder = tmp_path_factory.mktemp("flat")
+    write_saved_model(kinked(0), NAMES, 10.0, folder)
+    return compile_twin(folder)
+
+
+@pytest.mark.parametrize(
+    ("slope", "half_width", "sentence"),
+    [
+        (0, 10.01, "by 0.01.* kcal inside the training range"),
+        (1, 10.0, "kcal up to 1000 g"),
+        (np.nan, 10.0, "by nan kcal inside the training range"),
+    ],
+    ids=["interval", "outside", "nan"],
+)
+def test_a_twin_that_differs_anywhere_is_refused(
+    flat: bytes, tmp_path: Path, slope: float, half_width: float, sentence: str
+) -> None:
+    write_saved_model(kinked(slope), NAMES, half_width, tmp_path)
+    (tmp_path / TWIN).write_bytes(flat)
+    with pytest.raises(ExportError, match=sentence):
+        check_parity(tmp_path, INPUTS)
+
+
+def test_inputs_in_another_order_than_the_graphs_are_refused(exported: Path) -> None:
+    with pytest.raises(ExportError, match="kcal inside the training range"):
+        check_parity(exported, INPUTS[::-1])
 
 
 def test_what_fails_the_parity_check_is_not_published(
