@@ -5,6 +5,7 @@ import json
 import socket
 from collections.abc import Iterator
 from http.client import HTTPResponse
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from tests.both_ways import both_ways
 from tests.serving import PATIENCE, Server, running
 
 ROW = {"sugar": 5, "fiber": 1, "protein": 2}
+COLUMNS = {name: [1] * 50 for name in ROW}
 WIDE = {f"f{i}": 1 for i in range(100_000)}
 VERY_WIDE = {f"f{i}": 1 for i in range(250_000)}
 TENSOR = {"name": "features", "shape": [1, 3], "datatype": "FP32", "data": [5, 1, 2]}
@@ -51,6 +53,22 @@ def test_very_many_errors_are_not_listed() -> None:
     schema = Schema(("sugar",), max_rows=100_000)
     with pytest.raises(InvalidInput, match="received 100001 wrong fields"):
         schema.rows(json.dumps([WIDE]).encode())
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [([{**ROW, "sugar": -1}] * 50, "[0].sugar"), ({**COLUMNS, "fiber": [-1] * 50}, "fiber[0]")],
+    ids=["rows", "cols"],
+)
+def test_of_an_array_the_first_wrong_item_is_told(client: Client, body: Any, place: str) -> None:
+    [fault] = client.post("/predict", json=body).get_json()["errors"]
+    assert fault["field"] == place
+
+
+def test_a_very_long_name_is_not_repeated_whole(client: Client) -> None:
+    answer = client.post("/predict", json={**ROW, "f" * 100_000: 1})
+    assert answer.status_code == 422
+    assert len(answer.data) < 1000
 
 
 @pytest.mark.parametrize("field", ["inputs", "outputs"])
@@ -109,6 +127,8 @@ def test_a_length_of_thousands_of_digits_is_read() -> None:
     with pytest.raises(BodyTooLarge):
         read_body({"CONTENT_LENGTH": "9" * 5000}, 10)
     assert read_body({"CONTENT_LENGTH": "0" * 5000}, 10) == b""
+    environ = {"CONTENT_LENGTH": "0" * 5000 + "5", "wsgi.input": BytesIO(b"whole, and more")}
+    assert read_body(environ, 10) == b"whole"
 
 
 @pytest.fixture(scope="module")
