@@ -134,6 +134,12 @@ def test_inside_are_validation_inference_and_rendering_one_after_another(spans: 
     assert (edges[0], edges[-1]) == (whole.start_time_unix_nano, whole.end_time_unix_nano)
 
 
+def test_inside_an_explanation_are_the_same(spans: Spans) -> None:
+    whole = named(spans, "POST /explain")[0]
+    inner = [s for _, s in spans if s.parent_span_id == whole.span_id]
+    assert [each.name for each in inner] == ["validate", "infer", "render"]
+
+
 def test_what_was_refused_has_no_inference(spans: Spans) -> None:
     _, refused = predicted(spans)
     assert not [s for _, s in spans if s.parent_span_id == refused.span_id]
