@@ -202,6 +202,11 @@ def test_a_cell_that_is_no_gram_is_refused_by_row_and_column(
     assert faults(response) == [("fiber[1]", GRAM, received)]
 
 
+def test_nothing_is_a_comment(post: Post) -> None:
+    response = post("sugar,fiber,protein\n5,1,2\n5,1,2#3\n", CSV)
+    assert faults(response) == [("protein[1]", GRAM, "2#3")]
+
+
 @pytest.mark.parametrize(
     ("value", "dtype", "received"),
     [
@@ -283,7 +288,7 @@ def test_a_line_with_the_wrong_number_of_cells_is_named(post: Post, line: str) -
 def test_the_number_of_rows_is_bounded(post: Post, rows: int, expected: str) -> None:
     lines = "sugar,fiber,protein\n" + "1,1,1\n" * rows
     body = stream(floats({name: [1.0] * rows for name in INPUTS}))
-    for response in (post(lines, CSV), post(body, ARROW)):
+    for response in (post(lines, CSV), post(lines.replace("1", '"1"'), CSV), post(body, ARROW)):
         [(field, wanted, received)] = faults(response)
         assert field == "body"
         assert wanted.startswith(expected)
