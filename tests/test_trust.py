@@ -4,10 +4,12 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import requests
 
@@ -16,6 +18,9 @@ from models.publish import Sign, import_version, sign_version
 from models.registry import Registry
 from models.signing import signer
 from service.app import create_host
+from service.batch import __main__ as batch
+from service.batch import folder
+from service.batch.blocks import Block, Work
 from service.config import Settings
 from service.errors import NotLoaded
 from service.host import Host
@@ -194,6 +199,26 @@ def test_a_batch_can_ask_for_a_signature(
     refused = run(DEV_PYTHON, *score, check=False)
     assert refused.returncode == 1
     assert "calories/2 is not signed" in refused.stderr
+
+
+def test_a_batch_asks_for_the_signature_again_where_blocks_are_scored(
+    shelf: Registry,
+    keys: Keys,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def unsigning(work: Work, todo: Sequence[Block]) -> Iterator[Block]:
+        (shelf.folder("calories", 1) / SIGNATURE).unlink()
+        return folder.here(work, todo)
+
+    monkeypatch.setattr(batch, "_engine", lambda _: unsigning)
+    (tmp_path / "in").mkdir()
+    table = pa.table({name: [1.0] for name in ("sugar", "fiber", "protein")})
+    pq.write_table(table, tmp_path / "in" / "a.parquet")
+    where = ["--registry", str(shelf.root), "--public-key", str(keys.public)]
+    assert batch.main([str(tmp_path / "in"), str(tmp_path / "out"), *where]) == 1
+    assert "calories/1 is not signed" in capsys.readouterr().err
 
 
 def test_without_cryptography_nothing_else_is_missing(shelf: Registry) -> None:
