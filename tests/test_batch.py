@@ -42,7 +42,9 @@ def run(shipped: Registry, *arguments: object) -> int:
 
 
 def grams(rows: int) -> dict[str, Any]:
+    """Rows of 0 to 1000 g, of which every third is of no more than 5 g, and so in range."""
     made = np.random.default_rng(rows).uniform(0, 1000, (len(INPUTS), rows)).astype(np.float32)
+    made[:, ::3] /= 200
     return dict(zip(INPUTS, made, strict=True))
 
 
@@ -87,6 +89,7 @@ def test_answers_are_those_of_post_predict_to_the_last_bit(
         headers={"Content-Type": "application/json", "Accept": ARROW},
     )
     expected = pa.ipc.open_stream(posted.data).read_all()
+    assert set(expected["in_range"].to_pylist()) == {True, False}
     found = read(tmp_path / target)
     for name in ANSWERS:
         np.testing.assert_array_equal(
@@ -166,6 +169,17 @@ def test_bad_rows_of_parquet_are_rejected_alike(shipped: Registry, tmp_path: Pat
         "nan",
         "1000000000",
     ]
+
+
+@pytest.mark.parametrize(("kind", "chunk"), [("csv", CSV_ROWS), ("parquet", PARQUET_ROWS)])
+def test_a_bad_row_of_a_later_chunk_is_told_by_its_number_in_the_file(
+    shipped: Registry, tmp_path: Path, kind: str, chunk: int
+) -> None:
+    columns = grams(chunk + 2)
+    columns["fiber"][-1] = -1
+    source = write(tmp_path / f"in.{kind}", columns)
+    assert run(shipped, source, tmp_path / "out.parquet") == 3
+    assert read(tmp_path / "out.parquet.rejected.csv")["row"] == [str(chunk + 2)]
 
 
 def test_no_side_file_is_left_when_no_row_is_bad(shipped: Registry, tmp_path: Path) -> None:
@@ -262,11 +276,16 @@ def test_without_pyarrow_parquet_is_refused_with_what_to_install(
     assert run(shipped, source, tmp_path / "out.csv") == 0
 
 
+@pytest.mark.parametrize(
+    ("output", "side"), [("in.csv", "bad"), ("out.csv", "in.csv"), ("out.csv", "out.csv")]
+)
 def test_in_and_out_must_differ(
-    shipped: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    shipped: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str], output: str, side: str
 ) -> None:
     source = write(tmp_path / "in.csv", grams(1))
-    assert run(shipped, source, source) == 1
+    (tmp_path / "link").symlink_to(tmp_path)
+    arguments = [tmp_path / "link" / output, "--rejected", tmp_path / side]
+    assert run(shipped, source, *arguments) == 1
     assert "must be three files" in capsys.readouterr().err
 
 

@@ -138,6 +138,38 @@ def test_a_block_that_is_scored_twice_is_there_once(
     assert result == folder.Result(scored=52, rejected=0, resumed=0)
 
 
+def test_a_block_that_lost_rows_since_it_was_written_is_noticed(
+    shipped: Registry, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(shipped, source, tmp_path / "out")
+    fill(tmp_path / "out" / "a-00000.parquet", 44)
+    assert run(shipped, source, tmp_path / "out") == 1
+    assert "51 rows of 52 are in" in capsys.readouterr().err
+
+
+def test_the_bad_rows_of_a_block_are_there_before_its_answers(
+    shipped: Registry, tmp_path: Path
+) -> None:
+    columns = {**fill(tmp_path / "in" / "a.parquet", 3), "sugar": [1.0, -1.0, 1.0]}
+    pq.write_table(pa.table(columns), tmp_path / "in" / "a.parquet")
+    names = {name: name for name in INPUTS}
+    work = Work(tmp_path / "in", tmp_path / "out", shipped.root, "calories", 1, names, ("id",), "")
+    block = Block("a.parquet", 0, 1, 1, 3, "a-00000")
+    work.written(block).mkdir(parents=True)  # which cannot be replaced by a file
+    with pytest.raises(OSError, match="directory"):
+        blocks.Scorer(work)(block)
+    assert work.rejected(block).exists()
+
+
+def test_no_side_file_is_left_when_no_row_of_a_folder_is_bad(
+    shipped: Registry, source: Path, tmp_path: Path
+) -> None:
+    side = tmp_path / "out.rejected.csv"
+    side.write_text("of an earlier run")
+    assert run(shipped, source, tmp_path / "out") == 0
+    assert not side.exists()
+
+
 def test_a_folder_that_another_job_began_is_refused(
     shipped: Registry, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
