@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from werkzeug.test import Client
 
+from models.publish import import_version
 from models.registry import Registry
 from service.app import create_host
 from service.batch import __main__ as batch
@@ -130,6 +131,24 @@ def test_an_input_may_be_called_otherwise(shipped: Registry, tmp_path: Path) -> 
     arguments = ["--model", "linear-unit", "--column", "sugar=sugars"]
     assert run(shipped, source, tmp_path / "out.csv", *arguments) == 0
     assert read(tmp_path / "out.csv")["calories"] == [pytest.approx(102, abs=0.5)]
+
+
+@pytest.mark.parametrize(("arguments", "version"), [([], 1), (["--label", "canary"], 2)])
+def test_stable_scores_unless_another_label_is_named(
+    registry: Registry,
+    shipped: Registry,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    version: int,
+) -> None:
+    for _ in range(2):
+        import_version(registry, shipped.folder("calories", 1), promote=False)
+    registry.set_label("calories", "canary", 2)
+    assert (
+        run(registry, write(tmp_path / "in.csv", grams(1)), tmp_path / "out.csv", *arguments) == 0
+    )
+    assert f"scored by calories version {version}:" in capsys.readouterr().out
 
 
 def test_bad_rows_go_to_a_side_file_with_their_numbers_and_reasons(
