@@ -300,11 +300,10 @@ def canary(registry: Registry, shipped: Registry) -> Iterator[Client]:
     host.close()
 
 
-def test_a_canary_shows_in_the_version_and_in_a_header(canary: Client) -> None:
+@pytest.mark.parametrize("path", ["/predict", "/explain"])
+def test_a_canary_shows_in_the_version_and_in_a_header(canary: Client, path: str) -> None:
     for key in map(str, range(40)):
-        answers = [
-            canary.post("/predict", json=ROW, headers={"X-Canary-Key": key}) for _ in range(2)
-        ]
+        answers = [canary.post(path, json=ROW, headers={"X-Canary-Key": key}) for _ in range(2)]
         versions = {answer.get_json()["version"] for answer in answers}
         labels = {answer.headers.get("X-Model-Label") for answer in answers}
         assert (versions, labels) in [({1}, {None}), ({2}, {"canary"})]
