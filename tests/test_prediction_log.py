@@ -16,7 +16,7 @@ from service.app import create_app, create_host
 from service.config import Settings
 from service.metrics import Metrics
 from service.optional import Unavailable, check
-from service.prediction_log import MOST_ROWS, STALE_SECONDS, PredictionLog
+from service.prediction_log import ENOUGH_ROWS, MOST_ROWS, STALE_SECONDS, PredictionLog
 from tests.serving import DEV_PYTHON, PATIENCE, ROW, SERVICE_PYTHON, await_, run, running
 
 OUTSIDE = {"sugar": 500, "fiber": 1, "protein": 2}
@@ -77,6 +77,14 @@ def test_each_version_has_a_file_with_its_own_inputs(logged: Logged) -> None:
     assert [row["inputs"] for row in logged.rows()] == [ROW, ROW, {"sugar": 5}]
 
 
+def test_each_row_has_the_id_of_its_request(logged: Logged) -> None:
+    logged.predict([ROW, ROW], **{"x-request-id": "two"})
+    logged.predict(OUTSIDE, **{"x-request-id": "one"})
+    logged.log.write()
+    found = [(row["request_id"], row["inputs"]) for row in logged.rows()]
+    assert found == [("two", ROW), ("two", ROW), ("one", OUTSIDE)]
+
+
 def test_all_dialects_and_explanations_are_logged_and_refusals_are_not(logged: Logged) -> None:
     logged.client.post("/v1/models/calories:predict", json={"instances": [ROW]})
     logged.client.post("/explain", json=ROW)
@@ -114,6 +122,17 @@ def test_more_rows_than_may_wait_are_dropped_counted_and_answered(logged: Logged
     assert MOST_ROWS < 300_000
     logged.log.write()
     assert sum(pq.read_metadata(path).num_rows for path in logged.files()) == 200_000
+    logged.predict(many)  # there is room again
+    assert logged.dropped == [100_000] * 2
+
+
+def test_many_rows_are_written_before_it_is_time(
+    logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.prediction_log.WRITE_SECONDS", 3600)
+    logged.log.follow()
+    logged.predict({name: [1] * ENOUGH_ROWS for name in ROW})
+    await_(lambda: bool(logged.files()), "the rows are written")
 
 
 def test_a_folder_that_cannot_be_written_costs_rows_and_no_request(
@@ -121,9 +140,9 @@ def test_a_folder_that_cannot_be_written_costs_rows_and_no_request(
 ) -> None:
     logged.folder.write_text("in the way")
     for _ in range(2):
-        assert logged.predict().status_code == 200
+        assert logged.predict([ROW, ROW]).status_code == 200
         logged.log.write()
-    assert logged.dropped == [1, 1]
+    assert logged.dropped == [2, 2]
     assert len([text for text in caplog.messages if "cannot be logged" in text]) == 1
     logged.folder.unlink()
     logged.predict()
