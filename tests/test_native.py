@@ -309,6 +309,26 @@ def test_a_canary_shows_in_the_version_and_in_a_header(canary: Client, path: str
         assert (versions, labels) in [({1}, {None}), ({2}, {"canary"})]
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/models/deep:predict", {"instances": [ROW]}),
+        (
+            "/v2/models/deep/infer",
+            {"inputs": [{"name": n, "shape": [1], "datatype": "FP32", "data": [1]} for n in ROW]},
+        ),
+    ],
+    ids=["v1", "v2"],
+)
+def test_a_key_keeps_its_version_in_every_dialect(canary: Client, path: str, body: object) -> None:
+    for key in map(str, range(40)):
+        headers = {"X-Canary-Key": key}
+        native = canary.post("/predict", json=ROW, headers=headers)
+        other = canary.post(path, json=body, headers=headers)
+        assert other.status_code == 200
+        assert other.headers.get("X-Model-Label") == native.headers.get("X-Model-Label")
+
+
 def test_the_models_tell_the_shares(canary: Client) -> None:
     model = canary.get("/models/deep").get_json()
     assert (model["labels"], model["shares"]) == ({"stable": 1, "canary": 2}, {"canary": 50})
