@@ -168,7 +168,7 @@ def predict(source: Loaded, rows: Rows) -> Prediction:
 def _computed(source: Loaded, rows: Rows) -> tuple[Kcal, Kcal, Kcal]:
     """The engine's answers; raises EngineFailure when one is no finite number."""
     calories, lower, upper = source.engine.predict(rows)
-    if not _finite(lower, upper):
+    if not _finite(calories, lower, upper):
         raise EngineFailure(
             f"{source.model} version {source.version} answered something that is no finite "
             "number; roll back with 'python -m models rollback'."
@@ -180,10 +180,10 @@ def _computed(source: Loaded, rows: Rows) -> tuple[Kcal, Kcal, Kcal]:
 # whole inference.
 
 
-def _finite(lower: NDArray[np.float32], upper: NDArray[np.float32]) -> bool:
-    if len(lower) == 1:
-        return isfinite(lower.item()) and isfinite(upper.item())
-    return bool(np.isfinite(lower).all() and np.isfinite(upper).all())
+def _finite(calories: Kcal, lower: Kcal, upper: Kcal) -> bool:
+    if len(calories) == 1:
+        return isfinite(calories.item()) and isfinite(lower.item()) and isfinite(upper.item())
+    return all(np.isfinite(column).all() for column in (calories, lower, upper))
 
 
 def _in_range(source: Loaded, rows: Rows) -> NDArray[np.bool_]:

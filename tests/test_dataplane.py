@@ -52,7 +52,7 @@ def test_a_row_alone_is_in_range_as_among_others(
 
 @pytest.mark.parametrize("rows", [1, 3])
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("place", [1, 2])
+@pytest.mark.parametrize("place", [0, 1, 2])
 def test_an_answer_that_is_no_finite_number_is_a_failure(
     plane: DataPlane, shipped: Registry, rows: int, wrong: float, place: int
 ) -> None:

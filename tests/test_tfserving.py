@@ -282,6 +282,7 @@ def test_any_other_path_or_method_is_malformed(client: Client, method: str, path
         ("calories99:predict", 404, "Servable not found for request: Latest(calories99)"),
         ("a%0Ab:predict", 404, "Servable not found for request: Latest(a\nb)"),
         ("calories/versions/99:predict", 404, "Specific(calories, 99)"),
+        ("calories/versions/99:explain", 404, "Specific(calories, 99)"),
         (f"calories/versions/{2**64}:regress", 400, "Failed to convert version"),
         ("calories/labels/none:predict", 400, "Unrecognized servable version label: none"),
         ("calories/labels/none:explain", 400, "Unrecognized servable version label: none"),
