@@ -18,7 +18,7 @@ import numpy as np
 
 from models.labels import STABLE, Place
 from models.registry import Registry, RegistryError, Stamp
-from service import changes, events
+from service import changes, events, heap
 from service.engines import Choice
 from service.errors import NotFound, NotLoaded
 from service.policy import Policy
@@ -136,6 +136,7 @@ class Host:
                     self.refresh()
                 except Exception:
                     log.exception("The registry could not be followed; trying again.")
+                heap.trim()
 
         threading.Thread(target=run, name="follow-registry", daemon=True).start()
 

@@ -65,6 +65,17 @@ def test_following_finds_a_new_version_by_itself(
     host.close()
 
 
+def test_what_is_free_goes_back_to_the_system(host: Host) -> None:
+    held = [bytearray(64_000) for _ in range(500)]  # small enough for the heap of malloc
+    above = bytearray(64_000)  # what is free below it stays with the process, by itself
+    before = resident(os.getpid())
+    del held
+    host.follow(seconds=0.01)
+    await_(lambda: resident(os.getpid()) < before - 25, "most of 32 MB is given back")
+    host.close()
+    assert above
+
+
 def test_a_call_to_look_does_not_wait_for_the_next_poll(
     host: Host, shelf: Registry, shipped: Registry
 ) -> None:

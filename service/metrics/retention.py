@@ -9,7 +9,7 @@ from service.snapshot import Snapshot
 
 Version = tuple[str, ...]  # model and version
 
-TOLD_SECONDS = 300.0  # as long as Prometheus looks back for a series' last sample
+TOLD_SECONDS = 120.0  # the rarest that Prometheus should scrape, or its graphs have gaps
 
 
 class Retention:
