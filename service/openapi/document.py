@@ -102,6 +102,7 @@ SENT = {
     "WWW-Authenticate": "how a key is shown",
     "Content-Security-Policy": "what the page may load",
 }
+ALWAYS_SENT = {"X-Request-Id", "WWW-Authenticate", "Content-Security-Policy"}  # where they may be
 
 
 def written(operations: Sequence[Operation], recorder: Recorder) -> bytes:
@@ -123,7 +124,7 @@ def written(operations: Sequence[Operation], recorder: Recorder) -> bytes:
         components=Components(
             schemas=shapes.components,
             parameters={"X-Request-Id": REQUEST_ID},
-            headers={name: _header(text) for name, text in SENT.items()},
+            headers={name: _header(name) for name in SENT},
             securitySchemes=SECURITY,
         ),
     )
@@ -211,8 +212,11 @@ def _key(name: str) -> str:
     return name.replace(" ", "-").replace(",", "")
 
 
-def _header(description: str) -> Header:
-    return Header(description=description, param_schema=Schema(type=DataType.STRING))
+def _header(name: str) -> Header:
+    schema = Schema(type=DataType.STRING)
+    if name in ALWAYS_SENT:
+        return Header(description=SENT[name], required=True, param_schema=schema)
+    return Header(description=SENT[name], param_schema=schema)
 
 
 def _tag(path: str) -> str:
