@@ -115,6 +115,8 @@ class Host:
         for model, stamp in stamps.items():
             if stamp != self._stamps.get(model) or self._repaired(model):
                 self._renew(model, stamp)
+            else:
+                self._trouble.pop(model, None)
         self._stamps = {model: self._stamps.get(model, ()) for model in stamps}
         self._tried = {model: self._tried.get(model, {}) for model in stamps}
 

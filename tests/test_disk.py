@@ -192,6 +192,19 @@ def test_a_folder_that_may_not_be_read_leaves_everything_as_it_was(
 
 
 @pytest.mark.parametrize("folder", [".", "calories"])
+def test_trouble_that_comes_again_is_told_again(
+    host: Host, shelf: Registry, folder: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        (shelf.root / folder).chmod(0)
+        with unprivileged():
+            host.refresh()
+        (shelf.root / folder).chmod(0o755)
+        host.refresh()
+    assert caplog.text.count("what is loaded goes on") == 2
+
+
+@pytest.mark.parametrize("folder", [".", "calories"])
 def test_a_model_that_could_not_be_read_yet_is_not_denied(shelf: Registry, folder: str) -> None:
     fresh = Host(shelf, "litert", Policy(latest=2))
     (shelf.root / folder).chmod(0)
@@ -271,7 +284,7 @@ def test_a_change_is_seen_where_everything_is_older_than_before(
         '{"canary": 1}',
         '{"stable": 1, "a\\r\\nX-Evil: b": {"version": 2, "percent": 50}}',
         "[" * 60_000,
-        '{"stable": 1, "x": ' + " " * LARGEST + "1}",
+        '{"stable": 1}' + " " * LARGEST,
     ],
     ids=lambda text: text[:24],
 )
@@ -286,6 +299,13 @@ def test_labels_that_are_nonsense_leave_the_labels_and_say_what_to_do(
     assert "Remove it, and set the labels with" in caplog.text
     path.write_text('{"stable": 1}')
     assert stable(host) == 1
+
+
+def test_a_pipe_in_the_place_of_the_labels_is_not_waited_for(host: Host, shelf: Registry) -> None:
+    path = shelf.root / "calories" / "labels.json"
+    path.unlink()
+    os.mkfifo(path)
+    assert stable(host) == 2
 
 
 def test_a_label_at_a_missing_version_stays_where_it_was(host: Host, shelf: Registry) -> None:
