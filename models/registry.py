@@ -339,6 +339,8 @@ def _append(path: Path, line: str) -> None:
     before = path.read_bytes() if path.exists() else b""
     with path.open("a") as file:
         file.write(f"{line}\n" if before.endswith(b"\n") or not before else f"\n{line}\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _stat(path: Path) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from models.manifest import Manifest
-from models.publish import STALE_SECONDS, import_version, publish, staging
+from models.publish import STAGING, STALE_SECONDS, import_version, prune, publish, staging
 from models.registry import BrokenVersion, Registry
 from tests.conftest import Publish
 
@@ -20,19 +20,29 @@ STEPS = {"open", "os.rename", "os.mkdir", "os.chmod", "tempfile.mkdtemp", "os.re
 FORK = multiprocessing.get_context("fork")
 
 
-def publish_and_die(registry: Registry, card: Manifest, steps: int) -> None:
-    """Publish, but end without a word before the disk is touched once more than `steps` times."""
+def die_after(steps: int, root: Path | str) -> None:
+    """End without a word before the disk below `root` is touched once more than `steps` times."""
     left = steps
 
     def count(event: str, arguments: tuple[object, ...]) -> None:
         nonlocal left
-        if event in STEPS and str(registry.root) in str(arguments[0]):
+        if event in STEPS and str(root) in str(arguments[0]):
             left -= 1
             if left < 0:
                 os._exit(9)
 
     sys.addaudithook(count)
+
+
+def publish_and_die(registry: Registry, card: Manifest, steps: int) -> None:
+    die_after(steps, registry.root)
     publish_one(registry, card)
+    os._exit(0)
+
+
+def prune_and_die(registry: Registry, steps: int) -> None:
+    die_after(steps, "")  # what is deleted is named by itself, without the folder that it is in
+    prune(registry, "half", keep=1)
     os._exit(0)
 
 
@@ -88,6 +98,55 @@ def test_a_first_publisher_killed_before_any_step_leaves_the_registry_readable(
         assert_whole(registry)
         if ended == 0:
             return
+
+
+def test_a_pruner_killed_before_any_step_leaves_the_registry_whole(
+    registry: Registry, publish_text: Publish
+) -> None:
+    for steps in range(1000):
+        publish_text()
+        publish_text()
+        ended = in_a_child(prune_and_die, registry, steps)
+        assert_whole(registry)
+        for folder in (registry.root / "half").glob("[1-9]*"):
+            assert {each.name for each in folder.iterdir()} == {"manifest.json", "weights.txt"}
+        if ended == 0:
+            assert steps > 5, "the pruner was killed at each of its steps"
+            return
+    pytest.fail("the pruner never came to its end")
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was made durable, in the names that it had then."""
+    names: list[str] = []
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        names.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    return names
+
+
+def test_a_version_is_durable_before_it_has_its_number_and_the_number_after_it(
+    synced: list[str], publish_text: Publish
+) -> None:
+    publish_text()
+    draft = next(each for each in synced if each.startswith(STAGING))
+    assert {"weights.txt", "manifest.json"} <= {*synced[: synced.index(draft)]}
+    assert "half" in synced[synced.index(draft) :]
+
+
+def test_a_move_of_a_label_is_durable_after_its_line_in_the_history(
+    registry: Registry, publish_text: Publish, synced: list[str]
+) -> None:
+    publish_text()
+    publish_text(promote=False)
+    synced.clear()
+    registry.set_label("half", "stable", 2)
+    assert synced == ["history.jsonl", ".labels.json.draft", "half"]
 
 
 def test_publishers_at_once_get_a_version_each(registry: Registry, card: Manifest) -> None:
@@ -160,3 +219,12 @@ def test_a_damaged_version_is_not_imported(
     with pytest.raises(BrokenVersion, match=r"weights\.txt"):
         import_version(other, registry.folder("half", 1))
     assert other.models() == ()
+
+
+def test_a_version_into_which_a_file_was_slipped_is_not_imported(
+    registry: Registry, publish_text: Publish, tmp_path: Path
+) -> None:
+    publish_text()
+    (registry.folder("half", 1) / "extra").touch()
+    with pytest.raises(BrokenVersion, match="extra is not in the manifest"):
+        import_version(Registry(tmp_path / "other"), registry.folder("half", 1))
