@@ -1,14 +1,17 @@
 """The host: it follows the registry, and what was served goes on whatever happens there."""
 
+import errno
 import os
+import shutil
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from models.manifest import Manifest
-from models.publish import import_version, prune
+from models.publish import import_version, prune, publish, staging
 from models.registry import Registry
 from service.errors import NotFound, NotLoaded
 from service.host import Host
@@ -86,6 +89,22 @@ def test_a_call_to_look_does_not_wait_for_the_next_poll(
     host.close()
 
 
+def test_following_goes_on_after_a_fault(
+    host: Host,
+    shelf: Registry,
+    shipped: Registry,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with monkeypatch.context() as fault:
+        fault.setattr(shelf, "stamps", None)
+        host.follow(seconds=0.01)
+        await_(lambda: "could not be followed" in caplog.text, "the fault is met")
+    publish_again(shelf, shipped)
+    await_(lambda: host.find("calories").version == 2, "version 2 is served")
+    host.close()
+
+
 def test_a_version_found_before_goes_on_after_it_is_replaced(
     host: Host, shelf: Registry, shipped: Registry
 ) -> None:
@@ -127,6 +146,80 @@ def test_a_damaged_version_says_which_file_is_wrong(
     host.refresh()
     with pytest.raises(NotLoaded, match=f"{twin} is not the file that was published"):
         host.find("calories", version=2)
+
+
+def nonsense(draft: Path, card: Manifest) -> Manifest:
+    """Make the model one that no engine loads."""
+    (draft / "model.tflite").write_bytes(b"nonsense")
+    return card
+
+
+def boundless(_: Path, card: Manifest) -> Manifest:
+    """Make the training mean one that no number answers."""
+    means = tuple(each.model_copy(update={"mean": 3e38}) for each in card.inputs)
+    return card.model_copy(update={"inputs": means})
+
+
+@pytest.mark.parametrize("spoil", [nonsense, boundless])
+def test_a_whole_version_that_cannot_answer_leaves_the_old_one_serving(
+    host: Host, shelf: Registry, spoil: Callable[[Path, Manifest], Manifest]
+) -> None:
+    with staging(shelf, "calories") as draft:
+        shutil.copy(shelf.folder("calories", 1) / "model.tflite", draft)
+        card = spoil(draft, shelf.manifest("calories", 1))
+        publish(shelf, draft, card, promote=True)
+    host.refresh()
+    assert states(host)[2] == "failed"
+    assert host.find("calories").version == 1
+
+
+def test_a_label_whose_new_version_failed_keeps_one_that_nobody_else_wants(
+    host: Host, shelf: Registry, shipped: Registry
+) -> None:
+    for _ in range(2):
+        publish_again(shelf, shipped, promote=False)
+    damage(shelf, publish_again(shelf, shipped))
+    host.refresh()
+    assert host.find("calories").version == 1
+
+
+def test_a_failed_version_that_nobody_wants_any_more_is_forgotten(
+    host: Host, shelf: Registry, shipped: Registry
+) -> None:
+    damage(shelf, publish_again(shelf, shipped, promote=False))
+    host.refresh()
+    for _ in range(2):
+        publish_again(shelf, shipped)
+    host.refresh()
+    assert 2 not in states(host)
+
+
+@pytest.fixture
+def unread(host: Host, shelf: Registry, shipped: Registry, monkeypatch: pytest.MonkeyPatch) -> Host:
+    """The disk failed three times to read version 2, whose files stay as they are."""
+
+    def fail(*_: object) -> Manifest:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "model.tflite")
+
+    publish_again(shelf, shipped)
+    with monkeypatch.context() as fault:
+        fault.setattr(shelf, "verify", fail)
+        for _ in range(3):
+            host.refresh()
+    return host
+
+
+def test_a_version_that_the_disk_did_not_give_is_tried_again(unread: Host) -> None:
+    assert states(unread) == {1: "loaded", 2: "failed"}
+    unread.refresh()
+    assert unread.find("calories").version == 2
+
+
+def test_a_version_that_is_tried_again_in_vain_is_told_once(
+    unread: Host, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = [each.getMessage() for each in caplog.get_records("setup")]
+    assert sum("calories version 2 is not served" in each for each in told) == 1
 
 
 def test_a_repaired_version_is_served(host: Host, shelf: Registry, shipped: Registry) -> None:
@@ -369,6 +462,15 @@ def test_a_canary_that_cannot_be_loaded_leaves_the_requests_to_stable(
     shelf.set_label("calories", "canary", 2, percent=100)
     host.refresh()
     assert host.find("calories").version == 1
+
+
+def test_a_canary_whose_new_version_cannot_be_loaded_keeps_its_share(
+    canary: Host, shelf: Registry, shipped: Registry
+) -> None:
+    damage(shelf, publish_again(shelf, shipped, promote=False))
+    shelf.set_label("calories", "canary", 3, percent=100)
+    canary.refresh()
+    assert 0.2 < share(canary, PEOPLE) < 0.3
 
 
 def test_a_removed_canary_answers_no_more(canary: Host, shelf: Registry) -> None:
