@@ -101,12 +101,29 @@ def test_a_label_cannot_name_a_version_that_is_not_there(
         registry.set_label("half", "canary", 9)
 
 
+@pytest.mark.parametrize("label", ["", "Canary", "can ary", "canary\n", "canary/1"])
+def test_what_no_label_may_be_called_is_refused(
+    registry: Registry, publish_text: Publish, label: str
+) -> None:
+    publish_text()
+    with pytest.raises(RegistryError, match="is no label"):
+        registry.set_label("half", label, 1)
+
+
 @pytest.fixture
 def two(registry: Registry, publish_text: Publish) -> Registry:
     """`half` with versions 1 and 2, the second stable."""
     publish_text()
     publish_text()
     return registry
+
+
+def test_who_reads_the_labels_while_one_moves_reads_them_as_they_were(two: Registry) -> None:
+    path = two.root / "half" / "labels.json"
+    with path.open() as reading:
+        before = path.read_text()
+        two.set_label("half", "stable", 1)
+        assert reading.read() == before != path.read_text()
 
 
 def test_a_label_can_take_a_share(two: Registry) -> None:
@@ -196,11 +213,18 @@ def set_back(path: Path) -> None:
     os.utime(path, (0, 0))
 
 
-@pytest.mark.parametrize("change", ["publish", "label", "edit", "replace", "remove"])
+def dated_as(path: Path, other: os.stat_result) -> None:
+    """Date a file as another one, as a copy that keeps the times does."""
+    os.utime(path, ns=(other.st_atime_ns, other.st_mtime_ns))
+
+
+@pytest.mark.parametrize("change", ["publish", "label", "edit", "rewrite", "replace", "remove"])
 def test_the_stamp_changes_with_every_change_whatever_the_clock_says(
     two: Registry, publish_text: Publish, change: str
 ) -> None:
     labels = two.root / "half" / "labels.json"
+    manifest = two.folder("half", 1) / "manifest.json"
+    was = manifest.stat()
     set_back(labels)
     before = two.stamps()["half"]
     if change == "publish":
@@ -210,10 +234,13 @@ def test_the_stamp_changes_with_every_change_whatever_the_clock_says(
         two.set_label("half", "stable", 1)
     elif change == "edit":
         labels.write_text(labels.read_text().replace("2", "1"))
+    elif change == "rewrite":
+        manifest.write_bytes(manifest.read_bytes())
+        dated_as(manifest, was)
     elif change == "replace":
-        manifest = two.folder("half", 1) / "manifest.json"
         copy = manifest.with_name("copy")
         copy.write_bytes(manifest.read_bytes())
+        dated_as(copy, was)
         copy.rename(manifest)
     else:
         shutil.rmtree(two.folder("half", 1))
@@ -237,6 +264,23 @@ def test_rollback_passes_over_a_version_that_was_never_stable(
     publish_text(promote=False)
     publish_text()
     assert registry.rollback("half") == 1
+
+
+def test_rollback_looks_at_the_moves_of_its_label_alone(
+    registry: Registry, publish_text: Publish
+) -> None:
+    for _ in range(3):
+        publish_text()
+    registry.set_label("half", "canary", 1)
+    registry.set_label("half", "canary", 3)
+    assert registry.rollback("half") == 2
+
+
+def test_rollback_to_a_version_that_is_gone_is_refused(two: Registry) -> None:
+    prune(two, "half", keep=1)
+    with pytest.raises(NotInRegistry, match="has no version 1"):
+        two.rollback("half")
+    assert two.labels("half") == {"stable": 2}
 
 
 def test_rollback_from_the_start_is_refused(registry: Registry, publish_text: Publish) -> None:
