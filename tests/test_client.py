@@ -1,6 +1,7 @@
 """The client, against a small server that answers what it is told to."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -99,6 +100,27 @@ def test_a_date_in_retry_after_is_understood(
     assert 0 <= slept[0] <= 5
 
 
+def test_a_date_in_retry_after_that_is_over_is_not_waited_for(
+    client: Client, scripted: Scripted, slept: list[float]
+) -> None:
+    scripted.script = [(503, {"Retry-After": "Tue, 24 Nov 2026 00:00:00 GMT"})]
+    client.predict(ROW)
+    assert slept == [0]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "soon"}, {"Retry-After": "-1"}])
+def test_who_is_not_told_when_to_come_again_waits_all_the_same(
+    client: Client, scripted: Scripted, slept: list[float], headers: dict[str, str]
+) -> None:
+    scripted.script = [(503, headers)]
+    client.predict(ROW)
+    assert 0.1 <= slept[0] <= 0.2
+
+
+def test_clients_that_wait_do_not_come_back_at_once() -> None:
+    assert len({next(Retries().waits()) for _ in range(10)}) > 1
+
+
 def test_without_retry_after_the_waits_grow_and_are_bounded() -> None:
     waits = list(Retries(times=8, first=1, longest=10).waits())
     assert [
@@ -148,6 +170,24 @@ def test_an_answer_that_is_cut_inside_its_body_is_asked_for_again(
     scripted.script = [(200, {"content-length": "1000"})]  # and the connection ends before
     assert client.predict(ROW).calories == 106.7
     assert len(slept) == 1
+
+
+def test_an_answer_that_does_not_come_is_given_up_and_not_asked_for_again(
+    slept: list[float],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        client = Client(f"http://127.0.0.1:{port}", timeout=0.1, sleep=slept.append)
+        with pytest.raises(requests.Timeout):
+            client.predict(ROW)
+    assert slept == []
+
+
+def test_what_is_no_https_is_not_asked_again(scripted: Scripted, slept: list[float]) -> None:
+    client = Client(scripted.url.replace("http:", "https:"), sleep=slept.append)
+    with pytest.raises(requests.exceptions.SSLError):
+        client.predict(ROW)
+    assert slept == []
 
 
 def test_headers_go_with_every_request(scripted: Scripted) -> None:
