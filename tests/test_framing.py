@@ -39,9 +39,12 @@ def test_a_request_that_ends_with_its_bytes_is_whole(request_: bytes) -> None:
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         HEAD + b"Content-Length: 4\r\nExpect: 100-continue\r\n\r\nnull",
         HEAD + b"Content-Length: 4\r\nConnection: close\r\n\r\nnull",
+        HEAD + b"Content-Length: 4\r\nConnection: upgrade\r\n\r\nnull",
+        HEAD + b"Content-Length: 4\r\nUpgrade: h2c\r\n\r\nnull",
         HEAD + b"\r\nnull",
         b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nAccept: */*\r\n\r\n",
         b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n",
     ],
 )
