@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from werkzeug.test import Client, TestResponse
 
 from service.dialects import native
 from service.guard import Guard, Observer
-from service.overload import OPERATIONS, TURNED_AWAY
+from service.overload import OPERATIONS, RESERVED, TURNED_AWAY
 from service.wire import BODY, ROUTE, App, Environ, StartResponse
 
 LIMIT = 8
@@ -112,6 +113,30 @@ def test_health_and_metrics_have_places_of_their_own() -> None:
     assert client.get("/predict").status_code == 503
     for path in OPERATIONS:
         assert client.get(path).status_code == 200
+
+
+def test_those_who_watch_find_room_as_often_as_they_ask() -> None:
+    client = guarded(echo)
+    assert {client.get("/healthz").status_code for _ in range(2 * RESERVED)} == {200}
+
+
+def test_those_who_watch_are_bounded_as_well() -> None:
+    entered, leave = threading.Semaphore(0), threading.Event()
+
+    def wait(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        entered.release()
+        leave.wait(10)
+        return echo(environ, start_response)
+
+    client = guarded(wait)
+    with ThreadPoolExecutor(RESERVED) as pool:
+        for _ in range(RESERVED):
+            pool.submit(client.get, "/healthz")
+        for _ in range(RESERVED):
+            entered.acquire(timeout=10)
+        refused = client.get("/healthz")
+        leave.set()
+    assert refused.status_code == 503
 
 
 def test_what_the_server_has_no_room_for_is_refused_and_observed() -> None:
