@@ -1,6 +1,7 @@
 """What gunicorn's worker does with more requests than it may hold, by a real gunicorn."""
 
 import json
+import select
 import socket
 import ssl
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from time import monotonic
 import pytest
 import requests
 
+from service.overload import RESERVED
 from tests.serving import PATIENCE, ROW, Server, await_, running
 from tests.test_secured import identity
 
@@ -153,6 +155,27 @@ def test_health_and_metrics_answer_when_there_is_no_room(full: Server) -> None:
         assert requests.get(full.url + path, timeout=PATIENCE).status_code == 200
 
 
+def test_a_watcher_who_asks_twice_at_once_gets_both_answers(full: Server) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: a\r\n%b\r\n"
+    with connected(full) as client, client.makefile("rb") as answers:
+        client.sendall(request % b"" + request % b"Connection: close\r\n")
+        assert answers.read().count(b"HTTP/1.1 200") == 2
+
+
+def test_those_who_watch_are_bounded_as_well(full: Server) -> None:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connected(full)) for _ in range(2 * RESERVED)]
+        for client in clients:
+            client.sendall(HALF.replace(b"/predict", b"/healthz"))
+
+        def refused() -> int:
+            answered, _, _ = select.select(clients, [], [], 0)
+            begun = [client.recv(64, socket.MSG_PEEK) for client in answered]
+            return sum(each.startswith(b"HTTP/1.1 503") for each in begun)
+
+        await_(lambda: refused() == RESERVED, "all others are refused")
+
+
 def test_what_is_refused_is_counted(full: Server) -> None:
     assert ask(full, "/predict").status_code == 503
     assert 'status="503"' in requests.get(f"{full.url}/metrics", timeout=PATIENCE).text
@@ -249,6 +272,16 @@ def test_who_says_nothing_takes_no_thread(watched_in_silence: Server) -> None:
 
 def test_who_says_nothing_holds_no_stop(watched_in_silence: Server) -> None:
     assert watched_in_silence.stop() == 0
+
+
+def test_who_does_not_close_his_end_holds_no_stop(tmp_path: Path, shipped_root: Path) -> None:
+    with (
+        running(tmp_path, workers=1, graceful_seconds=LONG, registry=shipped_root) as server,
+        connected(server) as client,
+    ):
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert client.recv(64).startswith(b"HTTP/1.1 200")
+        assert server.stop() == 0
 
 
 @pytest.mark.parametrize("sent", [b"X-API-Key: KEY\r\n\r\n", b"KEY /predict HTTP/1.1\r\n\r\n"])
