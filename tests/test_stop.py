@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -121,6 +121,25 @@ def test_who_connects_while_gunicorn_stops_is_answered_or_refused(
             held.sendall(rest)
             assert held.recv(64).startswith(b"HTTP/1.1 200")
         assert server.process.wait(PATIENCE) == 0
+
+
+def test_all_who_wait_to_be_let_in_when_gunicorn_stops_are_answered(
+    tmp_path: Path, shipped_root: Path
+) -> None:
+    with (
+        running(tmp_path, server="gunicorn", workers=1, registry=shipped_root) as server,
+        ExitStack() as stack,
+    ):
+        [worker] = server.workers()
+        os.kill(worker, signal.SIGSTOP)
+        waiting = [HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE) for _ in range(9)]
+        for connection in waiting:
+            stack.enter_context(closing(connection))
+            connection.request("POST", "/predict", json.dumps(ROW), JSON)
+        server.process.terminate()
+        os.kill(worker, signal.SIGTERM)  # so that it is told before it can let anyone in
+        os.kill(worker, signal.SIGCONT)
+        assert [connection.getresponse().status for connection in waiting] == [200] * 9
 
 
 def refusal(server: Server) -> bool:
