@@ -1,5 +1,6 @@
 """Versions change under real servers: what the operator does reaches every worker."""
 
+import multiprocessing
 import signal
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import requests
 from models.__main__ import main
 from models.publish import import_version
 from models.registry import Registry
+from service.orders import Orders
 from tests.serving import ROW, Server, await_, running
 from tests.soak.run import Plan, loaded
 
+FORK = multiprocessing.get_context("fork")
 LATER = 3600  # seconds between two looks: never, in a test
 
 
@@ -53,6 +56,20 @@ def test_sighup_makes_the_workers_look_at_once_and_loses_no_request(
                 await_(lambda version=version: everywhere(server, version), "it is served")  # type: ignore[misc]
         assert server.workers() == workers
     assert set(np.loadtxt(out)[:, 2]) == {200}
+
+
+def look_at_one_that_has_ended() -> None:
+    worker = FORK.Process()
+    worker.start()
+    worker.join()
+    Orders().look([worker.pid or 0])
+
+
+def test_a_worker_that_has_just_ended_keeps_nobody_from_being_told() -> None:
+    server = FORK.Process(target=look_at_one_that_has_ended)
+    server.start()
+    server.join()
+    assert server.exitcode == 0
 
 
 @pytest.mark.parametrize("kind", ["gunicorn", "granian"])
