@@ -1,11 +1,12 @@
 """Slow clients and more load than the service can carry: all are answered or refused."""
 
+import asyncio
 import http.client
 import json
 import math
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ from hypothesis import strategies as st
 from service.overload import OPERATIONS
 from tests.fuzz.run import SHAPE, Fuzzer, explore
 from tests.fuzz.shapes import SHAPES, SMUGGLED, TWO_LENGTHS
+from tests.overload.__main__ import main
 from tests.overload.edge import edge
-from tests.overload.load import HUNG, TURNED_AWAY
+from tests.overload.load import HUNG, TURNED_AWAY, Load, offer, request
 from tests.overload.measure import FRONTED, SET_UPS, Findings, started
 from tests.overload.run import Outcome, offered, slow_clients
-from tests.serving import PATIENCE, ROW, Server, await_
+from tests.serving import PATIENCE, ROW, Server, await_, free_port
 
 ROWS = 20_000  # a request costs the service milliseconds, and who asks much less
 RATE = 400  # requests a second: several times what one worker answers
@@ -230,7 +232,9 @@ def came(milliseconds: float, status: int = 200) -> Outcome:
 
 def ended(*samples: tuple[float, int, int]) -> Outcome:
     """Requests that took so many milliseconds, their status, and 1 for Retry-After."""
-    return Outcome(np.array([[0.0, took / 1000, status, retry] for took, status, retry in samples]))
+    return Outcome(
+        np.array([[0.0, took / 1000, status, retry, 0.0] for took, status, retry in samples])
+    )
 
 
 # A run that kept every promise.
@@ -262,6 +266,10 @@ BROKEN_WITHOUT_AN_EDGE: list[tuple[dict[str, Any], str]] = [
 ]
 BROKEN_AT_THE_EDGE: list[tuple[dict[str, Any], str]] = [
     ({"overload": came(31)}, "3.1 times that at capacity"),
+    (
+        {"overload": ended(*[(10, 200, 0)] * 98, *[(31, 200, 0)] * 2)},
+        "3.1 times that at capacity",
+    ),
     ({"slow": (came(21),)}, "2.1 times that without"),
     ({"slow": (ended(*[(10, 200, 0)] * 98, *[(10, 503, 1)] * 2),)}, "98 of 100 requests"),
     (
@@ -297,6 +305,80 @@ def test_the_long_form_holds_nobody_to_what_another_promises(
     set_up: str, changed: dict[str, Any]
 ) -> None:
     assert replace(KEPT, set_up=set_up, **changed).broken() == []
+
+
+@pytest.mark.parametrize(("recovery", "status"), [(2.0, 0), (2.1, 1)])
+def test_the_long_form_ends_with_1_when_a_promise_was_not_kept(
+    monkeypatch: pytest.MonkeyPatch, recovery: float, status: int
+) -> None:
+    found = replace(KEPT, recovery=recovery)
+    monkeypatch.setattr("sys.argv", ["overload", KEPT.set_up])
+    monkeypatch.setattr("tests.overload.__main__.measure", lambda *_: found)
+    assert main() == status
+
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
+
+
+async def close_at_once(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
+    """Answer nothing."""
+
+
+async def close_in_the_body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"}")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
+
+
+async def say_nothing(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    await reader.read()
+
+
+async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"}")
+    writer.write(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("serve", "status"),
+    [
+        (close_at_once, TURNED_AWAY),
+        (close_in_the_body, TURNED_AWAY),
+        (say_nothing, HUNG),
+        (refuse, 503),
+    ],
+)
+def test_the_load_keeps_what_became_of_each_request(
+    monkeypatch: pytest.MonkeyPatch, serve: Serve, status: int
+) -> None:
+    monkeypatch.setattr("tests.overload.load.PATIENCE", 0.5)
+
+    async def met() -> list[int]:
+        served: list[asyncio.Future[None]] = []
+
+        async def noting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            ended: asyncio.Future[None] = asyncio.Future()
+            served.append(ended)
+            with suppress(OSError, asyncio.IncompleteReadError):
+                await serve(reader, writer)
+            writer.close()
+            ended.set_result(None)
+
+        async with await asyncio.start_server(noting, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            load = Load("127.0.0.1", port, request("/predict", 1))
+            await offer(load, rate=100, seconds=0.1)
+            await asyncio.wait(served)
+        return [sample[2] for sample in load.samples]
+
+    statuses = asyncio.run(met())
+    assert len(statuses) > 3
+    assert set(statuses) == {status}
+
+
+def test_the_load_keeps_that_nobody_let_it_in() -> None:
+    load = Load("127.0.0.1", free_port(), request("/predict", 1))
+    asyncio.run(offer(load, rate=100, seconds=0.1))
+    assert {sample[2] for sample in load.samples} == {TURNED_AWAY}
 
 
 def test_nothing_answered_is_no_promise_kept() -> None:

@@ -84,6 +84,8 @@ class Load:
                 await asyncio.wait_for(self.quiet.wait(), PATIENCE)
         for connection in [*self.asked]:
             self.end(connection, HUNG)
+            if connection.transport:
+                connection.transport.abort()
 
 
 class Connection(asyncio.Protocol):
