@@ -1,12 +1,16 @@
 """The short form of the faults under load: what breaks while clients ask, and what they meet."""
 
 import math
-from dataclasses import dataclass
+import socket
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.serving import PATIENCE
+from tests.soak.__main__ import main
 from tests.soak.faults import (
     FAULTS,
     KILLS,
@@ -18,7 +22,10 @@ from tests.soak.faults import (
     most_lost,
     until_the_next,
 )
-from tests.soak.load import LOST
+from tests.soak.load import LOST, REFUSED
+from tests.soak.run import Plan, loaded
+
+NOTHING = np.empty((0, 6))  # was asked
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,75 @@ def test_what_is_lost_beyond_the_promise_fails_the_long_form(
 def test_nothing_that_clients_meet_is_between_two_faults() -> None:
     spans = until_the_next([("a", 1.0), ("a", 2.0), ("b", 3.0)])
     assert spans == {"a": [(1.0, 2.0), (2.0, 3.0)], "b": [(3.0, math.inf)]}
+
+
+@pytest.mark.parametrize(
+    ("status", "counted"),
+    [
+        (200, {"answered": 1}),
+        (LOST, {"lost": 1}),
+        (REFUSED, {"refused": 1}),
+        (503, {"others": 1}),
+    ],
+)
+def test_each_request_counts_for_what_became_of_it(status: int, counted: dict[str, int]) -> None:
+    found = asdict(judge("a", np.array([[1.1, 1.2, status, 0, 0, 0]]), NOTHING, [(1.0, 2.0)]))
+    kinds = ("answered", "lost", "refused", "others")
+    assert {kind: found[kind] for kind in kinds} == dict.fromkeys(kinds, 0) | counted
+
+
+@pytest.mark.parametrize("status", [LOST, 503])
+def test_a_request_that_our_client_gave_up_counts(status: int) -> None:
+    given_up = np.array([[1.1, 1.2, status, 0, 0, 3]])
+    assert judge("a", NOTHING, given_up, [(1.0, 2.0)]).unanswered == 1
+
+
+@pytest.mark.parametrize(("lost", "status"), [(0, 0), (1, 1)])
+def test_the_long_form_ends_with_1_when_more_was_lost_than_promised(
+    monkeypatch: pytest.MonkeyPatch, lost: int, status: int
+) -> None:
+    found = Found("the disk full", 10, 99, 9, lost, 0, 0, 0, 0, 0.0)
+    monkeypatch.setattr("sys.argv", ["soak", "--faults"])
+    monkeypatch.setattr("tests.soak.__main__.faults", lambda *_, **__: ([found], ""))
+    assert main() == status
+
+
+def close(client: socket.socket) -> None:
+    """Answer nothing."""
+
+
+def break_off(client: socket.socket) -> None:
+    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
+
+
+def fail(client: socket.socket) -> None:
+    client.sendall(b"HTTP/1.1 500 Oops\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+
+
+@pytest.mark.parametrize(
+    ("by", "answer", "status"),
+    [
+        ("tests.soak.load", break_off, LOST),
+        ("tests.soak.load", fail, 500),
+        ("tests.soak.client_load", close, LOST),
+        ("tests.soak.client_load", fail, 500),
+    ],
+)
+def test_the_load_keeps_what_became_of_each_request(
+    tmp_path: Path, by: str, answer: Callable[[socket.socket], None], status: int
+) -> None:
+    out = tmp_path / "samples.txt"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE)
+        plan = Plan(1, 1, 1, connections=1, pause=0.01)
+        with loaded(listener.getsockname()[1], plan, out, by=by):
+            for _ in range(8):  # our client asks four times
+                client, _ = listener.accept()
+                with client:
+                    client.recv(4096)
+                    answer(client)
+        listener.close()
+    assert status in np.loadtxt(out, ndmin=2)[:, 2]
 
 
 def test_a_request_that_was_in_the_worker_counts_for_what_killed_it() -> None:
