@@ -1,16 +1,22 @@
 """The short form of the soak: load while versions come, go, break and are rolled back."""
 
+import math
 import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from models.registry import Registry
 from tests.overload.measure import SET_UPS
 from tests.serving import ROOT
-from tests.soak.run import Findings, Plan, soak
+from tests.soak.__main__ import main
+from tests.soak.changes import Changes
+from tests.soak.load import LOST
+from tests.soak.run import GRACE, POLL, Findings, Plan, judge, soak
 
 PLAN = Plan(rounds=1, changing=9, quiet=0.5, every=0.8, workers=2, connections=8)
 
@@ -60,6 +66,54 @@ def test_the_long_form_fails_by_each_promise(worse: dict[str, Any], promise: str
     assert good.broken() == []
     [broken] = replace(good, **worse).broken()
     assert promise in broken
+
+
+GONE_AT = 10.0  # when version 2 takes the place of version 1
+ALL_WELL = [(1, 2, 200, 1, 100.0, 0), (11, 12, 200, 2, 200.0, 0), (21, 22, 200, 2, 200.0, 0)]
+
+
+def judged(*samples: tuple[float, ...]) -> Findings:
+    """What is found in these, beside some with which all is well."""
+    live = [(1, 0.0, GONE_AT), (2, GONE_AT, math.inf)]
+    changes = Changes(Registry(), Registry(), expected={1: 100.0, 2: 200.0}, live=live)
+    return judge(np.array([*ALL_WELL, *samples]), changes, [(0.0, 15.0)], (70.0,), {})
+
+
+@pytest.mark.parametrize(
+    ("sample", "refused", "wrong", "late"),
+    [
+        ((1, 2, 503, 0, 0.0, 0), 1, 0, 0),
+        ((1, 2, LOST, 0, 0.0, 0), 1, 0, 0),
+        ((1, 2, 200, 1, 200.0, 0), 0, 1, 0),
+        ((1, 2, 200, 3, 100.0, 0), 0, 1, 1),  # which was never published
+        ((1, 2, 200, 2, 200.0, 0), 0, 0, 1),  # not yet
+        ((GONE_AT + POLL + GRACE, 13, 200, 1, 100.0, 0), 0, 0, 0),
+        ((GONE_AT + POLL + GRACE + 0.1, 13, 200, 1, 100.0, 0), 0, 0, 1),
+    ],
+)
+def test_an_answer_that_is_not_as_promised_is_found(
+    sample: tuple[float, ...], refused: int, wrong: int, late: int
+) -> None:
+    found = judged(sample)
+    assert (found.refused, found.wrong, found.late) == (refused, wrong, late)
+
+
+@pytest.mark.parametrize(
+    ("samples", "status"),
+    [
+        ([], 0),
+        ([(1, 2, 503, 0, 0.0, 0)], 1),
+        ([(1, 2, 200, 1, 200.0, 0)], 1),
+        ([(20, 21, 200, 1, 100.0, 0)], 1),
+    ],
+    ids=["all well", "refused", "wrong", "late"],
+)
+def test_the_long_form_ends_with_1_when_an_answer_was_not_as_promised(
+    monkeypatch: pytest.MonkeyPatch, samples: list[tuple[float, ...]], status: int
+) -> None:
+    monkeypatch.setattr("sys.argv", ["soak"])
+    monkeypatch.setattr("tests.soak.__main__.soak", lambda *_: judged(*samples))
+    assert main() == status
 
 
 def test_a_long_form_that_fails_keeps_no_other_from_running(tmp_path: Path) -> None:
