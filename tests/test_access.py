@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,6 +43,14 @@ def serve(host: Host, shipped: Registry) -> Serve:
     return lambda **given: both_ways(Settings(registry=shipped.root, **given), host)
 
 
+def listed(folder: Path, secret: str, scope: str = "predict", more: str = "") -> Path:
+    """A file with one key."""
+    digest = sha256(secret.encode()).hexdigest()
+    path = folder / "keys.toml"
+    path.write_text(f'[[key]]\nname = "shop"\nscope = "{scope}"\nsha256 = "{digest}"\n{more}')
+    return path
+
+
 def ask(client: Client, path: str, key: str = "", method: str = "GET", **more: Any) -> TestResponse:
     return client.open(path, method=method, headers={"X-API-Key": key} if key else {}, **more)
 
@@ -56,6 +65,11 @@ def test_health_and_what_it_is_take_no_key(serve: Serve, path: str) -> None:
 )
 def test_a_predict_key_predicts(serve: Serve, headers: dict[str, str]) -> None:
     assert serve(**KEYS).post("/predict", json=ROW, headers=headers).status_code == 200
+
+
+def test_a_key_in_another_scheme_is_none(serve: Serve) -> None:
+    headers = {"Authorization": f"Basic {PREDICT}"}
+    assert serve(**KEYS).post("/predict", json=ROW, headers=headers).status_code == 401
 
 
 def test_every_path_but_the_open_ones_takes_a_key(host: Host, shipped: Registry) -> None:
@@ -133,6 +147,10 @@ def test_without_an_admin_key_administration_says_how_to_make_one(serve: Serve) 
     assert "python -m service.keys NAME --scope admin" in refused.get_json()["detail"]
 
 
+def test_the_waiver_for_predicting_opens_no_administration(serve: Serve) -> None:
+    assert ask(serve(predict_key_waived=True), "/admin/status").status_code == 403
+
+
 def test_on_loopback_without_keys_anyone_predicts(serve: Serve) -> None:
     assert serve().post("/predict", json=ROW).status_code == 200
 
@@ -156,9 +174,20 @@ def test_on_loopback_nothing_is_needed_and_nothing_warned_of(host_name: str) -> 
     assert not warnings(settings)
 
 
-def test_keys_beside_their_waiver_are_refused() -> None:
-    with pytest.raises(NoAccess, match="take one of them away"):
-        check(Settings(predict_keys=KEYS["predict_keys"], predict_key_waived=True))
+def test_keys_beside_their_waiver_are_refused(tmp_path: Path) -> None:
+    for given in ({"predict_keys": KEYS["predict_keys"]}, {"keys_file": listed(tmp_path, PREDICT)}):
+        with pytest.raises(NoAccess, match="take one of them away"):
+            check(Settings(predict_key_waived=True, **given))
+
+
+def test_a_file_without_a_key_for_predicting_does_not_start(tmp_path: Path) -> None:
+    with pytest.raises(NoAccess, match=r"KEYS_FILE names none.*PREDICT_KEY_WAIVED=true"):
+        check(Settings(keys_file=listed(tmp_path, ADMIN, "admin")))
+
+
+def test_a_file_of_keys_that_is_not_there_does_not_start(tmp_path: Path) -> None:
+    with pytest.raises(NoAccess, match=r"KEYS_FILE: .*keys\.toml: No such file"):
+        check(Settings(keys_file=tmp_path / "keys.toml", predict_keys=KEYS["predict_keys"]))
 
 
 def test_a_waived_admin_key_is_warned_of_everywhere() -> None:
@@ -185,6 +214,28 @@ def test_a_key_over_its_rate_gets_429_in_each_dialects_form(
     assert "'shop' may send 0.001 requests a second" in answer.get_json()[form]
 
 
+def test_the_burst_is_as_long_as_the_setting_says(serve: Serve) -> None:
+    client = serve(**KEYS, rate_limit=0.001, rate_burst_seconds=3000, workers=1)
+    answers = [ask(client, "/predict", PREDICT, "POST", json=ROW) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+
+
+def test_the_rate_of_a_key_goes_before_that_of_all(serve: Serve, tmp_path: Path) -> None:
+    file = listed(tmp_path, PREDICT, more="rate = 0.001")
+    client = serve(keys_file=file, rate_limit=1000, workers=1)
+    answers = [ask(client, "/predict", PREDICT, "POST", json=ROW) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 429]
+
+
+def test_a_key_takes_nothing_from_its_namesake_of_the_other_scope(
+    serve: Serve, tmp_path: Path
+) -> None:
+    file = listed(tmp_path, ADMIN, "admin")
+    client = serve(predict_keys=KEYS["predict_keys"], keys_file=file, rate_limit=0.001, workers=1)
+    assert ask(client, "/predict", PREDICT, "POST", json=ROW).status_code == 200
+    assert ask(client, "/admin/models/no/rollback", ADMIN, "POST").status_code == 404
+
+
 def test_without_a_rate_limit_nothing_is_counted(serve: Serve) -> None:
     client = serve(**KEYS)
     answers = [ask(client, "/predict", PREDICT, "POST", json=ROW) for _ in range(20)]
@@ -204,6 +255,14 @@ def test_a_bucket_gives_its_burst_at_once_and_then_its_rate() -> None:
     assert [rates.take("shop", 2) for _ in range(5)] == [0, 0, 0, 0, 0.5]
     clock.now += 0.5
     assert [rates.take("shop", 2) for _ in range(2)] == [0, 0.5]
+
+
+def test_a_key_that_was_quiet_gets_no_more_than_its_burst() -> None:
+    clock = Clock()
+    rates = Rates(burst_seconds=2, clock=clock)
+    rates.take("shop", 2)
+    clock.now += 3600
+    assert [rates.take("shop", 2) for _ in range(5)] == [0, 0, 0, 0, 0.5]
 
 
 def test_keys_have_buckets_of_their_own() -> None:
