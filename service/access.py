@@ -13,7 +13,7 @@ from math import ceil
 from service.config import Settings
 from service.dialects import KEY_NAME
 from service.errors import Forbidden, RateLimited, Unauthorized
-from service.keys import Key, Keys, Scope, parse, read
+from service.keys import Key, Keys, Scope, distinct, parse, read
 from service.rate import Rates
 from service.wire import Environ
 
@@ -35,8 +35,11 @@ NO_PREDICT_KEY = (
 
 def keys_of(settings: Settings) -> Keys:
     """The keys of the settings."""
-    given = (*parse(settings.predict_keys, "predict"), *parse(settings.admin_keys, "admin"))
-    return Keys(given, settings.keys_file)
+    return Keys(_given(settings), settings.keys_file)
+
+
+def _given(settings: Settings) -> tuple[Key, ...]:
+    return (*parse(settings.predict_keys, "predict"), *parse(settings.admin_keys, "admin"))
 
 
 class NoAccess(Exception):
@@ -47,6 +50,7 @@ def check(settings: Settings) -> None:
     """Raises NoAccess when nobody could predict, or the settings contradict each other."""
     try:
         written = read(settings.keys_file) if settings.keys_file else ()
+        distinct([*_given(settings), *written])
     except OSError as error:
         raise NoAccess(f"KEYS_FILE: {settings.keys_file}: {error.strerror}.") from error
     except ValueError as error:

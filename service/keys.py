@@ -83,7 +83,7 @@ def parse(text: str, scope: Scope) -> tuple[Key, ...]:
                 f"not that ({MADE_WITH})"
             )
         keys.append(Key(found[1], scope, bytes.fromhex(found[2])))
-    return _distinct(keys)
+    return distinct(keys)
 
 
 def read(path: Path) -> tuple[Key, ...]:
@@ -99,12 +99,12 @@ def read(path: Path) -> tuple[Key, ...]:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(it) for it in first["loc"] if it in KNOWN or isinstance(it, int))
         raise ValueError(f"{path}: {place}: {first['msg']} ({MADE_WITH})") from None
-    return _distinct(
+    return distinct(
         [Key(it.name, it.scope, bytes.fromhex(it.sha256), it.rate) for it in written.key]
     )
 
 
-def _distinct(keys: Iterable[Key]) -> tuple[Key, ...]:
+def distinct(keys: Iterable[Key]) -> tuple[Key, ...]:
     """The keys, if a name in a log tells one of them; raises ValueError."""
     keys = tuple(keys)
     for (scope, name), times in Counter((key.scope, key.name) for key in keys).items():
@@ -155,7 +155,7 @@ class Keys:
             stamp = _stamp(self._file)
             if stamp != self._stamp:
                 self._stamp = stamp
-                self._all = _distinct([*self._given, *read(self._file)])
+                self._all = distinct([*self._given, *read(self._file)])
                 log.info("%s holds: %s", self._file, ", ".join(map(_told, self._all)) or "no key")
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else error
@@ -202,7 +202,7 @@ def _append(path: Path, options: argparse.Namespace, digest: str) -> None:
     One write, so that a service which looks meanwhile finds the key whole or not at all.
     """
     known = read(path) if path.exists() else ()
-    _distinct([*known, Key(options.name, options.scope, bytes.fromhex(digest))])
+    distinct([*known, Key(options.name, options.scope, bytes.fromhex(digest))])
     lines = [
         "",
         "[[key]]",

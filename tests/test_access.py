@@ -190,6 +190,11 @@ def test_a_file_of_keys_that_is_not_there_does_not_start(tmp_path: Path) -> None
         check(Settings(keys_file=tmp_path / "keys.toml", predict_keys=KEYS["predict_keys"]))
 
 
+def test_a_file_that_takes_the_name_of_a_given_key_does_not_start(tmp_path: Path) -> None:
+    with pytest.raises(NoAccess, match="KEYS_FILE: two keys for predict are named 'shop'"):
+        check(Settings(keys_file=listed(tmp_path, "another"), predict_keys=KEYS["predict_keys"]))
+
+
 def test_a_waived_admin_key_is_warned_of_everywhere() -> None:
     [warning] = warnings(Settings(admin_key_waived=True))
     assert "WITHOUT A KEY" in warning
