@@ -45,7 +45,9 @@ def test_several_named_keys_are_read_from_a_setting() -> None:
     )
 
 
-@pytest.mark.parametrize("text", [f"shop:{SECRET}", SECRET, DIGEST, f"a b:{DIGEST}", "shop:"])
+@pytest.mark.parametrize(
+    "text", [f"shop:{SECRET}", SECRET, DIGEST, f"a b:{DIGEST}", f"shop:{DIGEST}0", "shop:"]
+)
 def test_a_wrong_entry_is_told_by_its_number_and_not_repeated(text: str) -> None:
     with pytest.raises(ValueError, match=r"entry 2 is not that") as refused:
         parse(f"till:{OTHER},{text}", "predict")
@@ -69,6 +71,7 @@ def test_a_file_holds_both_scopes_and_a_rate(file: Path) -> None:
     ("content", "sentence"),
     [
         (written(digest=SECRET), "key.0.sha256: String should match pattern"),
+        (written(name="shop\\n"), "key.0.name: String should match pattern"),
         (written(scope="root"), "key.0.scope: Input should be 'predict' or 'admin'"),
         (written(more="rate = nan"), "key.0.rate: Input should be"),
         (written(more=f'{SECRET} = "x"'), "key.0: Extra inputs are not permitted"),
@@ -126,6 +129,19 @@ def test_a_changed_file_is_read_again(file: Path, following: None) -> None:
     file.write_text(written(digest=OTHER))
     assert held.find(SECRET) is None
     assert held.find("another")
+
+
+def test_keys_that_were_given_stay_beside_those_of_the_file(file: Path) -> None:
+    held = Keys(parse(f"till:{OTHER}", "predict"), file)
+    assert held.find("another")
+    assert held.find(SECRET)
+
+
+def test_the_first_key_of_a_scope_is_seen(file: Path, following: None) -> None:
+    held = Keys((), file)
+    assert not held.holds("admin")
+    file.write_text(written("ops", "admin"))
+    assert held.holds("admin")
 
 
 @pytest.mark.parametrize("spoil", [lambda file: file.write_text("[[key]"), Path.unlink])
@@ -186,3 +202,26 @@ def test_a_name_that_is_taken_is_not_appended(
     out, err = capsys.readouterr()
     assert (out, file.read_text()) == ("", before)
     assert "two keys for predict are named 'shop'" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (['a"\nb'], "expected a name of letters"),
+        (["till", "--rate", "nan"], "expected a --rate above 0"),
+        (["till", "--rate", "0"], "expected a --rate above 0"),
+    ],
+)
+def test_what_would_spoil_the_file_is_not_appended(
+    file: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main([*arguments, "--append", str(file)])
+    assert sentence in capsys.readouterr().err
+    assert file.read_text() == written()
+
+
+def test_a_rate_without_a_file_to_keep_it_in_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["shop", "--rate", "2"])
+    assert "give --append FILE" in capsys.readouterr().err
