@@ -39,7 +39,9 @@ def test_a_valid_request_id_comes_back(given: str) -> None:
     assert response.headers["X-Request-Id"] == given
 
 
-@pytest.mark.parametrize("given", ["", " ", "a b", "a;b", "<i>", "é", "a" * 129, "-a", "a\x00"])
+@pytest.mark.parametrize(
+    "given", ["", " ", "a b", "a;b", "<i>", "é", "a" * 129, "-a", "a\x00", "a\n"]
+)
 def test_an_invalid_request_id_is_replaced(given: str) -> None:
     response = guarded(echo).open("/", environ_overrides={"HTTP_X_REQUEST_ID": given})
     assert response.headers["X-Request-Id"] not in {given, ""}
@@ -154,6 +156,14 @@ def test_a_failure_gives_its_place_back(caplog: pytest.LogCaptureFixture) -> Non
 
     client = guarded(fail, max_in_flight=1)
     assert [client.get("/").status_code for _ in range(3)] == [500, 500, 500]
+
+
+def test_the_log_tells_which_request_failed(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: Environ, __: StartResponse) -> list[bytes]:
+        raise ZeroDivisionError
+
+    guarded(fail).get("/", headers={"X-Request-Id": "mine"})
+    assert caplog.messages == ["Request mine failed."]
 
 
 def test_an_observer_is_told_of_each_request_once() -> None:
