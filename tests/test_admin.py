@@ -109,6 +109,7 @@ def test_a_wrong_body_is_told_by_its_field(
         ),
         (CANARY, {"data": b"{", "content_type": "application/json"}, 400, "is not JSON"),
         (CANARY, {"data": b"version=2"}, 415, "expected content type application/json"),
+        (CANARY, {"json": {"version": 2}, "headers": {"Content-Encoding": "gzip"}}, 415, "plain"),
     ],
 )
 def test_what_cannot_be_is_refused_with_a_sentence(
@@ -118,6 +119,13 @@ def test_what_cannot_be_is_refused_with_a_sentence(
     assert answer.status_code == status
     assert answer.content_type == "application/problem+json"
     assert sentence in answer.get_json()["detail"]
+
+
+def test_a_rollback_whose_label_is_misspelt_moves_nothing(
+    client: FlaskClient, shelf: Registry
+) -> None:
+    assert client.post(ROLLBACK, json={"lable": "canary"}).status_code == 422
+    assert shelf.labels("half") == {"stable": 3}
 
 
 def test_stable_cannot_be_deleted(client: FlaskClient) -> None:
@@ -142,6 +150,10 @@ def test_a_label_that_never_moved_cannot_go_back(client: FlaskClient) -> None:
         ),
         ({"method": "DELETE", "path": CANARY}, "unlabel half canary"),
         ({"method": "POST", "path": ROLLBACK}, "rollback half stable"),
+        (
+            {"method": "POST", "path": ROLLBACK, "json": {"label": "a; b"}},
+            "rollback half 'a; b'",  # nothing that came with the request is run by a shell
+        ),
     ],
 )
 def test_a_registry_that_cannot_be_written_gets_409_and_the_command(
@@ -187,7 +199,16 @@ def test_this_worker_follows_a_move_at_once(registry: Registry, shipped: Registr
     host.close()
 
 
-@pytest.mark.parametrize(("origin", "status"), [("http://localhost", 200), ("http://evil", 403)])
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://localhost", 200),
+        ("http://evil", 403),
+        ("http://localhost.evil", 403),
+        ("http://localhost:1", 403),
+        ("null", 403),
+    ],
+)
 def test_without_a_key_no_page_of_another_site_moves_labels(
     shelf: Registry, origin: str, status: int
 ) -> None:
