@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from models.manifest import TWIN
+from models.publish import import_version
 from models.registry import BrokenVersion, Registry
-from service.engines import Engine, load
+from service.engines import Choice, Engine, load
 from service.engines.litert import BLOCK, IDLE
+from service.engines.saved_model import GRAPH
 
 MODELS = ["calories", "deep", "linear", "linear-unit"]
 
@@ -82,6 +84,20 @@ def test_an_interpreter_that_raised_is_not_used_again(shipped: Registry) -> None
     with pytest.raises(RuntimeError):
         engine.predict(rows(1, 5))
     assert not engine._idle  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("choice", "name"),
+    [("litert", TWIN), ("saved_model", GRAPH), ("saved_model", "variables/variables.index")],
+)
+def test_no_engine_loads_a_file_that_is_not_as_published(
+    registry: Registry, shipped: Registry, choice: Choice, name: str
+) -> None:
+    import_version(registry, shipped.folder("linear-unit", 1))
+    with (registry.folder("linear-unit", 1) / name).open("ab") as file:
+        file.write(b"\n")
+    with pytest.raises(BrokenVersion, match=f"{name} is not the file that was published"):
+        load(registry, registry.manifest("linear-unit", 1), choice)
 
 
 def test_auto_takes_the_twin(shipped: Registry) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -75,6 +75,8 @@ def test_a_file_larger_than_any_model_is_refused_unread(registry: Registry, vers
     os.truncate(version / "weights.txt", files.LARGEST + 1)
     with pytest.raises(BrokenVersion, match=r"weights\.txt has more bytes than the 2,147,483,648"):
         registry.verify("half", 1)
+    with pytest.raises(BrokenVersion):
+        next(files._pieces(version / "weights.txt"))
 
 
 def test_a_manifest_larger_than_any_is_refused_unread(registry: Registry, version: Path) -> None:
@@ -83,9 +85,18 @@ def test_a_manifest_larger_than_any_is_refused_unread(registry: Registry, versio
         registry.manifest("half", 1)
 
 
-def test_a_file_that_has_more_than_its_size_says_is_not_read_to_its_end() -> None:
+def test_a_file_that_grows_while_it_is_read_is_not_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "CHUNK", 4)
+    growing = tmp_path / "growing"
+    growing.write_text("four")
+    pieces = files._pieces(growing, limit=10)
+    for _ in range(3):
+        assert next(pieces) == b"four"
+        growing.write_text(growing.read_text() + "four")
     with pytest.raises(BrokenVersion, match=r"has more bytes than the 10 that it may have"):
-        files.read(Path("/proc/self/status"), limit=10)
+        next(pieces)
 
 
 def test_a_device_is_refused_unread() -> None:
@@ -95,7 +106,19 @@ def test_a_device_is_refused_unread() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["../x", "a/../../x", "/etc/passwd", "", ".", "a//b", "./a", "a/", "a\nb", "manifest.json"],
+    [
+        "../x",
+        "a/../../x",
+        "/etc/passwd",
+        "",
+        ".",
+        "a//b",
+        "./a",
+        "a/",
+        "a\nb",
+        "manifest.json",
+        "model.sig",
+    ],
 )
 def test_a_name_in_the_manifest_that_could_lead_out_is_refused(
     registry: Registry, version: Path, name: str
@@ -126,6 +149,33 @@ def test_a_copy_has_the_bytes_that_were_checked(
     (version / "weights.txt").write_text("0.6")
     with pytest.raises(BrokenVersion, match="is not the file that was published"):
         registry.copy(manifest, ["weights.txt"], tmp_path / "other")
+
+
+@pytest.fixture
+def exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody exchanges each file the moment it has been read."""
+    pieces = files._pieces
+
+    def read(path: Path, *limit: int) -> Iterator[bytes]:
+        yield from pieces(path, *limit)
+        path.write_text("0.6")
+
+    monkeypatch.setattr(files, "_pieces", read)
+
+
+def test_a_file_that_is_exchanged_once_it_was_read_is_not_what_is_used(
+    registry: Registry, version: Path, exchanged: None
+) -> None:
+    manifest = registry.manifest("half", 1)
+    assert registry.read(manifest, "weights.txt") == b"0.5"
+
+
+def test_a_file_that_is_exchanged_once_it_was_read_is_not_what_is_copied(
+    registry: Registry, version: Path, tmp_path: Path, exchanged: None
+) -> None:
+    manifest = registry.manifest("half", 1)
+    registry.copy(manifest, ["weights.txt"], tmp_path / "copy")
+    assert (tmp_path / "copy" / "weights.txt").read_text() == "0.5"
 
 
 @pytest.mark.parametrize("spoil", [link, pipe])
