@@ -1,15 +1,17 @@
 """Signatures: ours and those of model-signing, each checked by the other, and none by mistake."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from models import files
+from models import files, signing
 from models.__main__ import main
 from models.manifest import Manifest
 from models.publish import import_version, publish, sign_version, staging
@@ -58,12 +60,11 @@ def test_a_signed_version_is_verified(signed: Registry) -> None:
 
 @CURVES
 def test_the_reference_verifies_what_is_signed_here(
-    registry: Registry, publish_text: Publish, tmp_path: Path, curve: str
+    registry: Registry, shipped: Registry, tmp_path: Path, curve: str
 ) -> None:
-    publish_text()
     keys = make_keys(tmp_path, "key", curve)
-    sign_version(registry, "half", 1, signer(keys.private))
-    verified = reference("verify", keys.public, registry.folder("half", 1))
+    import_version(registry, shipped.folder("linear-unit", 1), sign=signer(keys.private))
+    verified = reference("verify", keys.public, registry.folder("linear-unit", 1))
     assert verified.returncode == 0, verified.stderr
 
 
@@ -144,6 +145,10 @@ def drop_signatures(version: Path) -> None:
     (version / "model.sig").write_text(json.dumps(bundle))
 
 
+def swell(version: Path) -> None:
+    os.truncate(version / "model.sig", files.LARGEST_TEXT + 1)
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -155,6 +160,7 @@ def drop_signatures(version: Path) -> None:
         (list_less, r"signs another manifest\.json"),
         (truncate, r"model\.sig is no signature: the file: Invalid JSON"),
         (empty, r"model\.sig is no signature: the file: Invalid JSON"),
+        (swell, r"model\.sig has more bytes than the 16,777,216"),
         (unsign, r"half/1 is not signed: it has no model\.sig; .*'python -m models sign'"),
         (alter_statement, r"model\.sig was not made with the key of .*, or was altered since"),
         (drop_signatures, r"model\.sig is no signature: dsseEnvelope\.signatures: List should"),
@@ -165,6 +171,65 @@ def test_what_is_not_as_it_was_signed_is_refused(
 ) -> None:
     change(signed.folder("half", 1))
     with pytest.raises(RegistryError, match=sentence):
+        signed.verify("half", 1)
+
+
+def of_something_else(statement: dict[str, Any]) -> None:
+    statement["predicateType"] = "https://slsa.dev/provenance/v1"
+
+
+def of_another_kind(statement: dict[str, Any]) -> None:
+    statement["_type"] = "https://in-toto.io/Statement/v0.1"
+
+
+def of_parts_of_files(statement: dict[str, Any]) -> None:
+    statement["predicate"]["serialization"]["method"] = "shards"
+
+
+def by_another_hash(statement: dict[str, Any]) -> None:
+    statement["predicate"]["serialization"]["hash_type"] = "blake2b"
+
+
+def of_one_by_another_hash(statement: dict[str, Any]) -> None:
+    statement["predicate"]["resources"][0]["algorithm"] = "blake2b"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        of_something_else,
+        of_another_kind,
+        of_parts_of_files,
+        by_another_hash,
+        of_one_by_another_hash,
+    ],
+)
+def test_what_the_key_signed_of_anything_but_files_is_no_signature_of_them(
+    signed: Registry,
+    keys: Keys,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[dict[str, Any]], None],
+) -> None:
+    statement = signing._statement
+
+    def changed(name: str, digests: Mapping[str, str]) -> dict[str, object]:
+        stated = statement(name, digests)
+        change(stated)
+        return stated
+
+    monkeypatch.setattr(signing, "_statement", changed)
+    sign_version(signed, "half", 1, signer(keys.private))
+    with pytest.raises(Untrusted, match=r"model\.sig signs something else than files: "):
+        signed.verify("half", 1)
+
+
+def test_a_signature_of_a_file_that_the_version_lacks_is_refused(
+    signed: Registry, keys: Keys
+) -> None:
+    sign = signer(keys.private)
+    more = {"extra": "0" * 64}
+    sign_version(signed, "half", 1, lambda name, digests: sign(name, {**digests, **more}))
+    with pytest.raises(Untrusted, match=r"signs extra, which the version does not have"):
         signed.verify("half", 1)
 
 
@@ -235,13 +300,17 @@ def test_a_damaged_version_is_not_signed(
     assert not (registry.folder("half", 1) / "model.sig").exists()
 
 
-class Swapped(Registry):
-    """A registry in which somebody exchanges a manifest the moment it has been read."""
+def swapped(registry: Registry, exchange: Callable[[Path], object]) -> Registry:
+    """The registry, where somebody exchanges a manifest the moment it has been read."""
+    described = registry.described
 
-    def described(self, model: str, version: int) -> tuple[Manifest, str]:
-        found = super().described(model, version)
-        widen(self.folder(model, version))
+    def exchanged(model: str, version: int) -> tuple[Manifest, str]:
+        found = described(model, version)
+        exchange(registry.folder(model, version))
         return found
+
+    registry.described = exchanged  # type: ignore[method-assign]
+    return registry
 
 
 def widen(version: Path) -> None:
@@ -256,10 +325,19 @@ def test_a_manifest_that_is_exchanged_while_a_version_is_signed_is_not_what_is_s
     registry: Registry, publish_text: Publish, keys: Keys
 ) -> None:
     publish_text()
-    sign_version(Swapped(registry.root), "half", 1, signer(keys.private))
+    sign_version(swapped(Registry(registry.root), widen), "half", 1, signer(keys.private))
     registry.verify("half", 1)
     with pytest.raises(Untrusted, match=r"signs another manifest\.json"):
         Registry(registry.root, verifier(keys.public)).verify("half", 1)
+
+
+def test_a_manifest_that_was_not_signed_when_it_was_read_is_refused(signed: Registry) -> None:
+    manifest = signed.folder("half", 1) / "manifest.json"
+    right = manifest.read_bytes()
+    widen(manifest.parent)
+    with pytest.raises(Untrusted, match=r"signs another manifest\.json"):
+        swapped(signed, lambda _: manifest.write_bytes(right)).verify("half", 1)
+    assert manifest.read_bytes() == right
 
 
 @pytest.mark.parametrize("content", [b"", b"-----BEGIN PRIVATE KEY-----\n", b"\xff\xfe", None])
@@ -279,12 +357,38 @@ def test_a_private_key_is_no_public_key_and_the_other_way_round(keys: Keys) -> N
         verifier(keys.private)
 
 
-def test_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "rsa.pem"
-    made: list[str | Path] = ["openssl", "genpkey", "-algorithm", "RSA", "-out", path]
-    subprocess.run(made, check=True, capture_output=True)
-    with pytest.raises(RegistryError, match="expected a PEM file with an ECDSA key on P-256"):
-        signer(path)
+def rsa(folder: Path) -> Keys:
+    keys = Keys(folder / "rsa.pem", folder / "rsa.pub.pem")
+    openssl("genpkey", "-algorithm", "RSA", "-out", keys.private)
+    openssl("pkey", "-in", keys.private, "-pubout", "-out", keys.public)
+    return keys
+
+
+def openssl(*arguments: str | Path) -> None:
+    subprocess.run(["openssl", *arguments], check=True, capture_output=True)  # noqa: S607
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        rsa,
+        lambda folder: make_keys(folder, "key", "secp256k1"),
+        lambda folder: make_keys(folder, "key", "SM2"),  # which cryptography does not know
+    ],
+    ids=["RSA", "secp256k1", "SM2"],
+)
+def test_a_key_of_another_kind_is_refused(tmp_path: Path, make: Callable[[Path], Keys]) -> None:
+    keys = make(tmp_path)
+    for use, path in ((signer, keys.private), (verifier, keys.public)):
+        with pytest.raises(RegistryError, match="expected a PEM file with an ECDSA key on P-256"):
+            use(path)
+
+
+def test_a_locked_key_is_refused(keys: Keys, tmp_path: Path) -> None:
+    locked = tmp_path / "locked.pem"
+    openssl("pkey", "-in", keys.private, "-aes256", "-passout", "pass:word", "-out", locked)
+    with pytest.raises(RegistryError, match=r"unencrypted, private \(Password was not given"):
+        signer(locked)
 
 
 def test_the_command_signs_and_verifies(
