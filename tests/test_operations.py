@@ -3,7 +3,7 @@
 import inspect
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tensorflow.core.framework import graph_pb2, op_def_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.client import pywrap_tf_session
 
+from models import files
 from models.manifest import Manifest
 from models.publish import publish, staging
 from models.registry import BrokenVersion, Registry
@@ -205,6 +206,44 @@ def name_save_in_text(graph: Any) -> None:
     function(graph, "inference_answer").node_def[0].attr["f"].s = save.encode()
 
 
+def name_save_in_a_list_of_texts(graph: Any) -> None:
+    save = function(graph, "traced_save").signature.name
+    function(graph, "inference_answer").node_def[0].attr["f"].list.s.append(save.encode())
+
+
+def name_save_in_the_attribute_of_a_function(graph: Any) -> None:
+    save = function(graph, "traced_save").signature.name
+    function(graph, "inference_answer").attr["f"].s = save.encode()
+
+
+def call_save_from_what_nothing_calls(graph: Any) -> None:
+    save = function(graph, "traced_save").signature.name
+    idle = graph.meta_graphs[0].graph_def.library.function.add()
+    idle.signature.name = "idle"
+    idle.node_def.add(op="PartitionedCall").attr["f"].func.name = save
+
+
+def call_save_from_a_second_definition(graph: Any) -> None:
+    again = graph.meta_graphs[0].graph_def.library.function.add()
+    again.signature.name = function(graph, "inference_answer").signature.name
+    save = function(graph, "traced_save").signature.name
+    again.node_def.add(op="PartitionedCall").attr["f"].func.name = save
+
+
+def call_save_as_an_operation_that_computes(graph: Any) -> None:
+    """A function may be called as an operation is, and be named as one that computes."""
+    save = function(graph, "traced_save").signature
+    for node in graph.meta_graphs[0].graph_def.node:
+        if node.attr["f"].func.name == save.name:
+            node.attr["f"].func.name = "Relu"
+    save.name = "Relu"
+    function(graph, "inference_answer").node_def.add(op="Relu")
+
+
+def assign_in_the_answer(graph: Any) -> None:
+    function(graph, "inference_answer").node_def.add(op="AssignVariableOp", name="assign")
+
+
 def offer_save_to_objects(graph: Any) -> None:
     save = function(graph, "traced_save").signature.name
     graph.meta_graphs[0].object_graph_def.concrete_functions[save].SetInParent()
@@ -261,9 +300,8 @@ def carry_a_graph_in_a_graph(graph: Any) -> None:
     nodes.add(op="DatasetFromGraph", name="run", input=["text"])
 
 
-SAVING = (
-    r"operation '(StaticRegexFullMatch|StringJoin|ShardedFilename|SaveV2)' \(node .*traced_save"
-)
+SAVES = r"operation '(StaticRegexFullMatch|StringJoin|ShardedFilename|SaveV2)' \(node .*"
+SAVING = SAVES + "traced_save"
 READING = r"operation 'ReadFile' \(node 'read'"
 
 
@@ -274,12 +312,18 @@ READING = r"operation 'ReadFile' \(node 'read'"
         (call_save_from_a_list, SAVING),
         (call_save_through_another_attribute, SAVING),
         (name_save_in_text, SAVING),
+        (name_save_in_a_list_of_texts, SAVING),
+        (name_save_in_the_attribute_of_a_function, SAVING),
+        (call_save_from_what_nothing_calls, SAVING),
+        (call_save_from_a_second_definition, SAVING),
+        (call_save_as_an_operation_that_computes, SAVES + "'Relu'"),
         (offer_save_to_objects, SAVING),
         (offer_save_to_the_optimiser, SAVING),
         (make_save_a_gradient, SAVING),
         (call_save_from_the_graph, SAVING),
         (forget_the_saver, SAVING),
         (save_outside_of_functions, r"operation 'SaveV2' \(node 'save' of 'the graph'\)"),
+        (assign_in_the_answer, r"operation 'AssignVariableOp' \(node 'assign'"),
         (read_in_the_saver, READING),
         (call_an_operation_of_ones_own, READING),
         (define_a_function_twice, READING),
@@ -409,10 +453,41 @@ def test_only_the_graph_that_was_looked_at_is_loaded_and_its_copy_is_gone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    manifest = published(saved_model_cpb=b"TensorFlow would load this instead")
+    manifest = published(saved_model_cpb=b"another form of the graph")
+    copied: list[str] = []
+
+    def noted(folder: Path) -> None:
+        copied.extend(files.names(folder))
+
+    after_the_copy(monkeypatch, registry, noted)
     engine = SavedModel(registry, manifest)
     assert np.isfinite(engine.predict(np.ones((1, 1), np.float32))).all()
+    variables = ["variables/variables.data-00000-of-00001", "variables/variables.index"]
+    assert copied == [GRAPH, *variables]
     assert not list(tmp_path.glob("calories-*"))
+
+
+def test_a_graph_that_is_exchanged_once_it_was_copied_is_not_what_is_loaded(
+    registry: Registry, published: Callable[..., Manifest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = published()
+    graph = registry.folder(MODEL, 1) / GRAPH
+    after_the_copy(monkeypatch, registry, lambda _: graph.write_bytes(b"\xff"))
+    engine = SavedModel(registry, manifest)
+    assert np.isfinite(engine.predict(np.ones((1, 1), np.float32))).all()
+
+
+def after_the_copy(
+    monkeypatch: pytest.MonkeyPatch, registry: Registry, do: Callable[[Path], object]
+) -> None:
+    """Do something with the private copy of a version as soon as it is there."""
+    copy = registry.copy
+
+    def copying(manifest: Manifest, names: Iterable[str], target: Path) -> None:
+        copy(manifest, names, target)
+        do(target)
+
+    monkeypatch.setattr(registry, "copy", copying)
 
 
 def test_the_copy_is_gone_after_a_refusal_too(

@@ -39,7 +39,7 @@ def _load(registry: Registry, manifest: Manifest) -> Any:
     """Load what was checked: TensorFlow reads from a folder, so it gets a private copy.
 
     Once loaded, everything is in memory and the copy goes. Only the graph and its variables
-    are in it: TensorFlow would prefer another form of the graph if there was one. Raises
+    are in it, for TensorFlow knows other forms of a graph, which nobody looked at. Raises
     BrokenVersion when the graph may do more than compute.
     """
     names = [name for name in manifest.files if name == GRAPH or name.startswith("variables/")]
