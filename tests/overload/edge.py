@@ -15,15 +15,16 @@ CONFIGURATION = ROOT / "deploy" / "edge"
 
 @contextmanager
 def edge(
-    folder: Path, service_port: int, of_one_address: int = 4096, under: str = ""
+    folder: Path, *service_ports: int, of_one_address: int = 4096, under: str = ""
 ) -> Iterator[Server]:
-    """Nginx in front of the service at this port, from its first answer until its end."""
+    """Nginx in front of the services at these ports, from its first answer until its end."""
     port = free_port()
     home = folder / f"edge-{port}"
     home.mkdir()
     bound = f"limit_conn clients {of_one_address};"
     _render(home, "nginx.conf", "limit_conn clients 4096;", bound)
-    _render(home, "servers.conf", "service:8000", f"127.0.0.1:{service_port}")
+    servers = ";\nserver ".join(f"127.0.0.1:{each}" for each in service_ports)
+    _render(home, "servers.conf", "service:8000", servers)
     _render(home, "listen.conf", "8080", f"127.0.0.1:{port}")
     log = home / "error.log"
     directives = f"daemon off; user {getuser()};"
