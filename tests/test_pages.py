@@ -30,6 +30,19 @@ def test_the_front_page_may_load_from_this_service_only(client: FlaskClient) -> 
     assert response.headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.parametrize("path", ["/", "/docs", "/static/page/icon.svg"])
+def test_pages_and_their_files_send_nothing_elsewhere_and_are_in_no_frame(
+    client: FlaskClient, path: str
+) -> None:
+    with client.get(path) as response:
+        headers = response.headers
+    assert headers["x-content-type-options"] == "nosniff"
+    policy = dict(each.split(" ", 1) for each in headers["content-security-policy"].split("; "))
+    assert policy["connect-src"] == "'self'"
+    for closed in ("default-src", "base-uri", "form-action", "frame-ancestors"):
+        assert policy[closed] == "'none'"
+
+
 def test_the_page_asks_for_all_its_modules_at_once(client: FlaskClient) -> None:
     """Else a module is asked for only when one that imports it has come."""
     loaded = re.findall(
