@@ -36,11 +36,12 @@ def free_port() -> int:
 
 
 def run(
-    python: Path, *arguments: str | Path, check: bool = True
+    python: Path, *arguments: str | Path, check: bool = True, timeout: float | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run Python in the repository's folder; the output is captured."""
-    command = [python, *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=check)
+    return subprocess.run(
+        [python, *arguments], cwd=ROOT, capture_output=True, text=True, check=check, timeout=timeout
+    )
 
 
 @dataclass

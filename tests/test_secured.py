@@ -437,7 +437,7 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> Start:
     def refused(**settings: object) -> str:
         for name, value in {"port": free_port(), **settings}.items():
             monkeypatch.setenv(name.upper(), str(value))
-        ended = run(SERVICE_PYTHON, "-m", "service", check=False)
+        ended = run(SERVICE_PYTHON, "-m", "service", check=False, timeout=PATIENCE)
         assert ended.returncode == 1
         assert "Traceback" not in ended.stderr
         return ended.stderr
