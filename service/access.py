@@ -106,7 +106,7 @@ class Access:
 
     def _admit_admin(self, environ: Environ) -> None:
         if self._admin_open:
-            _refuse_other_sites(environ)
+            _refuse_pages(environ)
         elif self._keys.holds("admin"):
             self._admit(environ, ("admin",))
         else:
@@ -139,11 +139,13 @@ class Access:
             )
 
 
-def _refuse_other_sites(environ: Environ) -> None:
-    """Without a key, only this keeps a page of another site from moving labels by a browser."""
-    origin = environ.get("HTTP_ORIGIN", "")
-    if origin and origin.partition("://")[2] != environ.get("HTTP_HOST"):
-        raise Forbidden("A page of another site asked for this; /admin answers to none.")
+def _refuse_pages(environ: Environ) -> None:
+    """Without a key, only this keeps a page from moving labels by the browser of who reads it.
+
+    Also a page of this very host and port: its name may have been bound to another address since.
+    """
+    if environ.get("HTTP_ORIGIN"):
+        raise Forbidden("A page in a browser asked for this; without a key /admin answers to none.")
 
 
 def presented(environ: Environ) -> str:
