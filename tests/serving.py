@@ -1,15 +1,19 @@
 """Real servers on free ports, their output shown when they do not come up."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from socketserver import BaseServer
+from typing import TypeVar
 
 import requests
 
@@ -18,6 +22,8 @@ SERVICE_PYTHON = ROOT / ".venv" / "service" / "bin" / "python"  # made by `make 
 DEV_PYTHON = Path(sys.executable)
 ROW = {"sugar": 5, "fiber": 1, "protein": 2}
 PATIENCE = 60.0  # seconds until something that must happen is given up
+
+OfLibrary = TypeVar("OfLibrary", bound=BaseServer)
 
 
 def await_(condition: Callable[[], bool], what: str) -> None:
@@ -33,6 +39,26 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def memory_of(pid: int) -> dict[str, int]:
+    """What /proc says of a process' memory, in bytes: VmRSS, RssAnon and more."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.findall(r"^(\w+):\s+(\d+) kB", status, re.MULTILINE)
+    return {name: int(kilobytes) * 1024 for name, kilobytes in found}
+
+
+@contextmanager
+def in_thread(server: OfLibrary) -> Iterator[OfLibrary]:
+    """Let a server of the standard library serve in a thread, until the end."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def run(

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -12,7 +11,7 @@ import pytest
 import requests
 
 from service.client import Client, Refused, Retries, main
-from tests.serving import ROW, Server, free_port, running
+from tests.serving import ROW, Server, free_port, in_thread, running
 
 ANSWER = {
     "calories": 106.7,
@@ -58,12 +57,8 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def scripted() -> Iterator[Scripted]:
-    with Scripted() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    with in_thread(Scripted()) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """What the edge asks of another server when one dies over it, and what it never asks twice."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -10,7 +8,7 @@ import pytest
 import requests
 
 from tests.overload.edge import edge
-from tests.serving import PATIENCE
+from tests.serving import PATIENCE, in_thread
 
 
 class Dying(ThreadingHTTPServer):
@@ -35,22 +33,12 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def dying() -> Iterator[Dying]:
-    with Dying() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-
-
 @pytest.mark.parametrize(("path", "times"), [("/predict", 2), ("/admin/models/deep/rollback", 1)])
 def test_a_prediction_is_asked_of_another_server_and_a_rollback_never(
     tmp_path: Path, path: str, times: int
 ) -> None:
     with ExitStack() as open_:
-        servers = [open_.enter_context(dying()) for _ in range(2)]
+        servers = [open_.enter_context(in_thread(Dying())) for _ in range(2)]
         front = open_.enter_context(edge(tmp_path, *(each.server_port for each in servers)))
         assert requests.post(front.url + path, timeout=PATIENCE).status_code == 503
         assert [asked for each in servers for asked in each.asked] == [path] * times

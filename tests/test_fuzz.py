@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
-from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +20,7 @@ from tests.fuzz.connection import Answer
 from tests.fuzz.judge import judge
 from tests.fuzz.run import SHAPE, Fuzzer, fuzz
 from tests.fuzz.targets import CORPUS, check, targets
-from tests.serving import DEV_PYTHON, Server, running
+from tests.serving import DEV_PYTHON, Server, in_thread, running
 
 
 @pytest.fixture(scope="module", params=["gunicorn", "granian"])
@@ -114,14 +113,8 @@ def answering(*ids: str) -> Iterator[Any]:
             head = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Request-Id: {}\r\n\r\n"
             self.request.sendall("".join(map(head.format, ids)).encode())
 
-    with ThreadingTCPServer(("127.0.0.1", 0), Answering) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield SimpleNamespace(port=server.server_address[1])
-        finally:
-            server.shutdown()
-            thread.join()
+    with in_thread(ThreadingTCPServer(("127.0.0.1", 0), Answering)) as server:
+        yield SimpleNamespace(port=server.server_address[1])
 
 
 def test_an_answer_to_each_of_two_requests_passes() -> None:

@@ -13,7 +13,17 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.serving import DEV_PYTHON, PATIENCE, ROW, SERVICE_PYTHON, Server, await_, run, running
+from tests.serving import (
+    DEV_PYTHON,
+    PATIENCE,
+    ROW,
+    SERVICE_PYTHON,
+    Server,
+    await_,
+    memory_of,
+    run,
+    running,
+)
 
 JSON = {"content-type": "application/json"}
 
@@ -96,9 +106,7 @@ def weigh(server: Server) -> list[dict[str, int]]:
     """What /proc says of each worker's memory, in bytes, once it has served."""
     for _ in range(200):
         server.predict()
-    statuses = [Path(f"/proc/{pid}/status").read_text() for pid in server.workers()]
-    sizes = [re.findall(r"^(\w+):\s+(\d+) kB", status, re.MULTILINE) for status in statuses]
-    return [{name: int(kilobytes) * 1024 for name, kilobytes in each} for each in sizes]
+    return [memory_of(pid) for pid in server.workers()]
 
 
 def test_tensorflow_is_not_imported_by_the_service() -> None:

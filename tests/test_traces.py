@@ -1,6 +1,5 @@
 """Traces, as a collector of OpenTelemetry receives them."""
 
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,7 +13,17 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from service.config import Settings
 from service.optional import traced
-from tests.serving import DEV_PYTHON, PATIENCE, ROW, SERVICE_PYTHON, Server, await_, run, running
+from tests.serving import (
+    DEV_PYTHON,
+    PATIENCE,
+    ROW,
+    SERVICE_PYTHON,
+    Server,
+    await_,
+    in_thread,
+    run,
+    running,
+)
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 OFF = "11111111111111111111111111111111"  # a trace that its caller does not record
@@ -40,12 +49,8 @@ def collector() -> Iterator[tuple[str, Spans]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Receive) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with in_thread(ThreadingHTTPServer(("127.0.0.1", 0), Receive)) as server:
         yield f"http://127.0.0.1:{server.server_port}", spans
-        server.shutdown()
-        thread.join()
 
 
 def attributes(of: Any) -> dict[str, Any]:

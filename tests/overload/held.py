@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from service.overload import OPERATIONS
+from tests.serving import in_thread
 
 
 class Holding(ThreadingHTTPServer):
@@ -52,10 +53,8 @@ class _Answer(BaseHTTPRequestHandler):
 @contextmanager
 def holding() -> Iterator[Holding]:
     """Such a server, on a port of its own."""
-    with Holding() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with in_thread(Holding()) as server:
         try:
             yield server
         finally:
             server.let_go()
-            server.shutdown()

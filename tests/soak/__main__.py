@@ -33,9 +33,10 @@ def main() -> int:
         plan = Plan(rounds=options.minutes, changing=60, quiet=6)
         soaked = soak(Path(folder), shipped, options.server, plan)
     print(f"{options.server}: {soaked}")
-    for promise in soaked.broken():
+    not_kept = soaked.broken()
+    for promise in not_kept:
         print(f"{options.server}: it was not so that {promise}.", file=sys.stderr)
-    return 1 if soaked.broken() else 0
+    return 1 if not_kept else 0
 
 
 if __name__ == "__main__":

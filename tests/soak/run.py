@@ -1,6 +1,5 @@
 """Run the service under load, with changes and without, and judge what was answered."""
 
-import re
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.registry import Registry
-from tests.serving import PATIENCE, ROOT, Server, await_, running
+from tests.serving import PATIENCE, ROOT, Server, await_, memory_of, running
 from tests.soak.changes import Changes, copy_shipped
 
 POLL = 0.5  # seconds between two looks at the registry
@@ -172,8 +171,7 @@ def judge(
 
 def resident(pid: int) -> float:
     """The resident memory of a process, in MB."""
-    [kilobytes] = re.findall(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    return int(kilobytes) * 1024 / 1e6
+    return memory_of(pid)["VmRSS"] / 1e6
 
 
 def count_states(service: Server) -> dict[str, int]:
