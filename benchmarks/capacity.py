@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from models.registry import SHELF, Registry
 from service.app import create_host
-from service.config import Settings
+from service.settings import Settings
 
 PERFORMANCE = Path(__file__).parent.parent / "docs" / "performance.md"
 RATES = (1_000, 100_000, 10_000_000)

@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.bodies import INPUTS, rows
 from models.manifest import TWIN, Manifest
 from models.registry import SHELF, Registry
-from service.engines.litert import LiteRT
+from service.serving.engines.litert import LiteRT
 
 COUNTS = (1, 100, 1_000, 100_000)
 SECONDS = 0.1  # of a window

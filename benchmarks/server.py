@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.bodies import ONE, VERSION, Body
 from benchmarks.processes import on_core, tree
 from benchmarks.subjects import ROOT, Subject, answer
-from service.config import Settings
+from service.settings import Settings
 
 PATIENCE = 90.0  # seconds for a start or an answer
 GRACE = 10.0  # seconds to end after SIGTERM

@@ -14,12 +14,13 @@ from typing import Any
 from benchmarks.bodies import BATCHES, INPUTS, ONE, Body
 from benchmarks.engine import best
 from models.registry import SHELF
+from service.api.answers import Request
+from service.api.native import operations as native
 from service.app import create_app, create_host
-from service.config import Settings
-from service.dataplane import DataPlane, Prediction
-from service.dialects import Request, native
-from service.engines import Rows
-from service.metrics import Metrics
+from service.observe.metrics import Metrics
+from service.serving.dataplane import DataPlane, Prediction
+from service.serving.engines import Rows
+from service.settings import Settings
 
 BODIES = (ONE, *(body for body in BATCHES if body.count == 1000))
 SETTINGS = Settings(registry=SHELF)

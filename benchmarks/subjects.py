@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.bodies import BATCHES, BULK, ONE, VERSION, Body, predictions
-from service.config import Settings
+from service.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 CONNECTIONS = (1, 16, 64)

@@ -1,4 +1,4 @@
-"""make reference: write docs/settings.md from service/config.py, which says all of it."""
+"""make reference: write docs/settings.md from service/settings.py, which says all of it."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from models.registry import SHELF
-from service.config import Settings
+from service.settings import Settings
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "settings.md"
 HEAD = """\
@@ -30,7 +30,7 @@ def document() -> str:
 
 
 def rows() -> Iterator[str]:
-    """One row of the table a setting, in the order of service/config.py."""
+    """One row of the table a setting, in the order of service/settings.py."""
     schema = Settings.model_json_schema()["properties"]
     for name, field in Settings.model_fields.items():
         what = " ".join((field.description or "").split()).replace("|", "\\|")

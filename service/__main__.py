@@ -16,9 +16,12 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import CliApp
 
 from models.registry import RegistryError
-from service import __version__, events, logs, optional, tls, trust
-from service.access import NoAccess, check, warnings
-from service.config import Settings
+from service import __version__, optional
+from service.gate.access import NoAccess, check, warnings
+from service.logs import catalogue, output
+from service.server import tls
+from service.serving import trust
+from service.settings import Settings
 
 HERE = Path(__file__).parent
 
@@ -49,11 +52,13 @@ def main() -> int:
 
 def _serve(settings: Settings) -> int:
     _hand_on(settings)
-    logs.configure(settings)
+    output.configure(settings)
     told = settings.told()
-    events.tell(logging.getLogger("service"), events.STARTING, release=__version__, settings=told)
+    catalogue.tell(
+        logging.getLogger("service"), catalogue.STARTING, release=__version__, settings=told
+    )
     if settings.server == "granian":
-        from service.granian import serve  # noqa: PLC0415  only for those who want it
+        from service.server.granian import serve  # noqa: PLC0415  only for those who want it
 
         serve(settings)
         return 0
@@ -92,7 +97,7 @@ def _run_gunicorn() -> None:
 
     # Its command line; on SIGUSR2 it starts itself again by it.
     main = str(Path(package).with_name("__main__.py"))
-    sys.argv = [main, "-c", str(HERE / "gunicorn.conf.py")]
+    sys.argv = [main, "-c", str(HERE / "server" / "gunicorn.conf.py")]
     run()
 
 

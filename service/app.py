@@ -8,27 +8,36 @@ from http import HTTPStatus
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from service import policy, trust
-from service.access import Access, keys_of
-from service.access_log import AccessLog
-from service.config import Settings
-from service.dataplane import DataPlane
-from service.dialects import Reply, native, tfserving, v2
-from service.dialects.spoken import dialect
+from service.api.admin import routes as admin
+from service.api.answers import Reply
+from service.api.fast_path import FastPath
+from service.api.native import models
+from service.api.native import operations as native
+from service.api.native import routes as predict
+from service.api.operating import health
+from service.api.operating import metrics as metric_routes
+from service.api.routes import respond
+from service.api.spoken import dialect
+from service.api.tfserving import operations as tfserving
+from service.api.tfserving import routes as v1_routes
+from service.api.v2 import operations as v2
+from service.api.v2 import routes as v2_routes
 from service.errors import ServiceError
-from service.fast_path import FastPath
-from service.guard import Guard
-from service.host import Host
-from service.metrics import Metrics
-from service.metrics.families import key
+from service.gate.access import Access, keys_of
+from service.gate.guard import Guard
+from service.gate.wire import ROUTE
+from service.observe.access_log import AccessLog
+from service.observe.metrics import Metrics
+from service.observe.metrics.families import key
+from service.observe.watch import Watched, Watcher
 from service.optional import traced
-from service.routes import admin, docs, health, models, pages, predict, respond
-from service.routes import metrics as metric_routes
-from service.routes import tfserving as v1_routes
-from service.routes import v2 as v2_routes
-from service.snapshot import Loaded
-from service.watch import Watched, Watcher
-from service.wire import ROUTE
+from service.pages import docs
+from service.pages import front as pages
+from service.serving import policy, trust
+from service.serving.dataplane import DataPlane
+from service.serving.host import Host
+from service.serving.loaded import Loaded
+from service.settings import Settings
 
 
 def create_host(settings: Settings) -> Host:
@@ -45,11 +54,11 @@ def create_watchers(settings: Settings, metrics: Metrics) -> list[Watcher]:
     if settings.access_log:
         watchers.append(AccessLog(settings.access_log))
     if traced(settings):
-        from service.traces import otlp  # noqa: PLC0415  only for those who want it
+        from service.observe.traces import otlp  # noqa: PLC0415  only for those who want it
 
         watchers.append(otlp())
     if settings.prediction_log:
-        from service.prediction_log import PredictionLog  # noqa: PLC0415  pyarrow, 100 MB
+        from service.observe.prediction_log import PredictionLog  # noqa: PLC0415  pyarrow, 100 MB
 
         dropped = partial(metrics.note, key("calories_prediction_log_dropped_total"))
         dropped(0)  # so that it is seen before it happens
@@ -109,7 +118,7 @@ def create_app(
 
 def _document(settings: Settings, host: Host, source: Loaded) -> bytes:
     """The OpenAPI document; its examples are asked of an app of their own, which counts apart."""
-    from service.openapi import document  # noqa: PLC0415  megabytes that only this takes
+    from service.api.openapi import document  # noqa: PLC0415  megabytes that only this takes
 
     anyone = settings.model_copy(update={"predict_key_waived": True})
     apart = Metrics(host, server=settings.server, loads=deque())

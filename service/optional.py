@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from service.config import Settings
+from service.settings import Settings
 
 
 class Unavailable(Exception):

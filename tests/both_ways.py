@@ -9,9 +9,9 @@ from io import BytesIO
 from werkzeug.test import Client, TestResponse, run_wsgi_app
 
 from service.app import create_app
-from service.config import Settings
-from service.host import Host
-from service.wire import App, Environ, StartResponse
+from service.gate.wire import App, Environ, StartResponse
+from service.serving.host import Host
+from service.settings import Settings
 
 DIFFERING = {"date", "x-request-id"}  # headers that no two answers share
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from service.gunicorn_worker import Worker
-from service.overload import TURNED_AWAY
+from service.gate.overload import TURNED_AWAY
+from service.server.gunicorn_worker import Worker
 
 
 class FailingWorker(Worker):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from service import accept
-from service.validation import LARGEST, Schema
+from service.codecs import json_quick
+from service.codecs.json_rows import LARGEST, Schema
 
 INPUTS = ("sugar", "fiber", "protein")
 MOST = 5
@@ -47,14 +47,14 @@ COLUMNS = st.one_of(
 def pydantic_alone(form: str, body: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     """What the schema reads when the quick way takes nothing."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accept, form, lambda *_: None)
+        patch.setattr(json_quick, form, lambda *_: None)
         read = getattr(Schema(INPUTS, MOST), form)(body)
         assert isinstance(read, np.ndarray)
         return read
 
 
 def check(form: str, body: bytes) -> None:
-    taken = getattr(accept, form)(body, INPUTS, MOST, LARGEST)
+    taken = getattr(json_quick, form)(body, INPUTS, MOST, LARGEST)
     if taken is not None:
         assert taken.flags.c_contiguous
         assert taken.dtype == np.float32
@@ -91,5 +91,5 @@ def test_no_bytes_make_the_quick_way_fail(body: bytes) -> None:
 def test_what_is_right_is_taken(form: str) -> None:
     rows = [{"sugar": 5, "fiber": 1.5, "protein": 2}, {"sugar": 0, "fiber": 1000, "protein": 1e-9}]
     body = rows if form == "rows" else {name: [row[name] for row in rows] for name in INPUTS}
-    taken = getattr(accept, form)(json.dumps(body, indent=1).encode(), INPUTS, MOST, LARGEST)
+    taken = getattr(json_quick, form)(json.dumps(body, indent=1).encode(), INPUTS, MOST, LARGEST)
     assert taken.tolist() == np.array([[*row.values()] for row in rows], np.float32).tolist()

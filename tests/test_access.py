@@ -10,11 +10,11 @@ import pytest
 from werkzeug.test import Client, TestResponse
 
 from models.registry import Registry
-from service.access import NoAccess, check, warnings
 from service.app import create_app, create_host
-from service.config import Settings
-from service.host import Host
-from service.rate import Rates
+from service.gate.access import NoAccess, check, warnings
+from service.gate.rate import Rates
+from service.serving.host import Host
+from service.settings import Settings
 from tests.both_ways import both_ways
 
 ROW = {"sugar": 5, "fiber": 1, "protein": 2}

@@ -11,9 +11,9 @@ from flask.testing import FlaskClient
 from models.publish import import_version
 from models.registry import Registry
 from service.app import create_app, create_host
-from service.config import Settings
-from service.host import Host
-from service.policy import Policy
+from service.serving.host import Host
+from service.serving.policy import Policy
+from service.settings import Settings
 from tests.serving import await_
 
 KEY = "administering"

@@ -15,11 +15,11 @@ from werkzeug.test import Client
 
 from models.registry import Registry
 from service.app import create_host
-from service.config import Settings
+from service.codecs.json_rows import Schema
 from service.errors import BodyTooLarge, InvalidInput
-from service.gunicorn_worker import SENTENCES
-from service.validation import Schema
-from service.wire import read_body
+from service.gate.wire import read_body
+from service.server.gunicorn_worker import SENTENCES
+from service.settings import Settings
 from tests.both_ways import both_ways
 from tests.serving import PATIENCE, Server, running
 

@@ -20,8 +20,8 @@ from service.app import create_host
 from service.batch import __main__ as batch
 from service.batch.csv_file import ROWS as CSV_ROWS
 from service.batch.parquet_file import ROWS as PARQUET_ROWS
-from service.config import Settings
-from service.formats import ARROW
+from service.codecs.formats import ARROW
+from service.settings import Settings
 from tests.both_ways import both_ways
 from tests.serving import ROOT
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.registry import Registry
-from service.engines import load
+from service.serving.engines import load
 from tests.conftest import SHIPPED
 
 GRAM_MOVES_AT_MOST = 45.0  # kcal, inside the training range; fat, the richest food, has 9 a gram

@@ -30,9 +30,9 @@ from benchmarks.subjects import (
     Subject,
 )
 from benchmarks.targets import TARGETS
-from service import granian
-from service.config import Settings
-from service.gunicorn_worker import Worker
+from service.server import granian
+from service.server.gunicorn_worker import Worker
+from service.settings import Settings
 from tests.serving import await_
 
 CORE = min(os.sched_getaffinity(0))
@@ -166,7 +166,7 @@ def test_a_setting_the_service_lacks_is_no_silent_default(tmp_path: Path) -> Non
 
 
 def test_the_gunicorn_floor_runs_with_the_flags_of_the_service() -> None:
-    service = runpy.run_path(str(ROOT / "service" / "gunicorn.conf.py"))
+    service = runpy.run_path(str(ROOT / "service" / "server" / "gunicorn.conf.py"))
     flags = dict(zip(GUNICORN_FLAGS[::2], GUNICORN_FLAGS[1::2], strict=False))
     assert flags["--worker-class"] == "gthread"
     assert issubclass(Worker, ThreadWorker), "the service's worker is gunicorn's, bounded"

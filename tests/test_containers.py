@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from service.access import NoAccess, check, warnings
-from service.config import Settings
+from service.gate.access import NoAccess, check, warnings
+from service.settings import Settings
 from tests.serving import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.registry import Registry
-from service.dataplane import DataPlane
-from service.engines import Columns, Rows
 from service.errors import EngineFailure
-from service.snapshot import Loaded
+from service.serving.dataplane import DataPlane
+from service.serving.engines import Columns, Rows
+from service.serving.loaded import Loaded
 
 EDGES = [0.0, 0.1, 1.0, 14.0, 14.000001, 15.0, 15.000001, 1000.0]
 

@@ -19,8 +19,8 @@ from models.manifest import Manifest
 from models.publish import import_version, publish, staging
 from models.registry import Registry, RegistryError
 from service.errors import NotLoaded
-from service.host import Host
-from service.policy import Policy
+from service.serving.host import Host
+from service.serving.policy import Policy
 from tests.conftest import Publish
 
 FORK = multiprocessing.get_context("fork")

@@ -10,9 +10,9 @@ import pytest
 from models.manifest import TWIN
 from models.publish import import_version
 from models.registry import BrokenVersion, Registry
-from service.engines import Choice, Engine, load
-from service.engines.litert import BLOCK, IDLE
-from service.engines.saved_model import GRAPH
+from service.serving.engines import Choice, Engine, load
+from service.serving.engines.litert import BLOCK, IDLE
+from service.serving.engines.saved_model import GRAPH
 
 MODELS = ["calories", "deep", "linear", "linear-unit"]
 

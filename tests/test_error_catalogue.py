@@ -12,9 +12,9 @@ from werkzeug.test import Client, TestResponse
 
 from models.registry import Registry
 from service.app import create_app, create_host
-from service.config import Settings
-from service.guard import Guard
-from service.host import Host
+from service.gate.guard import Guard
+from service.serving.host import Host
+from service.settings import Settings
 from tests.serving import ROOT
 
 SECRETS = {"shop": "calories_" + "s" * 43, "deploy": "calories_" + "d" * 43}

@@ -9,11 +9,11 @@ import pytest
 from werkzeug.test import Client, TestResponse
 
 from models.registry import Registry
-from service import shapley
 from service.app import create_host
-from service.config import Settings
-from service.dataplane import DataPlane
-from service.host import Host
+from service.serving import shapley
+from service.serving.dataplane import DataPlane
+from service.serving.host import Host
+from service.settings import Settings
 from tests.both_ways import both_ways
 from tests.serving import DEV_PYTHON, run
 
@@ -33,7 +33,7 @@ import numpy as np
 import shap
 
 from models.registry import Registry
-from service.engines import load
+from service.serving.engines import load
 
 root, model, rows = json.loads(sys.argv[1])
 registry = Registry(Path(root))

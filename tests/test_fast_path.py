@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from werkzeug.test import EnvironBuilder
 
 from models.registry import Registry
+from service.api.answers import Reply, Request
+from service.api.fast_path import FastPath
 from service.app import create_app, create_host
-from service.config import Settings
-from service.dialects import Reply, Request
-from service.fast_path import FastPath
-from service.host import Host
-from service.wire import BODY, App, Environ, StartResponse
+from service.gate.wire import BODY, App, Environ, StartResponse
+from service.serving.host import Host
+from service.settings import Settings
 from tests.both_ways import Answer, answer, both_ways, compared
 
 ROW = json.dumps({"sugar": 5, "fiber": 1, "protein": 2}).encode()

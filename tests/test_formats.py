@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 from werkzeug.test import Client, TestResponse
 
 from models.registry import Registry
-from service import formats
 from service.app import create_host
-from service.config import Settings
-from service.formats import text_csv
-from service.formats.negotiation import preferred
+from service.codecs import formats, text_csv
+from service.codecs.media_types import preferred
+from service.settings import Settings
 from tests.both_ways import both_ways
 
 JSON, CSV, ARROW = "application/json", formats.CSV, formats.ARROW

@@ -5,7 +5,7 @@ from gunicorn.config import Config
 from gunicorn.http import RequestParser
 from hypothesis import example, given
 
-from service.framing import is_whole
+from service.server.framing import is_whole
 from tests.fuzz.shapes import AMBIGUOUS, SHAPES
 
 HEAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\n"

@@ -13,7 +13,7 @@ from time import monotonic
 import pytest
 import requests
 
-from service.overload import RESERVED
+from service.gate.overload import RESERVED
 from tests.serving import PATIENCE, ROW, Server, await_, running
 from tests.test_secured import identity
 

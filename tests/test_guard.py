@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from werkzeug.test import Client, TestResponse
 
-from service.dialects import native
-from service.guard import Guard, Observer
-from service.overload import OPERATIONS, RESERVED, TURNED_AWAY
-from service.wire import BODY, ROUTE, App, Environ, StartResponse
+from service.api.native import operations as native
+from service.gate.guard import Guard, Observer
+from service.gate.overload import OPERATIONS, RESERVED, TURNED_AWAY
+from service.gate.wire import BODY, ROUTE, App, Environ, StartResponse
 
 LIMIT = 8
 

@@ -14,8 +14,8 @@ from models.manifest import Manifest
 from models.publish import import_version, prune, publish, staging
 from models.registry import Registry
 from service.errors import NotFound, NotLoaded
-from service.host import Host
-from service.policy import Policy, parse
+from service.serving.host import Host
+from service.serving.policy import Policy, parse
 from tests.serving import await_
 from tests.soak.run import resident
 
@@ -294,7 +294,7 @@ def test_a_version_is_loading_until_it_is_swapped_in(
         seen.append((states(host), host.find("calories").version))
 
     publish_again(shelf, shipped)
-    monkeypatch.setattr("service.host._warm_up", look)
+    monkeypatch.setattr("service.serving.host._warm_up", look)
     host.refresh()
     assert seen == [({1: "loaded", 2: "loading"}, 1)]
 

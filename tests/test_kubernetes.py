@@ -13,7 +13,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from service.config import Settings
+from service.settings import Settings
 from tests.overload.edge import NGINX
 from tests.serving import ROOT, free_port
 from training.exit_codes import HELD_BACK

@@ -16,13 +16,14 @@ import requests
 from werkzeug.test import Client, TestResponse
 
 from models.registry import Registry
-from service import changes, logs
 from service.app import create_app, create_host, create_watchers
-from service.config import Settings
-from service.events import EVENTS, VERSION_DROPPED, tell
-from service.metrics import Metrics
-from service.snapshot import Model
-from service.wire import Environ, StartResponse
+from service.gate.wire import Environ, StartResponse
+from service.logs import output
+from service.logs.catalogue import EVENTS, VERSION_DROPPED, tell
+from service.observe.metrics import Metrics
+from service.serving import changes
+from service.serving.loaded import Model
+from service.settings import Settings
 from tests.serving import PATIENCE, ROOT, ROW, SERVICE_PYTHON, Server, await_, running
 
 LITERT = "INFO: Created TensorFlow Lite XNNPACK delegate for CPU."  # on standard error
@@ -40,7 +41,7 @@ def formatted() -> Any:
     """What a record comes out as, in either form."""
 
     def formatted(form: str, record: logging.LogRecord) -> str:
-        given = logs.configuration(Settings(log_format=form))["formatters"]["line"]
+        given = output.configuration(Settings(log_format=form))["formatters"]["line"]
         return str(given.pop("()")(**given).format(record))
 
     return formatted
@@ -77,7 +78,7 @@ def test_on_a_terminal_a_line_has_its_sentence_and_its_fields(formatted: Any) ->
 def test_a_terminal_is_known_when_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     for terminal in (True, False):
         monkeypatch.setattr("sys.stdout.isatty", lambda terminal=terminal: terminal)
-        assert logs.as_json(Settings()) is not terminal
+        assert output.as_json(Settings()) is not terminal
 
 
 def test_the_document_names_every_event_with_its_fields() -> None:
@@ -220,7 +221,7 @@ def test_a_share_is_logged_and_every_failure(
     def fail(_: Environ, __: StartResponse) -> list[bytes]:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("service.fast_path.FastPath.__call__", lambda *given: fail(*given[1:]))
+    monkeypatch.setattr("service.api.fast_path.FastPath.__call__", lambda *given: fail(*given[1:]))
     asked.get("/healthz")
     assert [each["status"] for each in logged()] == [200, 500]
 

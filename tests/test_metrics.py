@@ -19,12 +19,12 @@ from prometheus_client.parser import text_string_to_metric_families as plain
 from models.publish import import_version, prune
 from models.registry import Registry
 from service.app import create_app, create_host
-from service.config import Settings
-from service.metrics import MOST_RECORDS, Metrics, retention
-from service.metrics.families import FAMILIES, SECONDS, key, shares
-from service.metrics.retention import Retention
-from service.metrics.slots import Slot, living
-from service.metrics.tally import Key, Tally
+from service.observe.metrics import MOST_RECORDS, Metrics, retention
+from service.observe.metrics.families import FAMILIES, SECONDS, key, shares
+from service.observe.metrics.retention import Retention
+from service.observe.metrics.slots import Slot, living
+from service.observe.metrics.tally import Key, Tally
+from service.settings import Settings
 from tests.serving import PATIENCE, ROW, Server, await_, running
 
 SHARED = Path("/dev/shm")  # noqa: S108  where the service puts its own folder

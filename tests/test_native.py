@@ -11,7 +11,7 @@ from werkzeug.test import Client, TestResponse
 from models.publish import import_version
 from models.registry import Registry
 from service.app import create_host
-from service.config import Settings
+from service.settings import Settings
 from tests.both_ways import both_ways
 
 ROW: dict[str, float] = {"sugar": 5, "fiber": 1, "protein": 2}

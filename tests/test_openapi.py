@@ -14,12 +14,12 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from models.publish import import_version
 from models.registry import Registry
+from service.api.answers import STATUS
+from service.api.tfserving.document import SERVABLES
+from service.api.tfserving.operations import VERBS
 from service.app import create_app, create_host
-from service.config import Settings
-from service.dialects import STATUS
-from service.dialects.tfserving import VERBS
-from service.host import Host
-from service.openapi.tfserving import SERVABLES
+from service.serving.host import Host
+from service.settings import Settings
 
 OPTIONAL = {"HEAD", "OPTIONS"}  # which Flask adds
 EXAMPLES = {"model": "calories", "name": "calories", "version": "1", "label": "stable"}

@@ -20,10 +20,10 @@ from models import files
 from models.manifest import Manifest
 from models.publish import publish, staging
 from models.registry import BrokenVersion, Registry
-from service.engines import OUTPUTS, load
-from service.engines.litert import LiteRT
-from service.engines.operations import ALLOWED, check
-from service.engines.saved_model import GRAPH, SavedModel
+from service.serving.engines import OUTPUTS, load
+from service.serving.engines.litert import LiteRT
+from service.serving.engines.operations import ALLOWED, check
+from service.serving.engines.saved_model import GRAPH, SavedModel
 from tests.serving import DEV_PYTHON, PATIENCE, Server, await_, running
 
 MODEL = "linear-unit"  # the one that is tampered with

@@ -16,7 +16,7 @@ import pytest
 import requests
 from hypothesis import strategies as st
 
-from service.overload import OPERATIONS
+from service.gate.overload import OPERATIONS
 from tests.fuzz.run import SHAPE, Fuzzer, explore
 from tests.fuzz.shapes import SHAPES, SMUGGLED, TWO_LENGTHS
 from tests.overload.__main__ import main

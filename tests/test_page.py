@@ -25,7 +25,7 @@ from tests.browser import DESK, PHONE, Visits, browsing
 from tests.overload.edge import NGINX
 from tests.serving import DEV_PYTHON, PATIENCE, ROOT, Server, await_, free_port, running
 
-STATIC = ROOT / "service" / "static"
+STATIC = ROOT / "service" / "pages" / "static"
 KEY = "calories_" + "k" * 43
 LOOKS = [(language, scheme) for language in ("en", "zh-CN") for scheme in ("light", "dark")]
 

@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 
 from models.registry import Registry
 from service.app import create_app, create_host
-from service.config import Settings
-from service.routes.pages import STATIC
+from service.pages.front import STATIC
+from service.settings import Settings
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from service.config import Settings
-from service.policy import parse
+from service.serving.policy import parse
+from service.settings import Settings
 
 VERSIONS = (1, 2, 3, 4)
 

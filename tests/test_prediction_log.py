@@ -13,11 +13,11 @@ from werkzeug.test import Client, TestResponse
 
 from models.registry import Registry
 from service.app import create_app, create_host
-from service.config import Settings
-from service.metrics import Metrics
+from service.observe.metrics import Metrics
+from service.observe.prediction_log import ENOUGH_ROWS, MOST_ROWS, STALE_SECONDS, PredictionLog
+from service.observe.watch import Watched
 from service.optional import Unavailable, check
-from service.prediction_log import ENOUGH_ROWS, MOST_ROWS, STALE_SECONDS, PredictionLog
-from service.watch import Watched
+from service.settings import Settings
 from tests.serving import DEV_PYTHON, PATIENCE, ROW, SERVICE_PYTHON, await_, run, running
 
 OUTSIDE = {"sugar": 500, "fiber": 1, "protein": 2}
@@ -130,7 +130,7 @@ def test_more_rows_than_may_wait_are_dropped_counted_and_answered(logged: Logged
 def test_many_rows_are_written_before_it_is_time(
     logged: Logged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.prediction_log.WRITE_SECONDS", 3600)
+    monkeypatch.setattr("service.observe.prediction_log.WRITE_SECONDS", 3600)
     logged.log.follow()
     logged.predict({name: [1] * ENOUGH_ROWS for name in ROW})
     await_(lambda: bool(logged.files()), "the rows are written")
@@ -227,5 +227,5 @@ def test_without_a_prediction_log_pyarrow_is_not_imported(
     shipped_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REGISTRY", str(shipped_root))
-    modules = "import service.wsgi, sys; print('pyarrow' in sys.modules)"
+    modules = "import service.server.wsgi, sys; print('pyarrow' in sys.modules)"
     assert run(DEV_PYTHON, "-c", modules).stdout.split()[-1] == "False"

@@ -15,7 +15,7 @@ import yaml
 
 from models.publish import import_version
 from models.registry import Registry
-from service.metrics.families import FAMILIES
+from service.observe.metrics.families import FAMILIES
 from tests.serving import PATIENCE, ROOT, ROW, Server, await_, free_port, running
 
 DEPLOY = ROOT / "deploy" / "prometheus"

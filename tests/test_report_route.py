@@ -10,7 +10,7 @@ from models.manifest import REPORT
 from models.publish import publish, staging
 from models.registry import Registry
 from service.app import create_app, create_host
-from service.config import Settings
+from service.settings import Settings
 
 PAGE = "<!doctype html><title>linear-unit: report</title>"
 

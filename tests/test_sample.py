@@ -14,7 +14,7 @@ from models.manifest import ROWS
 from models.publish import publish, staging
 from models.registry import Registry
 from service.app import create_app, create_host
-from service.config import Settings
+from service.settings import Settings
 from training import sample
 from training.dataset import Dataset, load
 

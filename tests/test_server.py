@@ -110,7 +110,7 @@ def weigh(server: Server) -> list[dict[str, int]]:
 
 
 def test_tensorflow_is_not_imported_by_the_service() -> None:
-    code = "import sys, service.wsgi; print(*{name.split('.')[0] for name in sys.modules})"
+    code = "import sys, service.server.wsgi; print(*{name.split('.')[0] for name in sys.modules})"
     # In an environment in which TensorFlow could be imported.
     imported = set(run(DEV_PYTHON, "-c", code).stdout.split())
     assert {"service", "flask", "ai_edge_litert"} <= imported

@@ -14,9 +14,9 @@ from werkzeug.test import Client, TestResponse
 
 from models.publish import import_version
 from models.registry import Registry
+from service.api.tfserving import operations as tfserving
 from service.app import create_app, create_host
-from service.config import Settings
-from service.dialects import tfserving
+from service.settings import Settings
 from tests.both_ways import both_ways
 
 ROW: dict[str, float] = {"sugar": 5, "fiber": 1, "protein": 2}

@@ -11,8 +11,8 @@ import pytest
 import requests
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from service.config import Settings
 from service.optional import traced
+from service.settings import Settings
 from tests.serving import (
     DEV_PYTHON,
     PATIENCE,
@@ -166,7 +166,7 @@ def test_every_request_of_every_worker_has_come_when_the_service_has_stopped(spa
     assert {each["service.name"] for each in about} == {"calories"}
 
 
-MODULES = "import service.wsgi, sys; print('opentelemetry' in sys.modules)"
+MODULES = "import service.server.wsgi, sys; print('opentelemetry' in sys.modules)"
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ from service.app import create_host
 from service.batch import __main__ as batch
 from service.batch import folder
 from service.batch.blocks import Block, Work
-from service.config import Settings
 from service.errors import NotLoaded
-from service.host import Host
+from service.serving.host import Host
+from service.settings import Settings
 from tests.conftest import Keys, make_keys
 from tests.serving import (
     DEV_PYTHON,

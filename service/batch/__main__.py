@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from models.registry import RegistryError
-from service import trust
 from service.batch.csv_file import CsvReader, CsvWriter
 from service.batch.options import parser
 from service.batch.progress import Progress
 from service.batch.rejects import RejectsFile
 from service.batch.score import Plan, score
 from service.batch.tables import Reader, TableError, Writer, draft, is_parquet
-from service.dataplane import ANSWERS
 from service.errors import ServiceError
-from service.snapshot import Loaded
+from service.serving import trust
+from service.serving.dataplane import ANSWERS
+from service.serving.loaded import Loaded
 
 SOME_REJECTED = 3
 STOPPED = 130  # as shells tell of SIGINT

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from service import trust
 from service.batch import parquet_file
 from service.batch.rejects import RejectsFile
 from service.batch.score import Plan, score
 from service.batch.tables import TableError, draft
-from service.snapshot import Loaded
+from service.serving import trust
+from service.serving.loaded import Loaded
 
 ROWS = 1 << 18
 REJECTED = "_rejected"  # readers of Parquet folders pass over names like this

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from service.batch.tables import Chunk, Column, Rejected, TableError, as_text
-from service.formats.text_csv import texts
+from service.codecs.text_csv import texts
 
 ROWS = 8192  # a chunk: texts take a hundred times the memory of numbers
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from service.batch.tables import Chunk, Column, TableError, is_text
-from service.formats.arrow_stream import TYPES, is_plain
+from service.codecs.arrow_stream import TYPES, is_plain
 
 ROWS = 1 << 16  # a chunk, and a row group of the output
 BUFFER = 1 << 20  # bytes a column: without it a whole row group, however large, would be read

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.batch.tables import Chunk, Reader, Rejected, Writer, as_numbers, as_text, is_text
-from service.dataplane import ANSWERS, Prediction, predict
+from service.codecs.columns import right, shortened
+from service.codecs.json_rows import GRAM
 from service.errors import Fault
-from service.formats.columns import right, shortened
-from service.snapshot import Loaded
-from service.validation import GRAM
+from service.serving.dataplane import ANSWERS, Prediction, predict
+from service.serving.loaded import Loaded
 
 Watch = Callable[[float, int], None]  # share of the file, rows scored
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.registry import fsync
-from service.formats import text_csv
+from service.codecs import text_csv
 
 Column = Any  # Sequence[str] or pyarrow.Array; pyarrow is optional
 

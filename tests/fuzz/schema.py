@@ -30,7 +30,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from service.formats import ARROW, CSV
+from service.codecs.formats import ARROW, CSV
 from tests.serving import PATIENCE
 
 HELD: list[Any] = [

@@ -10,10 +10,16 @@ from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 from models.registry import SHELF, Registry
-from service import formats, policy
-from service.dataplane import DataPlane
-from service.dialects import Reply, Request, admin, explain, native, tfserving, v2
-from service.host import Host
+from service.api.admin import operations as admin
+from service.api.answers import Reply, Request
+from service.api.native import explain
+from service.api.native import operations as native
+from service.api.tfserving import operations as tfserving
+from service.api.v2 import operations as v2
+from service.codecs import formats
+from service.serving import policy
+from service.serving.dataplane import DataPlane
+from service.serving.host import Host
 
 CORPUS = Path(__file__).parent / "corpus"
 MAX_ROWS = 1000

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from service.overload import OPERATIONS
+from service.gate.overload import OPERATIONS
 from tests.serving import in_thread
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import requests
 
-from service.overload import OPERATIONS
+from service.gate.overload import OPERATIONS
 from tests.overload.edge import edge
 from tests.overload.run import Outcome, offered, slow_clients
 from tests.serving import Server, running

@@ -10,7 +10,7 @@ import numpy as np
 from models.manifest import MANIFEST, TWIN, Manifest
 from models.publish import prune, publish, staging
 from models.registry import Registry
-from service.engines import load
+from service.serving.engines import load
 from tests.serving import ROW
 
 MODEL = "calories"

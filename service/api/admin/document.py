@@ -1,0 +1,123 @@
+"""Administration. Nothing is asked here: it would move labels, and tell the settings to anyone."""
+
+from typing import Any, NotRequired
+
+from pydantic import ConfigDict
+from typing_extensions import TypedDict
+
+from service import __version__
+from service.api.admin.operations import Move, Rollback
+from service.api.native.document import ServedModel
+from service.api.openapi.parts import JSON, About, Exchange, Operation
+from service.errors import Conflict, Fault, InvalidInput, MalformedBody, NotFound
+from service.errors import UnsupportedMediaType as WrongType
+
+WHOLE = ConfigDict(extra="forbid")
+
+
+class Labels(TypedDict):
+    """Which version each label of a model names now, and the percent that a label takes."""
+
+    __pydantic_config__ = WHOLE  # type: ignore[misc]
+    model: str
+    labels: dict[str, int]
+    shares: NotRequired[dict[str, float]]
+
+
+class NamedKey(TypedDict):
+    """A key without its secret."""
+
+    __pydantic_config__ = WHOLE  # type: ignore[misc]
+    name: str
+    scope: str
+
+
+class Status(TypedDict):
+    """What the worker that answers holds, and its settings."""
+
+    __pydantic_config__ = WHOLE  # type: ignore[misc]
+    service: str
+    models: list[ServedModel]
+    keys: list[NamedKey]
+    settings: dict[str, Any]
+
+
+OF_BODIES = (
+    MalformedBody("The body is not JSON: EOF while parsing an object at line 1 column 1."),
+    WrongType(f"expected content type {JSON}, received 'text/plain'."),
+    InvalidInput([Fault("version", "a positive whole number", '"two"')]),
+)
+
+
+def operations(about: About) -> tuple[Operation, ...]:
+    """Labels, and the state of a worker."""
+    model, version = about.source.model, about.source.version
+    placed = {"model": model, "labels": {"stable": version}}
+    canary = {**placed, "labels": {"stable": version, "canary": version}, "shares": {"canary": 5.0}}
+    told = {
+        "service": __version__,
+        "models": [],
+        "keys": [{"name": "deploy", "scope": "admin"}],
+        "settings": {"workers": 2},
+    }
+    choose = f"'python -m models label {model} stable VERSION'"
+    no_version = NotFound(
+        f"Model '{model}' has no version 999; it has: {version} (latest {version})."
+    )
+    no_label = NotFound(f"Model '{model}' has no label 'nobody'; it has: stable.")
+    no_move = NotFound(
+        f"'stable' of {model} has been at version {version} from the start; choose a version "
+        f"with {choose}."
+    )
+    no_share = Conflict("'stable' takes what the other labels leave: give it no percent.")
+    needed = Conflict(
+        "'stable' cannot be removed, it answers what asks for no version; move it with "
+        + choose
+        + "."
+    )
+    elsewhere = Conflict(
+        "The registry /registry cannot be written from here (Read-only file system): run 'python "
+        f"-m models --registry /registry rollback {model} stable' where it can be; with "
+        "docker-compose that is 'docker-compose run --rm training python -m models --registry "
+        f"/registry rollback {model} stable'."
+    )
+    labels = "/admin/models/{model}/labels/{name}"
+    return (
+        Operation(
+            "PUT",
+            labels,
+            "label",
+            "Point a label at a version, with a percent of the requests or without.",
+            {JSON: Labels},
+            (Exchange("a canary", {"version": version, "percent": 5}, answer=canary),),
+            {JSON: Move},
+            refusals=(*OF_BODIES, no_version, no_share),
+        ),
+        Operation(
+            "DELETE",
+            labels,
+            "unlabel",
+            "Take a label away.",
+            {JSON: Labels},
+            (Exchange("taken away", answer=placed),),
+            refusals=(no_label, needed),
+        ),
+        Operation(
+            "POST",
+            "/admin/models/{model}/rollback",
+            "rollback",
+            "Undo a label's last move.",
+            {JSON: Labels},
+            (Exchange("undone", {"label": "stable"}, answer=placed),),
+            {JSON: Rollback},
+            refusals=(*OF_BODIES, no_move, elsewhere),
+        ),
+        Operation(
+            "GET",
+            "/admin/status",
+            "status",
+            "What the worker that answers holds, and its settings.",
+            {JSON: Status},
+            (Exchange("a worker", answer=told),),
+        ),
+    )

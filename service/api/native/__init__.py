@@ -1,0 +1,1 @@
+"""The native dialect: /predict, /explain and /models."""

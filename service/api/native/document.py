@@ -1,0 +1,237 @@
+"""The native dialect: predictions, explanations, and what is served."""
+
+from typing import Literal, NotRequired
+
+from openapi_pydantic import DataType, Schema
+from pydantic import ConfigDict
+from typing_extensions import TypedDict
+
+from models.manifest import Manifest
+from service.api.openapi.parts import (
+    ARROW,
+    CANARY_KEY,
+    CSV,
+    HTML,
+    JSON,
+    NOT_JSON,
+    NUMBER,
+    SERVED,
+    UNKNOWN,
+    WORD,
+    About,
+    Exchange,
+    Operation,
+    header,
+    in_query,
+)
+
+WHOLE = ConfigDict(extra="forbid")  # an answer has no field that is not described
+
+
+class Fault(TypedDict):
+    """One wrong field."""
+
+    __pydantic_config__ = WHOLE  # type: ignore[misc]
+    field: str
+    expected: str
+    received: str
+
+
+class Problem(TypedDict):
+    """A problem document (RFC 9457); `errors` lists the wrong fields, where there are any."""
+
+    __pydantic_config__ = WHOLE  # type: ignore[misc]
+    type: Literal["about:blank"]
+    title: str
+    status: int
+    detail: str
+    errors: NotRequired[list[Fault]]
+
+
+class Predicted(TypedDict):
+    """Calories of one row with the interval, kcal a serving; in_range: as in training."""
+
+    __pydantic_config__ = WHOLE  # type: ignore[misc]
+    calories: float
+    lower: float
+    upper: float
+    in_range: bool
+
+
+class PredictedRow(Predicted):
+    """The answer to one row."""
+
+    model: str
+    version: int
+
+
+class PredictedRows(TypedDict):
+    """The answer to an array of rows, in their order."""
+
+    __pydantic_config__ = WHOLE  # type: ignore[misc]
+    predictions: list[Predicted]
+    model: str
+    version: int
+
+
+class PredictedColumns(TypedDict):
+    """The answer to columns, one item a row."""
+
+    __pydantic_config__ = WHOLE  # type: ignore[misc]
+    calories: list[float]
+    lower: list[float]
+    upper: list[float]
+    in_range: list[bool]
+    model: str
+    version: int
+
+
+class ExplainedRow(PredictedRow):
+    """A prediction, and what each input adds to `base`, the prediction for the training mean."""
+
+    base: float
+    contributions: dict[str, float]
+
+
+class Explained(Predicted):
+    """One explanation of several."""
+
+    base: float
+    contributions: dict[str, float]
+
+
+class ExplainedRows(TypedDict):
+    """The explanations of an array of rows."""
+
+    __pydantic_config__ = WHOLE  # type: ignore[misc]
+    explanations: list[Explained]
+    model: str
+    version: int
+
+
+class ExplainedColumns(PredictedColumns):
+    """The explanations of columns."""
+
+    base: float
+    contributions: dict[str, list[float]]
+
+
+class ServedVersion(TypedDict):
+    """A version, its state, and why it failed."""
+
+    __pydantic_config__ = WHOLE  # type: ignore[misc]
+    version: int
+    state: Literal["loading", "loaded", "unloading", "failed"]
+    engine: NotRequired[str]
+    reason: NotRequired[str]
+
+
+class ServedModel(TypedDict):
+    """A model: which version each label names, the percent a label takes, and the versions."""
+
+    __pydantic_config__ = WHOLE  # type: ignore[misc]
+    name: str
+    labels: dict[str, int]
+    shares: NotRequired[dict[str, float]]
+    versions: list[ServedVersion]
+
+
+class ServedModels(TypedDict):
+    """All models."""
+
+    __pydantic_config__ = WHOLE  # type: ignore[misc]
+    models: list[ServedModel]
+
+
+QUERY = (
+    in_query("model", "the model; without it the default answers", WORD),
+    in_query("version", "a version of it, instead of a label", NUMBER),
+    in_query("label", "a label of it; without one, stable", WORD),
+    CANARY_KEY,
+)
+ACCEPT = header(
+    "Accept",
+    "the format of the answer; without it, that of the request",
+    Schema(type=DataType.STRING, enum=[JSON, CSV, ARROW, "*/*"]),
+)
+
+
+def operations(about: About) -> tuple[Operation, ...]:
+    """The operations of the native dialect."""
+    return (
+        Operation(
+            "POST",
+            "/predict",
+            "predict",
+            "Predict calories for a row, rows or columns, in grams a serving.",
+            {JSON: PredictedRow | PredictedRows | PredictedColumns, CSV: str, ARROW: bytes},
+            (*_forms(about), *_refused(about), _asked_for_a_picture(about)),
+            {JSON: about.forms, CSV: str, ARROW: bytes},
+            (*QUERY, ACCEPT),
+        ),
+        Operation(
+            "POST",
+            "/explain",
+            "explain",
+            "Predict, and tell what each input adds: exact Shapley values.",
+            {JSON: ExplainedRow | ExplainedRows | ExplainedColumns},
+            (*_forms(about), *_refused(about)),
+            {JSON: about.forms, CSV: str, ARROW: bytes},
+            QUERY,
+        ),
+        *_served(),
+    )
+
+
+def _served() -> tuple[Operation, ...]:
+    told = (SERVED, UNKNOWN)
+    version = "/models/{name}/{version}"
+    return (
+        Operation("GET", "/models", "models", "List the models.", {JSON: ServedModels}, (SERVED,)),
+        Operation("GET", "/models/{name}", "model", "Tell one model.", {JSON: ServedModel}, told),
+        Operation("GET", version, "manifest", "A version's manifest.", {JSON: Manifest}, told),
+        Operation("GET", f"{version}/report", "report", "Its report, a page.", {HTML: str}, told),
+        Operation(
+            "GET",
+            f"{version}/training",
+            "training",
+            "Rows it was trained on, with what was measured.",
+            {CSV: str},
+            told,
+        ),
+    )
+
+
+def _forms(about: About) -> tuple[Exchange, ...]:
+    return (
+        Exchange("a row", about.row),
+        Exchange("rows", [about.row, dict.fromkeys(about.row, 0.0)]),
+        Exchange("columns", about.columns),
+        _csv(about),
+    )
+
+
+def _csv(about: About) -> Exchange:
+    lines = [",".join(about.row), ",".join(f"{value:g}" for value in about.row.values())]
+    return Exchange("CSV", "\n".join(lines) + "\n", CSV)
+
+
+def _refused(about: About) -> tuple[Exchange, ...]:
+    first = about.source.inputs[0]
+    missing = {name: value for name, value in about.row.items() if name != first}
+    return (
+        NOT_JSON,
+        Exchange("an unknown model", about.row, query="model=bread"),
+        Exchange("an unknown version", about.row, query="version=999"),
+        Exchange("plain text", str(about.row), "text/plain"),
+        Exchange("no number", about.wrong),
+        Exchange("too much", {**about.row, first: 1001}),
+        Exchange("a missing input", missing),
+        Exchange("an unknown field", {**about.row, "fat": 1}),
+        Exchange("a mistyped parameter", about.row, query="modle=deep"),
+    )
+
+
+def _asked_for_a_picture(about: About) -> Exchange:
+    csv = _csv(about)
+    return Exchange("a picture", csv.body, csv.media_type, headers={"Accept": "image/png"})

@@ -1,0 +1,142 @@
+"""What the document says of an operation, as the dialects' modules write it down."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import cycle
+from typing import Any
+
+from openapi_pydantic import DataType, Parameter, Reference, Schema
+
+from models.registry import NAME
+from service.codecs import formats, json_rows
+from service.errors import ServiceError
+from service.serving.loaded import Loaded
+
+JSON = "application/json"
+CSV, ARROW = formats.CSV, formats.ARROW
+BYTES = "application/octet-stream"
+HTML = "text/html"
+
+Shape = Any  # a type, the TypeAdapter that validates a request, or a tuple: any of them
+Content = Mapping[str, Shape]  # by media type
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request; the service's own answer to it is the example of its status.
+
+    `path` names what is other than the default model and its version, `body` is JSON or the
+    text itself. `answer` is written down where asking would change something.
+    """
+
+    name: str
+    body: Any = None
+    media_type: str = JSON
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    path: Mapping[str, str] = field(default_factory=dict)
+    answer: Any = None
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A method of a path: what it takes and gives by media type, and requests as examples.
+
+    It has the statuses that those requests get, those of `refusals`, and the guard's.
+    """
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    gives: Content
+    exchanges: tuple[Exchange, ...]
+    takes: Content = field(default_factory=dict)
+    parameters: tuple[Parameter, ...] = ()
+    refusals: tuple[ServiceError, ...] = ()
+
+
+@dataclass(frozen=True)
+class About:
+    """What the document is about: the version that answers by default, and the bound on rows."""
+
+    source: Loaded
+    max_rows: int
+
+    @property
+    def forms(self) -> tuple[Shape, Shape, Shape]:
+        """What validates a row, rows and columns of the native dialect."""
+        return json_rows.schema(self.source.inputs, self.max_rows).forms
+
+    @property
+    def row(self) -> dict[str, float]:
+        """A row for examples."""
+        return dict(zip(self.source.inputs, cycle((5.0, 1.0, 2.0)), strict=False))
+
+    @property
+    def columns(self) -> dict[str, list[float]]:
+        """Two rows as columns."""
+        return {name: [value, value + 1] for name, value in self.row.items()}
+
+    @property
+    def wrong(self) -> dict[str, Any]:
+        """A row whose first number is a string."""
+        return {**self.row, self.source.inputs[0]: "five"}
+
+    @property
+    def path(self) -> dict[str, str]:
+        """What examples put into paths."""
+        model, version = self.source.model, str(self.source.version)
+        return {"model": model, "name": model, "version": version, "label": "stable"}
+
+
+NUMBER = Schema(type=DataType.INTEGER, minimum=1, maximum=999_999_999)
+WORD = Schema(type=DataType.STRING, pattern=f"^{NAME.pattern}$")
+FILE = Schema(type=DataType.STRING, pattern="^[A-Za-z0-9._-]+$")
+
+PATH = {
+    "model": ("a model, as GET /models lists them", WORD),
+    "name": ("a name of a model, or of a label", WORD),
+    "version": ("a version of the model", NUMBER),
+    "label": ("a label, such as stable", WORD),
+    "file": ("a script, a style or a picture", FILE),
+}
+
+
+def in_path(name: str) -> Parameter:
+    """The parameter that a path names in braces."""
+    return _parameter("path", name, *PATH[name], required=True)
+
+
+def in_query(name: str, description: str, schema: Schema) -> Parameter:
+    """A parameter of the query string, which may be left out."""
+    return _parameter("query", name, description, schema)
+
+
+def header(name: str, description: str, schema: Schema) -> Parameter:
+    """A header, which may be left out."""
+    return _parameter("header", name, description, schema)
+
+
+def _parameter(
+    place: str, name: str, description: str, schema: Schema, *, required: bool = False
+) -> Parameter:
+    told = {"in": place, "name": name, "description": description, "required": required}
+    return Parameter.model_validate({**told, "schema": schema})
+
+
+def reference(kind: str, name: str) -> Reference:
+    """A reference to a component."""
+    return Reference.model_validate({"$ref": f"#/components/{kind}/{name}"})
+
+
+TOKEN = Schema(type=DataType.STRING, pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+CANARY_KEY = header(
+    "X-Canary-Key", "what one caller always sends, so that one version answers it", TOKEN
+)
+
+NO_MODEL = {"model": "bread", "name": "bread"}
+GZIP = {"Content-Encoding": "gzip"}
+NOT_JSON = Exchange("no JSON", "{")
+SERVED = Exchange("as it is served")
+UNKNOWN = Exchange("an unknown model", path=NO_MODEL)

@@ -1,0 +1,117 @@
+"""Arrow IPC streams: columns without a copy. The service's requests need pyarrow only here.
+
+What a stream says of itself is checked before it is believed: pyarrow reads buffers where
+they are and as long as they are said to be. Compressed buffers are refused unread, because a
+few bytes can say that they become gigabytes.
+"""
+
+import struct
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from service.codecs.columns import require_length, require_names, to_rows
+from service.codecs.json_rows import GRAM
+from service.errors import Fault, InvalidInput, MalformedBody
+from service.serving.dataplane import ANSWERS, Prediction
+from service.serving.engines import Rows
+
+TYPES = "a column of floats or integers"
+
+
+def decode(body: bytes, inputs: tuple[str, ...], max_rows: int) -> Rows:
+    """Float32 [n, k] of an Arrow stream; raises MalformedBody and InvalidInput."""
+    try:
+        _refuse_compressed(body)
+        batches = _batches(body, inputs)
+    except (pa.ArrowException, OSError, ValueError, struct.error) as error:
+        raise MalformedBody(f"The body is not an Arrow stream: {_first_line(error)}.") from error
+    require_length(sum(map(len, batches)), max_rows)
+    columns = {name: [batch.column(name) for batch in batches] for name in inputs}
+    for name in inputs:
+        _refuse_nulls(name, columns[name])
+    numbers = {name: _joined(columns[name]) for name in inputs}
+    return to_rows(numbers, inputs, lambda name, row: str(numbers[name][row]))
+
+
+def encode(answer: Prediction) -> bytes:
+    """The answers as an Arrow stream of one record batch; its metadata has model and version."""
+    source = answer.source
+    batch = pa.record_batch({name: getattr(answer, name) for name in ANSWERS})
+    batch = batch.replace_schema_metadata({"model": source.model, "version": str(source.version)})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as stream:
+        stream.write_batch(batch)
+    encoded: bytes = sink.getvalue().to_pybytes()
+    return encoded
+
+
+def _batches(body: bytes, inputs: tuple[str, ...]) -> list[Any]:
+    """The record batches, every buffer held against what it is said to hold."""
+    stream = pa.ipc.open_stream(body)
+    require_names(stream.schema.names, inputs)
+    faults = [
+        Fault(field.name, TYPES, str(field.type)) for field in stream.schema if not is_plain(field)
+    ]
+    if faults:
+        raise InvalidInput(faults)
+    batches = list(stream)
+    for batch in batches:
+        batch.validate(full=True)
+    return batches
+
+
+def is_plain(field: Any) -> bool:
+    """Whether a field holds numbers that mean themselves: no dictionary, no extension type."""
+    numbers = pa.types.is_floating(field.type) or pa.types.is_integer(field.type)
+    return numbers and b"ARROW:extension:name" not in (field.metadata or {})
+
+
+def _refuse_nulls(name: str, parts: list[Any]) -> None:
+    if any(part.null_count for part in parts):
+        null = np.concatenate([part.is_null().to_numpy(zero_copy_only=False) for part in parts])
+        raise InvalidInput([Fault(f"{name}[{int(null.argmax())}]", GRAM, "null")])
+
+
+def _joined(parts: list[Any]) -> NDArray[Any]:
+    return np.concatenate([part.to_numpy(zero_copy_only=False) for part in parts])
+
+
+def _refuse_compressed(body: bytes) -> None:
+    """Look through the messages without reading their buffers; raises MalformedBody."""
+    for message in pa.ipc.MessageReader.open_stream(pa.BufferReader(body)):
+        if message.type == "record batch" and _compression(message.metadata.to_pybytes()):
+            raise MalformedBody(
+                "The buffers of this Arrow stream are compressed: send them as they are "
+                "(in pyarrow IpcWriteOptions(compression=None), which is its default)."
+            )
+
+
+def _compression(metadata: bytes) -> int:
+    """Where a message's RecordBatch says how it is compressed, 0 when it does not.
+
+    Arrow's Message.fbs: the header is field 2 of Message, compression field 3 of RecordBatch.
+    """
+    (root,) = struct.unpack_from("<I", metadata)
+    header = _field(metadata, root, 2)
+    (offset,) = struct.unpack_from("<I", metadata, header)
+    return _field(metadata, header + offset, 3)
+
+
+def _field(buffer: bytes, table: int, number: int) -> int:
+    """The position of a field of a FlatBuffers table, 0 when it is absent."""
+    (back,) = struct.unpack_from("<i", buffer, table)
+    vtable = table - back
+    (size,) = struct.unpack_from("<H", buffer, vtable)
+    slot = 4 + 2 * number
+    if slot >= size:
+        return 0
+    (offset,) = struct.unpack_from("<H", buffer, vtable + slot)
+    return table + offset if offset else 0
+
+
+def _first_line(error: Exception) -> str:
+    """What pyarrow says, without the trace it may put below."""
+    return str(error).partition("\n")[0].rstrip(".")

@@ -1,0 +1,157 @@
+"""Who may do what: the key that a path asks for, and how often it may be shown.
+
+    open        whether it lives and what it is: health, version, the pages and their files
+    predict     everything that predicts, explains or tells of models
+    admin       everything below /admin
+    /metrics    open where predict is, else for a key of either scope
+
+What is not named here takes a predict key, so a new path is closed until someone opens it.
+"""
+
+from math import ceil
+
+from service.api.answers import KEY_NAME
+from service.errors import Forbidden, RateLimited, Unauthorized
+from service.gate.rate import Rates
+from service.gate.wire import Environ
+from service.keys import Key, Keys, Scope, distinct, parse, read
+from service.settings import Settings
+
+ADMIN = "/admin"
+METRICS = "/metrics"
+OPEN = frozenset({"/", "/healthz", "/readyz", "/version", "/docs", "/openapi.json"})
+OPEN_BELOW = ("/static/", "/v2/health/")
+
+SEND = "send it as 'X-API-Key: KEY' or 'Authorization: Bearer KEY'"
+NO_ADMIN_KEY = (
+    "No key for administration is set, so nobody may do this here: make one with "
+    "'python -m service.keys NAME --scope admin' and give its line to the service as ADMIN_KEYS."
+)
+NO_PREDICT_KEY = (
+    "predicting takes a key here and there is none ({}): make one with 'python -m service.keys "
+    "NAME' and set the PREDICT_KEYS that it prints, or let anyone in with PREDICT_KEY_WAIVED=true."
+)
+
+
+def keys_of(settings: Settings) -> Keys:
+    """The keys of the settings."""
+    return Keys(_given(settings), settings.keys_file)
+
+
+def _given(settings: Settings) -> tuple[Key, ...]:
+    return (*parse(settings.predict_keys, "predict"), *parse(settings.admin_keys, "admin"))
+
+
+class NoAccess(Exception):
+    """The settings do not say who may predict; its text says how they can."""
+
+
+def check(settings: Settings) -> None:
+    """Raises NoAccess when nobody could predict, or the settings contradict each other."""
+    try:
+        written = read(settings.keys_file) if settings.keys_file else ()
+        distinct([*_given(settings), *written])
+    except OSError as error:
+        raise NoAccess(f"KEYS_FILE: {settings.keys_file}: {error.strerror}.") from error
+    except ValueError as error:
+        raise NoAccess(f"KEYS_FILE: {error}.") from error
+    predict = bool(settings.predict_keys) or any(key.scope == "predict" for key in written)
+    if predict and settings.predict_key_waived:
+        raise NoAccess(
+            "there are keys for predict, and PREDICT_KEY_WAIVED=true lets in whoever has none; "
+            "take one of them away."
+        )
+    if settings.predict_needs_key and not predict:
+        why = "KEYS_FILE names none" if settings.keys_file else f"HOST={settings.host} is reachable"
+        raise NoAccess(NO_PREDICT_KEY.format(why))
+
+
+def warnings(settings: Settings) -> list[str]:
+    """What is open that could be closed, a sentence each."""
+    told = []
+    if settings.predict_key_waived and not settings.on_loopback:
+        told.append(
+            f"PREDICT_KEY_WAIVED=true: whoever reaches {settings.host}, port {settings.port}, "
+            "predicts without a key."
+        )
+    if settings.admin_key_waived:
+        told.append(
+            f"ADMIN_KEY_WAIVED=true: WHOEVER REACHES {settings.host}, PORT {settings.port}, MOVES "
+            "LABELS WITHOUT A KEY; set ADMIN_KEYS instead."
+        )
+    return told
+
+
+class Access:
+    """Lets a request in, or raises what refuses it; called before its body is read."""
+
+    def __init__(self, settings: Settings, keys: Keys) -> None:
+        self._keys = keys
+        self._predict_open = not settings.predict_needs_key
+        self._admin_open = settings.admin_key_waived
+        self._rate = settings.rate_limit
+        self._rates = Rates(settings.rate_burst_seconds, settings.workers)
+
+    def __call__(self, environ: Environ) -> None:
+        """Raises Unauthorized, Forbidden or RateLimited; else leaves the key's name in environ."""
+        path: str = environ["PATH_INFO"]
+        if path.startswith(ADMIN):
+            self._admit_admin(environ)
+        elif self._predict_open or path in OPEN or path.startswith(OPEN_BELOW):
+            return
+        elif path == METRICS:
+            self._admit(environ, ("predict", "admin"))
+        else:
+            self._admit(environ, ("predict",))
+
+    def _admit_admin(self, environ: Environ) -> None:
+        if self._admin_open:
+            _refuse_pages(environ)
+        elif self._keys.holds("admin"):
+            self._admit(environ, ("admin",))
+        else:
+            raise Forbidden(NO_ADMIN_KEY)
+
+    def _admit(self, environ: Environ, scopes: tuple[Scope, ...]) -> None:
+        secret = presented(environ)
+        if not secret:
+            raise Unauthorized(f"This path takes a key for {' or '.join(scopes)}: {SEND}.")
+        key = self._keys.find(secret)
+        if key is None:
+            raise Unauthorized(f"The key is none that is known here; {SEND}.")
+        environ[KEY_NAME] = key.name
+        if key.scope not in scopes:
+            raise Forbidden(
+                f"The key '{key.name}' is for {key.scope}; this path takes one for "
+                f"{' or '.join(scopes)}."
+            )
+        self._meter(key)
+
+    def _meter(self, key: Key) -> None:
+        rate = key.rate or self._rate
+        if rate is None:
+            return
+        wait = self._rates.take(key[:2], rate)
+        if wait:
+            raise RateLimited(
+                f"The key '{key.name}' may send {rate:g} requests a second; try again later.",
+                ceil(wait),
+            )
+
+
+def _refuse_pages(environ: Environ) -> None:
+    """Without a key, only this keeps a page from moving labels by the browser of who reads it.
+
+    Also a page of this very host and port: its name may have been bound to another address since.
+    """
+    if environ.get("HTTP_ORIGIN"):
+        raise Forbidden("A page in a browser asked for this; without a key /admin answers to none.")
+
+
+def presented(environ: Environ) -> str:
+    """The key that a request shows, empty for none."""
+    key: str = environ.get("HTTP_X_API_KEY", "").strip()
+    if key:
+        return key
+    scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

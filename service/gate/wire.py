@@ -1,0 +1,88 @@
+"""Between WSGI (PEP 3333) and the dialects: a body read whole, a Reply sent.
+
+The guard reads each body once and leaves it in the environ, so that Flask's routes and the
+fast path hand the dialects the same bytes.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from werkzeug.http import HTTP_STATUS_CODES
+
+from service.api.answers import Reply, Request
+from service.errors import BodyTooLarge, MalformedBody
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+App = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+# What the layers leave in the environ for the ones below them, and for the observer.
+BODY = "service.body"
+REQUEST_ID = "service.request_id"
+ROUTE = "service.route"
+ANSWERED = "service.answered"  # the headers of the answer, where an observer is told
+REFUSAL = "service.refusal"  # the name of the error that the guard refused with
+
+DIGITS = 18  # of a length: more bytes than any limit
+
+# Flask's status lines, so that both ways answer with the same bytes.
+STATUS_LINES = {code: f"{code} {phrase.upper()}" for code, phrase in HTTP_STATUS_CODES.items()}
+
+
+def read_body(environ: Environ, limit: int) -> bytes:
+    """The whole body, chunked or not; empty when none was sent.
+
+    Raises BodyTooLarge when it is over `limit` bytes, of which no more than one byte beyond
+    the limit is read, and MalformedBody when it breaks off.
+    """
+    size = _size(environ, limit)
+    if size == 0:
+        return b""
+    try:
+        body: bytes = environ["wsgi.input"].read(size)
+    except Exception as error:  # each server has errors of its own for a client that stops
+        raise MalformedBody("The body broke off before its end; send it again.") from error
+    if len(body) > limit:
+        raise BodyTooLarge(_too_large(limit))
+    return body
+
+
+def _size(environ: Environ, limit: int) -> int:
+    """How many bytes to ask for: as many as were announced, or one more than is allowed.
+
+    Without a length, only a server that ends the stream itself can be read from.
+    """
+    length = environ.get("CONTENT_LENGTH")
+    if not length or environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked":
+        return limit + 1 if environ.get("wsgi.input_terminated") else 0
+    # Python refuses to read a number of thousands of digits; leading zeros are read over.
+    digits = length.lstrip("0")[:DIGITS] if length.isascii() and length.isdigit() else ""
+    size = int(digits or "0")
+    if size > limit:
+        raise BodyTooLarge(_too_large(limit))
+    return size
+
+
+def _too_large(limit: int) -> str:
+    return (
+        f"The body is larger than MAX_BODY_BYTES allows, {limit} bytes; send fewer rows a request."
+    )
+
+
+def received(environ: Environ) -> Request:
+    """The request as the dialects take it."""
+    return Request(environ[BODY], environ)
+
+
+def send(reply: Reply, start_response: StartResponse) -> list[bytes]:
+    """Answer with a Reply, its headers in the order in which Flask sends them."""
+    length = ("Content-Length", str(len(reply.body)))
+    headers = [("Content-Type", reply.content_type), length, *reply.headers]
+    start_response(STATUS_LINES[reply.status], headers)
+    return [reply.body]
+
+
+def answered_bytes(environ: Environ) -> int | None:
+    """The bytes of the answer's body, by the headers ANSWERED; None where they do not tell."""
+    headers = environ.get(ANSWERED, ())
+    return next((int(value) for name, value in headers if name.lower() == "content-length"), None)

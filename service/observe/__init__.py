@@ -1,0 +1,1 @@
+"""Observers: metrics, access log, traces and prediction log. Each is told of finished requests."""

@@ -1,0 +1,187 @@
+"""Metrics: what every worker counted, summed at the scrape, for Prometheus.
+
+A request leaves one record, and records are counted many at a time, in NumPy. Once a second a
+worker replaces its copy of the counts in a folder that all share; whichever is scraped adds the
+copies up. A worker that dies leaves its last copy to the worker after it (slots.py), so that no
+counter ever falls; at most its last second is lost. What versions counted that are served no more
+is forgotten (retention.py). What is served is not counted but read off the host: every worker
+follows the same registry.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from service.ending import at_end
+from service.gate.wire import REFUSAL, ROUTE, Environ
+from service.observe.metrics.exposition import Exposition
+from service.observe.metrics.families import key
+from service.observe.metrics.record import NOTHING, Answer, Record, count
+from service.observe.metrics.retention import Retention
+from service.observe.metrics.slots import Slot, living, tallies
+from service.observe.metrics.tally import Key, Tally
+from service.serving.dataplane import Prediction, Recorder
+from service.serving.engines import Rows
+from service.serving.host import Host, Load
+from service.serving.loaded import Loaded
+
+log = logging.getLogger("service.metrics")
+
+FLUSH_SECONDS = 1.0
+MOST_RECORDS = 256  # that wait to be counted ...
+MOST_ROWS = 16_384  # ... with so many rows
+
+
+T = TypeVar("T")
+
+
+class _Here(threading.local):
+    """What the request that this thread is answering came to."""
+
+    answer: Answer = NOTHING
+
+
+class Metrics(Recorder):
+    """Counts in this process; `folder` is shared with the other workers, None for no others.
+
+    `loads` is what the host has loaded and nobody has counted yet: whoever counts them takes them.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        folder: Path | None = None,
+        server: str = "",
+        loads: deque[Load] | None = None,
+    ) -> None:
+        self._host = host
+        self._loads = host.loads if loads is None else loads
+        self._folder = folder
+        self._server = server
+        self._here = _Here()
+        self._records: deque[Record] = deque()  # appended to without a lock
+        self._notes: deque[tuple[Key, float]] = deque()
+        self._waiting = 0  # rows; a rough figure, for no lock is taken to add to it
+        self._lock = threading.Lock()
+        self._slot = _slot(folder)
+        self._tally = Tally.read(self._slot.file) if self._slot else Tally()
+        self._retention = Retention(time.monotonic())
+        self._processor = 0.0  # seconds that are counted already
+
+    def chose(self, source: Loaded) -> None:
+        """Note which version the request that this thread is answering is for."""
+        self._here.answer = (source.manifest, source.label, None)
+
+    def answered(self, rows: Rows, found: Prediction) -> None:
+        """Note the rows and the predictions of the request that this thread is answering."""
+        source = found.source
+        self._here.answer = (source.manifest, source.label, (rows, found.calories))
+
+    def __call__(self, environ: Environ, status: int, seconds: float) -> None:
+        """Record one request."""
+        here = self._here
+        answer, here.answer = here.answer, NOTHING
+        route, refusal = environ.get(ROUTE, ""), environ.get(REFUSAL, "")
+        self._records.append((environ["PATH_INFO"], route, refusal, status, seconds, answer))
+        if answer[2]:
+            self._waiting += len(answer[2][0])
+        if len(self._records) >= MOST_RECORDS or self._waiting >= MOST_ROWS:
+            self._drain()
+
+    def note(self, key: Key, number: float) -> None:
+        """Count something else; never waits."""
+        self._notes.append((key, number))
+
+    def follow(self) -> None:
+        """Leave a copy of the counts in the folder every second, and at the end."""
+
+        def run() -> None:
+            while True:
+                self.flush()
+                time.sleep(FLUSH_SECONDS)
+
+        threading.Thread(target=run, name="flush-metrics", daemon=True).start()
+        at_end(self.flush)
+
+    def flush(self) -> None:
+        """Replace this worker's copy; a disk that fails costs counts, no request."""
+        self._drain()
+        self._forget()
+        if self._slot is None:
+            return
+        try:
+            with self._lock:
+                self._tally.write(self._slot.file)
+        except OSError as error:
+            log.warning("The metrics cannot be kept: %s", error)
+
+    def scrape(self, accept: str = "") -> tuple[bytes, str]:
+        """All workers' counts and what is served, and the content type of their text."""
+        self.flush()
+        total = self._sum()
+        total.keep(partial(self._retention.tells, now=time.monotonic()))
+        found = Exposition(total, self._host.snapshot, self._workers(), self._server)
+        return found.encoded(accept)
+
+    def _drain(self) -> None:
+        """Count what waits: the requests, the loads, the processor's time."""
+        with self._lock:
+            self._waiting = 0
+            count(self._tally, _all_of(self._records))
+            for load in _all_of(self._loads):
+                outcome = "loaded" if load.good else "failed"
+                self._tally.add(key("calories_loads_total", load.model, outcome))
+                self._tally.observe(
+                    key("calories_load_seconds", load.model), np.array([load.seconds])
+                )
+            for each, number in _all_of(self._notes):
+                self._tally.add(each, number)
+            used = time.process_time()
+            slot = str(self._slot.number if self._slot else 0)
+            self._tally.add(key("process_cpu_seconds_total", slot), used - self._processor)
+            self._processor = used
+
+    def _forget(self) -> None:
+        """Let go of the counts of versions that are served no more."""
+        now = time.monotonic()
+        with self._lock:
+            self._retention.see(self._host.snapshot, now)
+            self._tally.keep(partial(self._retention.keeps, now=now))
+
+    def _sum(self) -> Tally:
+        total = Tally()
+        if self._folder is None or self._slot is None:
+            with self._lock:
+                total.update(self._tally)
+        else:
+            for each in tallies(self._folder):
+                total.update(each)
+        return total
+
+    def _workers(self) -> Mapping[int, int]:
+        """The pids of the workers that live, by slot."""
+        if self._folder and self._slot:
+            return living(self._folder)
+        return {0: os.getpid()}
+
+
+def _slot(folder: Path | None) -> Slot | None:
+    try:
+        return Slot(folder) if folder else None
+    except OSError as error:
+        log.warning("The metrics are this worker's own, for they cannot be shared: %s", error)
+        return None
+
+
+def _all_of(waiting: deque[T]) -> Iterator[T]:
+    """Take out what waits now; others may append meanwhile."""
+    for _ in range(len(waiting)):
+        yield waiting.popleft()

@@ -1,0 +1,135 @@
+"""The families: every metric there is, with its labels and its buckets (docs/metrics.md)."""
+
+from typing import Literal, NamedTuple
+
+from models.manifest import Input, Manifest
+from service.observe.metrics.tally import Key
+
+# Seconds: the fast path takes tens of microseconds, a large body tens of milliseconds.
+SECONDS = (
+    *(0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
+    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
+)
+ROWS = (1.0, 10.0, 100.0, 1e3, 1e4, 1e5)
+# The same for all versions, so that they can be held against each other.
+KCAL = (*(25.0 * i for i in range(1, 9)), 250.0, 300.0, 400.0, 500.0, 750.0, 1000.0)
+
+
+class Family(NamedTuple):
+    """A metric; `bounds` are those of its buckets, empty where each version has its own."""
+
+    type: Literal["counter", "gauge", "histogram", "info"]
+    help: str
+    labels: tuple[str, ...] = ()
+    bounds: tuple[float, ...] = ()
+
+
+VERSION = ("model", "version")
+
+FAMILIES = {
+    "calories_requests_total": Family(
+        "counter",
+        "Requests answered; model and version as the request chose them, empty if it chose none.",
+        ("dialect", "route", *VERSION, "status"),
+    ),
+    "calories_request_seconds": Family(
+        "histogram",
+        "Seconds from the arrival of a request at the app until its answer is handed over.",
+        ("dialect",),
+        SECONDS,
+    ),
+    "calories_request_rows": Family(
+        "histogram", "Rows of a request that was answered with predictions.", ("dialect",), ROWS
+    ),
+    "calories_refused_total": Family(
+        "counter", "Requests that the guard refused before anything was computed.", ("reason",)
+    ),
+    "calories_rows_total": Family(
+        "counter",
+        "Rows answered; label is the one by whose share of the requests they came.",
+        (*VERSION, "label"),
+    ),
+    "calories_prediction_kcal": Family("histogram", "Calories predicted.", VERSION, KCAL),
+    "calories_input_grams": Family(
+        "histogram",
+        "Inputs of the rows answered; the buckets are the version's own training quantiles.",
+        (*VERSION, "input"),
+    ),
+    "calories_input_out_of_range_total": Family(
+        "counter",
+        "Rows answered in which an input is outside of its range in training.",
+        (*VERSION, "input"),
+    ),
+    "calories_training_grams": Family(
+        "histogram",
+        "Inputs of the rows a version was trained on, in the buckets of calories_input_grams.",
+        (*VERSION, "input"),
+    ),
+    "calories_version_info": Family(
+        "gauge",
+        "1 for each version that a worker knows; why it failed.",
+        (*VERSION, "state", "reason"),
+    ),
+    "calories_label_version": Family("gauge", "Version that a label names.", ("model", "label")),
+    "calories_label_percent": Family(
+        "gauge", "Percent of the requests that a label takes.", ("model", "label")
+    ),
+    "calories_label_created_timestamp_seconds": Family(
+        "gauge", "When the version that a label names was trained.", ("model", "label")
+    ),
+    "calories_loads_total": Family(
+        "counter", "Versions that workers loaded or failed to load.", ("model", "outcome")
+    ),
+    "calories_load_seconds": Family(
+        "histogram",
+        "Seconds from reading a version to its first answer, or to its failure.",
+        ("model",),
+        SECONDS,
+    ),
+    "calories_prediction_log_dropped_total": Family(
+        "counter", "Rows answered that the prediction log had no room for or could not write."
+    ),
+    "calories_service_info": Family("info", "What runs here.", ("version", "server", "python")),
+    "calories_workers": Family("gauge", "Workers that are alive."),
+    "process_cpu_seconds_total": Family(
+        "counter", "Processor seconds of a worker and of those before it in its slot.", ("worker",)
+    ),
+    "process_resident_memory_bytes": Family("gauge", "Resident memory of a worker.", ("worker",)),
+    "process_virtual_memory_bytes": Family("gauge", "Virtual memory of a worker.", ("worker",)),
+    "process_start_time_seconds": Family("gauge", "When a worker started.", ("worker",)),
+    "process_open_fds": Family("gauge", "Files and sockets a worker has open.", ("worker",)),
+    "process_max_fds": Family("gauge", "Files and sockets a worker may have open.", ("worker",)),
+    "process_threads": Family("gauge", "Threads of a worker.", ("worker",)),
+}
+
+
+def key(family: str, *labels: str) -> Key:
+    """The series of a family whose buckets are the same for all."""
+    return Key(family, labels, FAMILIES[family].bounds)
+
+
+def prediction_key(card: Manifest) -> Key:
+    """The series of a version's predictions."""
+    return key("calories_prediction_kcal", card.model, str(card.version))
+
+
+def input_key(card: Manifest, given: Input) -> Key:
+    """The series of one input of a version."""
+    labels = (card.model, str(card.version), given.name)
+    return Key("calories_input_grams", labels, tuple(shares(given)))
+
+
+def range_key(card: Manifest, given: Input) -> Key:
+    """The series of the rows in which an input of a version is out of range."""
+    return key("calories_input_out_of_range_total", card.model, str(card.version), given.name)
+
+
+def shares(given: Input) -> dict[float, float]:
+    """The share of the training rows in which an input is at most each bound of its buckets.
+
+    Of equal quantiles the last counts. What equals the least value has no bucket of its own: how
+    many rows share it, the quantiles do not tell.
+    """
+    levels = sorted((float(level), value) for level, value in given.quantiles.items())
+    bounds = {value: level for level, value in levels if given.min < value < given.max}
+    return {**bounds, given.max: 1.0}

@@ -1,0 +1,181 @@
+"""The prediction log: what was predicted for what, in Parquet files by day (docs/drift.md).
+
+    FOLDER/2026-11-25/calories-1-120301-9f86d081.parquet
+
+A request waits for an entry to be noted; a thread writes. Each file is of one version, is whole
+from the moment it has its name, and has a name that no other worker takes. Only imported where it
+is wanted, for it takes pyarrow.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from secrets import token_hex
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from service.ending import at_end
+from service.gate.wire import REQUEST_ID, Environ
+from service.observe.watch import Outcome
+from service.serving.dataplane import Kcal
+from service.serving.engines import Rows
+
+log = logging.getLogger("service.prediction_log")
+
+WRITE_SECONDS = 60.0  # between two files of a worker, that there be few ...
+ENOUGH_ROWS = 1 << 16  # ... unless so many wait
+MOST_ROWS = 1 << 18  # that may wait: 10 MB
+STALE_SECONDS = 3600  # after which a draft has been left behind by a worker that died
+
+
+class Entry(NamedTuple):
+    """One request. Not the version itself, whose engine must be let go when it is replaced."""
+
+    model: str
+    version: int
+    inputs: tuple[str, ...]
+    time: float  # when it was answered, seconds since 1970
+    request_id: str
+    rows: Rows
+    calories: Kcal
+    lower: Kcal
+    upper: Kcal
+    in_range: NDArray[np.bool_]
+
+
+class PredictionLog:
+    """Keeps at most `megabytes` in `folder`, the newest; tells `dropped` of rows that are lost."""
+
+    def __init__(self, folder: Path, megabytes: int, dropped: Callable[[int], None]) -> None:
+        self._folder = folder
+        self._bytes = megabytes * 1_000_000
+        self._dropped = dropped
+        self._lock = threading.Lock()  # held for an instant; never while something is written
+        self._waiting: list[Entry] = []
+        self._rows = 0  # that wait
+        self._enough = threading.Event()
+        self._writing = threading.Lock()
+        self._trouble = ""
+
+    def __call__(self, environ: Environ, _: int, __: float, outcome: Outcome) -> None:
+        """Note a request that was answered with predictions; drop it when too many rows wait."""
+        rows, found = outcome.rows, outcome.found
+        if rows is None or found is None:
+            return
+        source = found.source
+        entry = Entry(
+            *(source.model, source.version, source.inputs, time.time(), environ[REQUEST_ID]),
+            *(rows, found.calories, found.lower, found.upper, found.in_range),
+        )
+        with self._lock:
+            fits = self._rows + len(rows) <= MOST_ROWS
+            if fits:
+                self._waiting.append(entry)
+                self._rows += len(rows)
+        if not fits:
+            self._dropped(len(rows))
+        if self._rows >= ENOUGH_ROWS:
+            self._enough.set()
+
+    def follow(self) -> None:
+        """Write every minute in a thread of its own, and what is left at the end."""
+
+        def run() -> None:
+            while True:
+                self._enough.wait(WRITE_SECONDS)
+                self._enough.clear()
+                self.write()
+
+        threading.Thread(target=run, name="prediction-log", daemon=True).start()
+        at_end(self.write)
+
+    def write(self) -> None:
+        """Write what waits; a disk that fails costs rows, no request."""
+        with self._writing:
+            with self._lock:
+                waiting, self._waiting, self._rows = self._waiting, [], 0
+            for entries in _by_version(waiting):
+                try:
+                    self._write(entries)
+                    self._trouble = ""
+                except (OSError, pa.ArrowException) as error:
+                    self._dropped(sum(len(entry.rows) for entry in entries))
+                    self._tell(error)
+            if waiting:
+                self._prune()
+
+    def _write(self, entries: Sequence[Entry]) -> None:
+        now = datetime.now(UTC)
+        day = self._folder / f"{now:%Y-%m-%d}"
+        day.mkdir(parents=True, exist_ok=True)
+        name = f"{entries[0].model}-{entries[0].version}-{now:%H%M%S}-{token_hex(4)}.parquet"
+        draft = day / f".{name}"
+        try:
+            pq.write_table(table(entries), draft, compression="zstd")
+            draft.rename(day / name)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _prune(self) -> None:
+        """Remove the oldest files beyond the bound, and drafts of workers that died."""
+        with suppress(OSError):  # another worker does the same
+            found = sorted((at.st_mtime, at.st_size, path) for path, at in self._files())
+            surplus = sum(size for _, size, _ in found) - self._bytes
+            for written, size, path in found:
+                draft = path.name.startswith(".")  # of somebody who is still writing, or died
+                if written < time.time() - STALE_SECONDS if draft else surplus > 0:
+                    path.unlink(missing_ok=True)
+                    surplus -= size
+                    with suppress(OSError):  # the day has other files
+                        path.parent.rmdir()
+
+    def _files(self) -> Iterator[tuple[Path, Any]]:
+        for path in self._folder.glob("*/*.parquet"):
+            with suppress(FileNotFoundError):
+                yield path, path.stat()
+
+    def _tell(self, error: Exception) -> None:
+        """Log trouble once, not every minute."""
+        if self._trouble != str(error):
+            log.error("Predictions cannot be logged in %s: %s", self._folder, error)
+        self._trouble = str(error)
+
+
+def table(entries: Sequence[Entry]) -> Any:
+    """Requests of one version as an Arrow table, a row for each of theirs."""
+    first = entries[0]
+    request = pa.array(np.repeat(np.arange(len(entries)), [len(each.rows) for each in entries]))
+    micros = np.array([each.time * 1e6 for each in entries]).astype("datetime64[us]")
+    rows = np.concatenate([each.rows for each in entries])
+
+    def of_all(name: str) -> Any:
+        return pa.array(np.concatenate([getattr(each, name) for each in entries]))
+
+    columns = {
+        "time": pa.array(micros, pa.timestamp("us", "UTC")).take(request),
+        "request_id": pa.array([each.request_id for each in entries]).take(request),
+        "model": pa.repeat(first.model, len(rows)),
+        "version": pa.repeat(pa.scalar(first.version, pa.int32()), len(rows)),
+        "inputs": pa.StructArray.from_arrays(
+            [pa.array(column.copy()) for column in rows.T], list(first.inputs)
+        ),
+        **{name: of_all(name) for name in ("calories", "lower", "upper", "in_range")},
+    }
+    return pa.table(columns)
+
+
+def _by_version(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    def version(entry: Entry) -> tuple[str, int]:
+        return entry.model, entry.version
+
+    for _, group in groupby(sorted(entries, key=version), version):
+        yield list(group)

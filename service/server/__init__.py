@@ -1,0 +1,1 @@
+"""What listens: bytes in, bytes out. It knows no model."""

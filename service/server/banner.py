@@ -1,0 +1,50 @@
+"""What is told once the service answers: where, with which models, and a line to try."""
+
+import json
+import logging
+
+from service.logs import catalogue, output
+from service.serving.host import Host
+from service.settings import Settings
+
+log = logging.getLogger("service")
+
+EXAMPLE = {"sugar": 5, "fiber": 1, "protein": 2}
+
+
+def announce(settings: Settings, host: Host) -> None:
+    """Print the banner, or log the same where every line is JSON."""
+    if not output.as_json(settings):
+        print(banner(settings, host), flush=True)
+        return
+    models = {
+        name: {"versions": sorted(served.loaded), "labels": served.labels}
+        for name, served in host.snapshot.items()
+    }
+    catalogue.tell(log, catalogue.SERVING, url=settings.url, models=models)
+
+
+def banner(settings: Settings, host: Host) -> str:
+    """The lines to print; the curl line works as it stands."""
+    url = settings.url
+    served = host.snapshot.get(settings.default_model)
+    stable = served and served.loaded.get(served.labels.get("stable", 0))
+    lines = ["", f"Serving calories at {url}", *_models(host)]
+    if stable:
+        row = json.dumps({name: EXAMPLE.get(name, 1) for name in stable.inputs})
+        lines += [
+            "",
+            "Try:",
+            f"  curl -s {url}/predict -H 'content-type: application/json' -d '{row}'",
+        ]
+    else:
+        lines.append(f"  {settings.default_model} has no version that can be served yet.")
+    return "\n".join([*lines, ""])
+
+
+def _models(host: Host) -> list[str]:
+    return [
+        f"  {name}: version {', '.join(map(str, sorted(model.loaded))) or 'none'}"
+        f" (stable: {model.labels.get('stable', 'none')})"
+        for name, model in host.snapshot.items()
+    ]

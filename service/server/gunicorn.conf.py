@@ -1,0 +1,92 @@
+"""gunicorn's configuration, from Settings."""
+
+import logging
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from service import heap
+from service.gate.overload import KEPT, RESERVED
+from service.logs import catalogue
+from service.orders import Orders
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from gunicorn.arbiter import Arbiter
+
+    from service.server.gunicorn_worker import Worker
+
+log = logging.getLogger("service")
+settings = Settings()
+orders = Orders()
+heap.share()  # the workers inherit it
+
+bind = [
+    f"[{settings.host}]:{settings.port}"
+    if ":" in settings.host
+    else f"{settings.host}:{settings.port}"
+]
+wsgi_app = "service.server.wsgi:app"
+worker_class = "service.server.gunicorn_worker.Worker"
+workers = settings.workers
+threads = settings.threads
+worker_connections = KEPT + 2 * (settings.max_in_flight + RESERVED)  # gthread.py says why twice
+certfile = str(settings.tls_certificate) if settings.tls_certificate else None
+keyfile = str(settings.tls_key) if settings.tls_key else None
+graceful_timeout = settings.graceful_seconds
+loglevel = settings.log_level
+logger_class = "service.server.gunicorn_log.Logger"
+# A proxy in front keeps idle connections for 60 s: it must be the one that closes them,
+# or a request may meet a connection that is just being closed here.
+keepalive = 65
+# The heartbeat is a file; on a disk that stalls, gunicorn would kill a healthy worker.
+_memory = Path("/dev/shm")  # noqa: S108  gunicorn makes its own unguessable names there
+worker_tmp_dir = str(_memory) if _memory.is_dir() else None
+# It wants a writable home, which a container does not have.
+control_socket_disable = True
+# No preload_app: a SavedModel that is loaded before the fork hangs in the child.
+# No max_requests: nothing leaks, and a worker that goes takes its connections with it.
+
+
+def when_ready(server: "Arbiter") -> None:
+    """SIGHUP lets every worker look at the registry now, SIGTERM lets them leave first.
+
+    gunicorn's own reload would replace the workers, and a kept connection that is closed
+    between two requests loses the second.
+    """
+
+    def leave() -> None:
+        if orders.leave(settings.drain_seconds):
+            # gunicorn ends its stop by the time of day, which somebody may set back meanwhile.
+            signal.signal(signal.SIGALRM, lambda *_: server.kill_workers(signal.SIGKILL))
+            signal.setitimer(signal.ITIMER_REAL, settings.graceful_seconds)
+            raise StopIteration
+        catalogue.tell(log, catalogue.DRAINING, seconds=settings.drain_seconds)
+
+    listening = {"url": settings.url, "workers": settings.workers, "server": "gunicorn"}
+    catalogue.tell(log, catalogue.LISTENING, **listening)
+    server.handle_hup = lambda: orders.look(server.WORKERS)  # type: ignore[method-assign]
+    server.handle_term = leave  # type: ignore[method-assign]
+
+
+def post_worker_init(worker: "Worker") -> None:
+    """Follow the orders, and tell what is served when the first worker can answer."""
+    from service.server import wsgi  # noqa: PLC0415  only a worker loads the models
+    from service.server.banner import announce  # noqa: PLC0415
+
+    worker.leaving = wsgi.host.leaving = orders.leaving
+    orders.on_look(wsgi.host.look)
+    catalogue.tell(log, catalogue.WORKER_STARTED, worker=worker.pid)
+    if worker.age == 1:
+        announce(wsgi.settings, wsgi.host)
+
+
+def child_exit(server: "Arbiter", worker: "Worker") -> None:
+    """Tell of a worker that ended while nobody had told it to; gunicorn says by what signal."""
+    if server.LISTENERS and not orders.leaving():  # it has none any more when it is stopping
+        catalogue.tell(log, catalogue.WORKER_LOST, worker=worker.pid)
+
+
+def on_exit(_: "Arbiter") -> None:
+    """Tell that it is over."""
+    catalogue.tell(log, catalogue.STOPPED)

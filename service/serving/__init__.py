@@ -1,0 +1,1 @@
+"""The data plane: predict, explain, the versions in memory. It knows no HTTP."""

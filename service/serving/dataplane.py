@@ -1,0 +1,199 @@
+"""The data plane: what the service can do, free of HTTP. All dialects go through it."""
+
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.manifest import REPORT, ROWS
+from models.registry import RegistryError
+from service.errors import EngineFailure, Fault, InvalidInput, NotFound, NotLoaded
+from service.serving import shapley
+from service.serving.engines import Rows
+from service.serving.host import Host
+from service.serving.loaded import Loaded, Model, Snapshot
+
+ANSWERS = ("calories", "lower", "upper", "in_range")
+Kcal = NDArray[np.float32]
+
+
+@dataclass(slots=True)
+class Prediction:
+    """Answers to n rows: float32 [n] kcal each; `in_range` is bool [n]."""
+
+    source: Loaded
+    calories: Kcal
+    lower: Kcal
+    upper: Kcal
+    in_range: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What each input adds: float32 [n, k] kcal, which with `base` sum to the prediction."""
+
+    prediction: Prediction
+    base: np.float32
+    contributions: Kcal
+
+
+class Recorder:
+    """Told by the thread that answers a request what came of it; this one notes nothing."""
+
+    def chose(self, source: Loaded) -> None:
+        """A request is for this version."""
+
+    def asked(self) -> None:
+        """Rows are read, and their inference begins."""
+
+    def answered(self, rows: Rows, found: Prediction) -> None:
+        """These float32 [n, k] rows were answered."""
+
+
+class DataPlane:
+    """Answers questions with the versions in the host."""
+
+    def __init__(
+        self, host: Host, default_model: str, max_rows: int, recorder: Recorder | None = None
+    ) -> None:
+        self._host = host
+        self.default_model = default_model
+        self.max_rows = max_rows
+        self._recorder = recorder or Recorder()
+
+    def ready(self) -> str:
+        """Empty when the default model answers, else the sentence that says why not."""
+        if self._host.leaving():
+            return "The service is about to stop; it answers what still comes."
+        try:
+            self.choose()
+        except (NotFound, NotLoaded) as error:
+            return str(error)
+        return ""
+
+    def choose(
+        self,
+        model: str | None = None,
+        version: int | None = None,
+        label: str | None = None,
+        key: str = "",
+    ) -> Loaded:
+        """The loaded version that a request means; raises NotFound or NotLoaded.
+
+        `key` keeps one caller with one version while a canary takes its share.
+        """
+        source = self._host.find(model or self.default_model, version, label, key)
+        self._recorder.chose(source)
+        return source
+
+    def model(self, name: str) -> Model:
+        """What is served of one model; raises NotFound or NotLoaded."""
+        return self._host.model(name)
+
+    def served(self) -> Snapshot:
+        """All models with their labels, versions and what became of them."""
+        return self._host.snapshot
+
+    def report(self, source: Loaded) -> bytes:
+        """The page that training wrote about a version; raises as `_file` does."""
+        return self._file(source, REPORT)
+
+    def rows(self, source: Loaded) -> bytes:
+        """CSV of the rows that training shows of a version's data; raises as `_file` does."""
+        return self._file(source, ROWS)
+
+    def _file(self, source: Loaded, name: str) -> bytes:
+        """A file that training put beside a version, as it was published.
+
+        Raises NotFound when the version has none, and NotLoaded when it is no longer the file
+        that was published.
+        """
+        if name not in source.manifest.files:
+            raise NotFound(
+                f"{source.model} version {source.version} has no {name}; versions that "
+                "'python -m training' publishes have one."
+            )
+        try:
+            return self._host.registry.read(source.manifest, name)
+        except RegistryError as error:
+            raise NotLoaded(str(error)) from error
+
+    def predict(self, source: Loaded, rows: Rows) -> Prediction:
+        """Answer rows as `predict` does, and tell the recorder."""
+        self._recorder.asked()
+        found = predict(source, rows)
+        self._recorder.answered(rows, found)
+        return found
+
+    def explain(self, source: Loaded, rows: Rows) -> Explanation:
+        """Answer float32 [n, k] rows and tell what each input added: its exact Shapley value.
+
+        The background is one row, the training mean, and its prediction is the base. Each
+        row costs 2^k predictions, all in one call of the engine; more than `max_rows` of
+        them raise InvalidInput.
+        """
+        count, k = rows.shape
+        most = self.max_rows >> k
+        if count > most:
+            expected = f"at most {most} rows to explain, each by {2**k} predictions"
+            raise InvalidInput([Fault("body", expected, str(count))])
+        self._recorder.asked()
+        # float32 [n, 2^k] each; the first coalition is the background, the last the row itself
+        calories, lower, upper = (
+            column.reshape(count, 2**k)
+            for column in _computed(source, shapley.mixed(rows, source.mean))
+        )
+        prediction = Prediction(
+            source,
+            calories[:, -1].copy(),
+            lower[:, -1].copy(),
+            upper[:, -1].copy(),
+            _in_range(source, rows),
+        )
+        self._recorder.answered(rows, prediction)
+        contributions = (calories.astype(np.float64) @ shapley.weights(k)).astype(np.float32)
+        return Explanation(prediction, calories[0, 0], contributions)
+
+
+def predict(source: Loaded, rows: Rows) -> Prediction:
+    """Answer float32 [n, k] rows in grams, k in the order of `source.inputs`.
+
+    A row outside the training range is answered and marked. Raises EngineFailure when
+    an answer is not finite.
+    """
+    return Prediction(source, *_computed(source, rows), _in_range(source, rows))
+
+
+def _computed(source: Loaded, rows: Rows) -> tuple[Kcal, Kcal, Kcal]:
+    """The engine's answers; raises EngineFailure when one is no finite number."""
+    calories, lower, upper = source.engine.predict(rows)
+    if not _finite(calories, lower, upper):
+        raise EngineFailure(
+            f"{source.model} version {source.version} answered something that is no finite "
+            "number; roll back with 'python -m models rollback'."
+        )
+    return calories, lower, upper
+
+
+# Of one row, NumPy takes ten times as long as Python: both checks would cost as much as the
+# whole inference.
+
+
+def _finite(calories: Kcal, lower: Kcal, upper: Kcal) -> bool:
+    if len(calories) == 1:
+        return isfinite(calories.item()) and isfinite(lower.item()) and isfinite(upper.item())
+    return all(np.isfinite(column).all() for column in (calories, lower, upper))
+
+
+def _in_range(source: Loaded, rows: Rows) -> NDArray[np.bool_]:
+    """Whether each row lies in the training range of every input, bool [n]."""
+    if len(rows) == 1:
+        cells = zip(source.ranges, rows[0].tolist(), strict=True)
+        return np.array([all(low <= cell <= high for (low, high), cell in cells)])
+    # Column by column: along rows of three, NumPy would take five times as long.
+    columns = rows.T.copy()
+    inside: NDArray[np.bool_] = np.logical_and.reduce(
+        (columns >= source.low) & (columns <= source.high)
+    )
+    return inside

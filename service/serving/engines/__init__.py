@@ -1,0 +1,49 @@
+"""Engines: one loaded version each, float32 rows in, float32 columns out."""
+
+from importlib.util import find_spec
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.manifest import TWIN, Manifest
+from models.registry import BrokenVersion, Registry
+
+Rows = NDArray[np.float32]  # [n, k], grams, in the manifest's order
+Columns = tuple[NDArray[np.float32], ...]  # calories, lower, upper: [n] each, kcal
+OUTPUTS = ("calories", "lower", "upper")
+Choice = Literal["auto", "litert", "saved_model"]
+
+
+class Engine(Protocol):
+    """A loaded version. Safe to call from many threads at once."""
+
+    name: str
+
+    def predict(self, rows: Rows) -> Columns:
+        """Answer float32 [n, k] rows with `calories`, `lower` and `upper`, float32 [n] each."""
+
+
+def load(registry: Registry, manifest: Manifest, choice: Choice) -> Engine:
+    """Load a version with the chosen engine.
+
+    `auto` takes the twin where the version has one, else TensorFlow where that is
+    installed. Raises BrokenVersion when neither can be had, or a file is not as published.
+    """
+    if choice == "saved_model" or (choice == "auto" and TWIN not in manifest.files):
+        if find_spec("tensorflow") is None:
+            raise BrokenVersion(
+                f"{manifest.model} version {manifest.version} needs TensorFlow, which is not "
+                f"installed: it has no {TWIN}, or ENGINE=saved_model was set."
+            )
+        from service.serving.engines.saved_model import SavedModel  # noqa: PLC0415  3 s and 500 MB
+
+        return SavedModel(registry, manifest)
+    if TWIN not in manifest.files:
+        raise BrokenVersion(
+            f"{manifest.model} version {manifest.version} has no {TWIN}: "
+            "set ENGINE=saved_model, or publish it again."
+        )
+    from service.serving.engines.litert import LiteRT  # noqa: PLC0415  not needed beside TensorFlow
+
+    return LiteRT(registry.read(manifest, TWIN))

@@ -1,0 +1,268 @@
+"""The host: the versions in memory. It follows the registry and swaps without a gap.
+
+A snapshot of what is served is never changed, only replaced: a request takes the snapshot
+once and computes on what it found there, while the next version is loaded beside it.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+from time import perf_counter
+from typing import NamedTuple
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from models.labels import STABLE, Place
+from models.registry import Registry, RegistryError, Stamp
+from service import heap
+from service.errors import NotFound, NotLoaded
+from service.logs import catalogue
+from service.serving import changes
+from service.serving.engines import Choice
+from service.serving.loaded import Loaded, Model, Share, Snapshot
+from service.serving.policy import Policy
+
+log = logging.getLogger("service.host")
+
+REGISTRY = "The registry"  # in a place with the models' names, which have no capitals
+
+
+class Load(NamedTuple):
+    """A version that was loaded, or failed to be, and how long that took."""
+
+    model: str
+    good: bool
+    seconds: float
+
+
+class Host:
+    """Holds each model's labelled versions and those that the policy wants."""
+
+    def __init__(self, registry: Registry, engine: Choice, policy: Policy) -> None:
+        self.registry = registry
+        self.snapshot: Snapshot = {}
+        # Whether the service was told to stop (the server knows): it answers, and is not ready.
+        self.leaving: Callable[[], bool] = lambda: False
+        self.loads: deque[Load] = deque(maxlen=1000)  # for whoever counts them
+        self._engine = engine
+        self._policy = policy
+        self._stamps: dict[str, Stamp] = {}  # of each model as it was last looked into
+        self._tried: dict[str, dict[int, Stamp]] = {}  # of each version as it loaded or failed
+        self._trouble: dict[str, str] = {}
+        self._looks: SimpleQueue[bool] = SimpleQueue()  # unlike an Event, safe in a signal handler
+
+    def find(
+        self, model: str, version: int | None = None, label: str | None = None, key: str = ""
+    ) -> Loaded:
+        """The version to answer with: the given one, the labelled one, or `stable`.
+
+        Of the requests that ask for neither, a label with a share takes its percent: equal
+        keys are answered by the same version, an empty key by chance.
+
+        Raises NotFound with what there is, and NotLoaded with the reason.
+        """
+        served = self.model(model)
+        if version is None:
+            if served.shares and label is None:
+                drawn = served.draw(key and f"{model} {key}")
+                if drawn:
+                    return drawn
+            version = served.labels.get(label or STABLE)
+        if version is None and served.failures:
+            raise NotLoaded(" ".join(served.failures.values()))
+        if version is None:
+            known = ", ".join(sorted(served.labels)) or "none"
+            raise NotFound(f"Model '{model}' has no label '{label or STABLE}'; it has: {known}.")
+        found = served.loaded.get(version)
+        if found is None and version in served.failures:
+            raise NotLoaded(f"{model} version {version} is not served: {served.failures[version]}")
+        if found is None:
+            known = ", ".join(map(str, sorted(served.loaded))) or "none"
+            raise NotFound(f"Model '{model}' version {version} is not loaded; loaded are: {known}.")
+        return found
+
+    def model(self, name: str) -> Model:
+        """What is served of one model.
+
+        Raises NotFound with what there is, and NotLoaded when the registry could not be read.
+        """
+        served = self.snapshot.get(name)
+        if served is None and (name in self._trouble or self._has_read_nothing()):
+            raise NotLoaded(
+                f"Model '{name}' cannot be read from the registry now; the service's log says "
+                "why, and it looks again."
+            )
+        if served is None:
+            known = ", ".join(self.snapshot) or "none yet"
+            raise NotFound(f"There is no model '{name}'; served are: {known}.")
+        return served
+
+    def refresh(self) -> None:
+        """Look at the registry and load what is new; whatever fails, what was served goes on.
+
+        Only stamps are read until one differs. Called by one thread at a time.
+        """
+        try:
+            stamps = self._stamped()
+        except (RegistryError, OSError) as error:
+            self._tell(REGISTRY, error)
+            return
+        self._trouble.pop(REGISTRY, None)
+        if not self.snapshot.keys() <= stamps.keys():
+            self.snapshot = {name: it for name, it in self.snapshot.items() if name in stamps}
+        for model, stamp in stamps.items():
+            if stamp != self._stamps.get(model) or self._repaired(model):
+                self._renew(model, stamp)
+            else:
+                self._trouble.pop(model, None)
+        self._stamps = {model: self._stamps.get(model, ()) for model in stamps}
+        self._tried = {model: self._tried.get(model, {}) for model in stamps}
+
+    def _has_read_nothing(self) -> bool:
+        return not self.snapshot and REGISTRY in self._trouble
+
+    def _stamped(self) -> dict[str, Stamp]:
+        stamps = self.registry.stamps()
+        if self.snapshot and not stamps:  # as a folder is that something was mounted on
+            raise RegistryError(f"{self.registry.root} holds no model any more: is it mounted?")
+        return stamps
+
+    def follow(self, seconds: float) -> None:
+        """Refresh every so many seconds in a thread of its own, until `close`."""
+
+        def run() -> None:
+            while self._await_look(seconds):
+                try:
+                    self.refresh()
+                except Exception:
+                    log.exception("The registry could not be followed; trying again.")
+                heap.trim()
+
+        threading.Thread(target=run, name="follow-registry", daemon=True).start()
+
+    def look(self) -> None:
+        """Let the following thread refresh at once; may be called by a signal handler."""
+        self._looks.put(True)
+
+    def close(self) -> None:
+        """Stop following."""
+        self._looks.put(False)
+
+    def _await_look(self, seconds: float) -> bool:
+        """Wait by the monotonic clock, which nobody sets back; False when it is over."""
+        try:
+            return self._looks.get(timeout=seconds)
+        except Empty:
+            return True
+
+    def _repaired(self, model: str) -> bool:
+        """Whether the files of a version that failed are other files now."""
+        tried = self._tried[model]
+        return any(
+            self.registry.version_stamp(model, version) != tried.get(version)
+            for version in self.snapshot[model].failures
+        )
+
+    def _renew(self, model: str, stamp: Stamp) -> None:
+        """Load what is new of one model, then replace what is served of it at once."""
+        try:
+            places = self.registry.placed(model)
+            versions = self.registry.versions(model)
+        except (RegistryError, OSError) as error:
+            self._tell(model, error)
+            return
+        self._trouble.pop(model, None)
+        labelled = {at.version for at in places.values()}
+        wanted = sorted(labelled.union(self._policy.wanted(model, versions)))
+        tried = {version: self.registry.version_stamp(model, version) for version in wanted}
+        seen = self._tried.get(model, {})
+        before = self.snapshot.get(model, Model())
+        new = [version for version in wanted if tried[version] != seen.get(version)]
+        self._serve(model, replace(before, loading=frozenset(new)))
+        loaded = {version: it for version, it in before.loaded.items() if version in wanted}
+        failures = {v: why for v, why in before.failures.items() if v in wanted and v not in new}
+        for version in new:
+            began = perf_counter()
+            try:
+                loaded[version] = self._load(model, version)
+            except Exception as error:  # noqa: BLE001  whatever a model does, the others are served
+                why = failures[version] = _why(error)
+                if before.failures.get(version) != why:
+                    refused = {"model": model, "version": version, "reason": why}
+                    catalogue.tell(log, catalogue.VERSION_REFUSED, **refused)
+                if isinstance(error, OSError) or isinstance(error.__cause__, OSError):
+                    del tried[version]  # the disk's trouble and not the version's: try again
+            self.loads.append(Load(model, version not in failures, perf_counter() - began))
+        now = _settled(before, places, loaded, failures)
+        self._serve(model, now)
+        changes.tell(model, before, now)
+        self._tried[model] = tried
+        self._stamps[model] = stamp
+
+    def _serve(self, model: str, served: Model) -> None:
+        self.snapshot = dict(sorted({**self.snapshot, model: served}.items()))
+
+    def _load(self, model: str, version: int) -> Loaded:
+        began = perf_counter()
+        found = Loaded.verified(self.registry, model, version, self._engine)
+        _warm_up(found)
+        about = {"model": model, "version": version, "engine": found.engine.name}
+        catalogue.tell(
+            log, catalogue.VERSION_LOADED, **about, seconds=round(perf_counter() - began, 3)
+        )
+        return found
+
+    def _tell(self, what: str, error: Exception) -> None:
+        """Log trouble with the registry once, not at every look."""
+        if self._trouble.get(what) != str(error):
+            log.error("%s cannot be read, what is loaded goes on: %s", what, _why(error))
+        self._trouble[what] = str(error)
+
+
+def _why(error: Exception) -> str:
+    """A sentence; what the disk refuses has none of its own."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename} cannot be read: {error.strerror}."
+    return str(error)
+
+
+def _settled(
+    before: Model,
+    places: Mapping[str, Place],
+    loaded: dict[int, Loaded],
+    failures: Mapping[int, str],
+) -> Model:
+    """What is served next; a label whose new version failed stays where it was."""
+    settled: dict[str, Place] = {}
+    for label, at in places.items():
+        if at.version in loaded:
+            settled[label] = at
+        elif (old := before.labels.get(label)) is not None and old in before.loaded:
+            share = before.shares.get(label)
+            settled[label] = Place(old, share and share.percent)
+            loaded[old] = before.loaded[old]
+    shares = {
+        label: Share(percent, loaded[version].for_label(label))
+        for label, (version, percent) in settled.items()
+        if percent is not None
+    }
+    unloading = WeakValueDictionary(before.unloading)
+    for version, it in before.loaded.items():
+        if loaded.get(version) is not it:
+            unloading[version] = it.engine
+    labels = {label: at.version for label, at in settled.items()}
+    return Model(labels, shares, loaded, failures, unloading=unloading)
+
+
+def _warm_up(found: Loaded) -> None:
+    """Answer the training means once; raises RuntimeError when the answer is no number."""
+    means = np.array([[each.mean for each in found.manifest.inputs]], np.float32)
+    if not all(np.isfinite(column).all() for column in found.engine.predict(means)):
+        raise RuntimeError(
+            f"{found.model} version {found.version} answers its own training mean with "
+            "something that is no finite number."
+        )

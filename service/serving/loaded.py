@@ -1,0 +1,115 @@
+"""What is served: immutable values that the host replaces and requests read."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import blake2b
+from typing import NamedTuple
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from models.manifest import Manifest
+from models.registry import Registry
+from service.serving.engines import Choice, Engine, load
+
+
+class State(StrEnum):
+    """Where a version is on its way into memory and out of it."""
+
+    LOADING = "loading"
+    LOADED = "loaded"
+    UNLOADING = "unloading"
+    FAILED = "failed"
+
+
+class Status(NamedTuple):
+    """A version's state; the reason says why it failed, or why a loaded one was not renewed."""
+
+    state: State
+    reason: str = ""
+
+
+class Loaded:
+    """One version in memory: its manifest, its engine and the ranges of its inputs.
+
+    `label` is the label by whose share of the requests it answers, else empty.
+    """
+
+    def __init__(self, manifest: Manifest, engine: Engine, label: str = "") -> None:
+        self.manifest = manifest
+        self.engine = engine
+        self.model = manifest.model
+        self.version = manifest.version
+        self.label = label
+        self.inputs = manifest.input_names
+        # [k, 1], to be compared with columns.
+        self.low = np.array([[each.min] for each in manifest.inputs], np.float32)
+        self.high = np.array([[each.max] for each in manifest.inputs], np.float32)
+        # The same float32 numbers in pairs, to be compared with one row.
+        self.ranges = tuple(zip(self.low[:, 0].tolist(), self.high[:, 0].tolist(), strict=True))
+        self.mean = np.array([each.mean for each in manifest.inputs], np.float32)
+
+    @classmethod
+    def verified(cls, registry: Registry, model: str, version: int, choice: Choice) -> "Loaded":
+        """The version, checked and loaded; raises what the registry and the engines raise."""
+        manifest = registry.verify(model, version)
+        return cls(manifest, load(registry, manifest, choice))
+
+    def for_label(self, label: str) -> "Loaded":
+        """The same version, told apart as what `label` answers with its share."""
+        return Loaded(self.manifest, self.engine, label)
+
+
+class Share(NamedTuple):
+    """The percent of the requests that a label takes, and what answers them."""
+
+    percent: float
+    source: Loaded
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is served of one model, and why a version is not.
+
+    `unloading` holds what is served no more: an engine leaves it by itself when the last
+    request that computes with it has ended.
+    """
+
+    labels: Mapping[str, int] = field(default_factory=dict)
+    shares: Mapping[str, Share] = field(default_factory=dict)
+    loaded: Mapping[int, Loaded] = field(default_factory=dict)
+    failures: Mapping[int, str] = field(default_factory=dict)
+    loading: frozenset[int] = frozenset()
+    unloading: Mapping[int, Engine] = field(default_factory=WeakValueDictionary)
+
+    def versions(self) -> dict[int, Status]:
+        """The status of every version that is here, comes, goes or failed, oldest first."""
+        found = dict.fromkeys(self.unloading, Status(State.UNLOADING))
+        found |= {version: Status(State.FAILED, why) for version, why in self.failures.items()}
+        found |= dict.fromkeys(self.loading, Status(State.LOADING))
+        for version in self.loaded:
+            found[version] = Status(State.LOADED, self.failures.get(version, ""))
+        return dict(sorted(found.items()))
+
+    def draw(self, key: str) -> Loaded | None:
+        """The version whose share `key` falls into; None for the rest, which is `stable`'s.
+
+        The shares lie one after another on 0 to 100, so more percent keep the keys they had.
+        """
+        point = _point(key) if key else random.random() * 100  # noqa: S311  a lot, no secret
+        for percent, source in self.shares.values():
+            point -= percent
+            if point < 0:
+                return source
+        return None
+
+
+Snapshot = Mapping[str, Model]
+
+
+def _point(key: str) -> float:
+    """From 0 to below 100, the same in every process: Python's own hash() differs in each."""
+    digest = blake2b(key.encode(errors="surrogatepass"), digest_size=6).digest()
+    return int.from_bytes(digest) * 100 / 2**48

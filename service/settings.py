@@ -1,0 +1,190 @@
+"""Settings: every knob of the service, read once from the environment or the command line."""
+
+import os
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from models.registry import SHELF
+from service import keys
+from service.serving import policy
+
+MEBIBYTE = 1024 * 1024
+Place = Annotated[Path, AfterValidator(Path.absolute)]  # the servers work in another folder
+
+
+def _spelled(text: str) -> str:
+    policy.parse(text)
+    return text
+
+
+def _digests(scope: keys.Scope, text: str) -> str:
+    keys.parse(text, scope)
+    return text
+
+
+class Settings(BaseSettings):
+    """Read from the environment by the field's name in capitals: PORT=9000."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        cli_kebab_case=True,
+        cli_hide_none_type=True,
+        cli_prog_name="python -m service",
+        use_attribute_docstrings=True,
+    )
+
+    host: str = "127.0.0.1"
+    """The address to listen on. The default is reachable from this machine only."""
+
+    port: int = Field(8000, ge=1, le=65535)
+    """The port to listen on."""
+
+    server: Literal["gunicorn", "granian"] = "gunicorn"
+    """The HTTP server. Granian takes a sixth of the processor time at 64 connections; only
+    gunicorn stops without losing a request that has just come in."""
+
+    workers: int = Field(2, ge=1, le=256)
+    """Worker processes; one a core is a good start."""
+
+    threads: int = Field(4, ge=1, le=256)
+    """Threads a worker: how many requests it handles at a time."""
+
+    registry: Place = SHELF
+    """The folder of the models; the default is the one that ships with the code."""
+
+    public_key: Place | None = None
+    """A PEM file with an ECDSA key: only versions that it signed are served (docs/trust.md).
+    Needs requirements/signing.txt."""
+
+    default_model: str = "calories"
+    """The model that answers when a request names none."""
+
+    engine: Literal["auto", "litert", "saved_model"] = "auto"
+    """What computes the answers. `auto` takes the twin where a version has one, else TensorFlow."""
+
+    versions: Annotated[str, AfterValidator(_spelled)] = "latest:2"
+    """The versions of each model that are loaded beside the labelled ones: `latest:N`, `all`,
+    or by name, as in `calories=1,3;deep=2` or `latest:1;calories=1,3`."""
+
+    poll_seconds: float = Field(1.0, gt=0, le=3600)
+    """How often the registry is looked at for new versions and moved labels."""
+
+    max_body_bytes: int = Field(8 * MEBIBYTE, ge=1024)
+    """The largest request body; a larger one gets 413."""
+
+    predict_keys: Annotated[str, AfterValidator(partial(_digests, "predict"))] = Field(
+        "", repr=False
+    )
+    """The keys that may predict, as name:digest,name2:digest2; `python -m service.keys` makes them.
+    Once there are any, or a KEYS_FILE, what predicts or tells of models asks for one."""
+
+    admin_keys: Annotated[str, AfterValidator(partial(_digests, "admin"))] = Field("", repr=False)
+    """The keys that may move labels by /admin, written likewise."""
+
+    keys_file: Place | None = None
+    """A TOML file of keys of both kinds, read again when it changes (docs/security.md)."""
+
+    predict_key_waived: bool = False
+    """Predict for anyone. Beyond loopback the service starts only with keys or with this."""
+
+    admin_key_waived: bool = False
+    """Let anyone move labels. Without it, and without a key for it, nobody can by HTTP."""
+
+    rate_limit: float | None = Field(None, gt=0, allow_inf_nan=False)
+    """Requests a second a key; more get 429. Each worker gives out its share of them."""
+
+    rate_burst_seconds: float = Field(1.0, gt=0, le=3600)
+    """The seconds of RATE_LIMIT that a key which was quiet may send at once."""
+
+    tls_certificate: Place | None = None
+    """A PEM file with the certificate and its chain; with it the service speaks HTTPS only."""
+
+    tls_key: Place | None = None
+    """The PEM file with the certificate's private key."""
+
+    max_rows: int = Field(100_000, ge=1)
+    """The most rows one request may hold; more get 422."""
+
+    max_in_flight: int = Field(64, ge=1)
+    """The most requests a worker of gunicorn holds, answering and waiting; one more gets 503 and
+    is told to try again. Granian queues ahead of its threads, at most 1,024 connections each."""
+
+    fast_path: bool = True
+    """Answer the predict URLs ahead of Flask; the answers are the same, for a third of the time."""
+
+    metrics_folder: Place | None = None
+    """Where workers leave what they counted for each other; `python -m service` makes one in
+    memory at each start unless one is named."""
+
+    drain_seconds: float = Field(0.0, ge=0, le=600)
+    """How long everything is still answered after SIGTERM while /readyz says 503 and each answer
+    closes its connection, so that a load balancer has moved away before the port is closed."""
+
+    graceful_seconds: int = Field(30, ge=1, le=3600)
+    """How long requests in flight may take to finish after SIGTERM and DRAIN_SECONDS."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least urgent messages that are logged."""
+
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """How log lines look on standard output (docs/logs.md): `auto` is JSON, but for a terminal."""
+
+    access_log: float = Field(0.0, ge=0, le=1)
+    """The share of requests that leave a log line; above 0, those that fail (5xx) always do."""
+
+    prediction_log: Place | None = None
+    """A folder for Parquet files of what was predicted for what (docs/drift.md), of all models and
+    callers; needs requirements/bulk.txt."""
+
+    prediction_log_megabytes: int = Field(1000, ge=1)
+    """How large that folder may become; the oldest files go."""
+
+    traces: Literal["auto", "otlp", "off"] = "auto"
+    """OpenTelemetry traces (docs/traces.md); needs requirements/tracing.txt. `auto`: where that
+    is installed and OTEL_EXPORTER_OTLP_ENDPOINT says where they go."""
+
+    @property
+    def traces_endpoint_named(self) -> bool:
+        """Whether OpenTelemetry's own variables say where traces go."""
+        names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+        return any(map(os.environ.get, names))
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def predict_needs_key(self) -> bool:
+        """Whether what predicts or tells of models asks for a key.
+
+        The settings alone decide, so that a file which loses its last key opens nothing.
+        """
+        keyed = bool(self.predict_keys or self.keys_file)
+        return not self.predict_key_waived and (keyed or not self.on_loopback)
+
+    @property
+    def url(self) -> str:
+        """Where the service is reached from this machine, if from nowhere else."""
+        scheme = "https" if self.tls_certificate else "http"
+        return f"{scheme}://{_reachable(self.host)}:{self.port}"
+
+    def told(self) -> dict[str, Any]:
+        """The settings without those that hold keys or their digests, as JSON can say them."""
+        hidden = {name for name, field in type(self).model_fields.items() if not field.repr}
+        return self.model_dump(mode="json", exclude=hidden)
+
+
+def _reachable(host: str) -> str:
+    """An address to connect to: 0.0.0.0 and :: listen everywhere, and are nowhere."""
+    if host in {"0.0.0.0", "::", ""}:  # noqa: S104  recognised, not bound
+        return "localhost"
+    return f"[{host}]" if ":" in host else host
