@@ -118,7 +118,7 @@ def create_app(
 
 def _document(settings: Settings, host: Host, source: Loaded) -> bytes:
     """The OpenAPI document; its examples are asked of an app of their own, which counts apart."""
-    from service.api.openapi import document  # noqa: PLC0415  megabytes that only this takes
+    from service.api.document import document  # noqa: PLC0415  megabytes that only this takes
 
     anyone = settings.model_copy(update={"predict_key_waived": True})
     apart = Metrics(host, server=settings.server, loads=deque())
