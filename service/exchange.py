@@ -1,0 +1,105 @@
+"""One request and what came of it, as one object, from the server to the observers.
+
+Data only. The server makes an Exchange from the head of a request, the gate lets it in or
+refuses it, an operation answers it, and the observers are handed it when it is over.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from http import HTTPStatus
+
+    from service.errors import ServiceError
+
+Headers = tuple[tuple[str, str], ...]
+Scope = Literal["open", "predict", "admin", "either"]
+
+
+@dataclass(slots=True)
+class Request:
+    """What was asked. `path` is decoded once, where it is read; nothing decodes it again."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)  # names in lower case, joined by ", "
+    body: bytes = b""
+
+    def header(self, name: str) -> str:
+        """A header by its name in lower case; empty when it was not sent."""
+        return self.headers.get(name, "")
+
+
+@dataclass(slots=True)
+class Response:
+    """What is answered, but for what the server itself adds (Date, Connection, the request's id)."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: Headers = ()
+
+
+class Dialect(Protocol):
+    """How one HTTP API words what is refused."""
+
+    name: str
+
+    def refuse(self, error: "ServiceError") -> Response:
+        """A domain error in the dialect's form."""
+
+    def problem(self, status: "HTTPStatus", detail: str) -> Response:
+        """A status and a sentence in the dialect's form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that can be asked over HTTP: a row of the table.
+
+    `path` is a template, `/v2/models/{model}/infer`. `answer` gives the Response or raises a
+    domain error. A hot one is answered in the event loop where its body is small.
+    """
+
+    method: str
+    path: str
+    answer: Callable[["Exchange"], Response]
+    dialect: Dialect
+    scope: Scope = "predict"
+    hot: bool = False
+    takes_body: bool = False
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request on its way, and what is known of it so far."""
+
+    request: Request
+    began: float = 0.0  # perf_counter, when its head was whole
+    id: str = ""
+    operation: Operation | None = None  # None: no row of the table answers this
+    arguments: Mapping[str, str] = field(default_factory=dict)  # the path's parameters
+    key: str = ""  # the name of the key that was shown, where one is asked for
+    trace: Any = None
+    source: Any = None  # the loaded version that it is for
+    rows: Any = None  # float32 [n, k], once they were read
+    prediction: Any = None  # the answers to them
+    asked: float = 0.0  # perf_counter, when the rows went into the engine ...
+    answered: float = 0.0  # ... and when their answers came out
+    refusal: str = ""  # the name of the error that it was refused with
+    response: Response | None = None
+    seconds: float = 0.0  # from its head to its response
+
+
+class Application(Protocol):
+    """What the server hands its exchanges to, in this order; none of these raises."""
+
+    def enter(self, exchange: Exchange) -> None:
+        """The head is read: find the operation, and set `response` when it is refused."""
+
+    def answer(self, exchange: Exchange) -> None:
+        """The body is read: set `response`. Called in the loop for hot operations only."""
+
+    def leave(self, exchange: Exchange) -> None:
+        """It is over, answered or not: tell the observers."""
