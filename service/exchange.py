@@ -34,7 +34,7 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """What is answered, but for what the server itself adds (Date, Connection, the request's id)."""
+    """What is answered; the server adds Date, Connection and the request's id."""
 
     status: int
     body: bytes
