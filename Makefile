@@ -1,4 +1,4 @@
-# make help lists the commands. Two environments are made when they are first needed:
+# make help lists the commands. Environments are made when they are first needed:
 # .venv/service (what the service needs, no TensorFlow) and .venv/dev (everything).
 
 export HOST ?= 127.0.0.1
@@ -8,6 +8,7 @@ export ENGINE ?= auto
 SERVICE := .venv/service
 DEV := .venv/dev
 SCALE := .venv/scale
+UV := .venv/uv/.installed
 PEER_ENVIRONMENTS := $(patsubst benchmarks/requirements/%.txt,.venv/bench-%/.installed,$(wildcard benchmarks/requirements/*.txt))
 URL := http://$(HOST):$(PORT)
 SERVERS := gunicorn granian
@@ -83,28 +84,33 @@ format: $(DEV)/.installed ## format the code
 	@$(DEV)/bin/ruff check --fix .
 	@$(DEV)/bin/ruff format .
 
-lock: $(DEV)/.installed ## resolve requirements/*.in into locks with hashes
-	@scripts/lock $(abspath $(DEV))/bin/uv
+lock: $(UV) ## resolve requirements/*.in into locks with hashes
+	@scripts/lock $(abspath $(<D))/bin/uv
 
 reference: $(DEV)/.installed ## write docs/settings.md from the settings
 	@$(DEV)/bin/python -m scripts.settings
 
-release-check: $(DEV)/.installed ## may this commit be tagged? versions, changelog, locks, work tree
+release-check: $(DEV)/.installed $(UV) ## may this commit be tagged? versions, changelog, locks, work tree
 	@$(DEV)/bin/python -m scripts.release_check
 
 clean: ## remove the environments and caches
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
 
-# The stamp is written last, so that an interrupted or outdated install starts anew.
-define install
-	@python=$$(scripts/find-python) && echo "Making the environment $(@D) (once)" >&2 \
-	&& "$$python" -m venv --clear $(@D) \
+# pip gets uv, and uv makes the environments. The stamp is written last, so that an interrupted or
+# outdated install starts anew.
+$(UV): requirements/uv.txt
+	@python=$$(scripts/find-python) && "$$python" -m venv --clear $(@D) \
 	&& $(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< \
 	&& touch $@
+
+define install
+	@echo "Making the environment $(@D) (once)" >&2
+	@scripts/environment $(@D) $(filter %.txt,$^)
+	@touch $@
 endef
 
-.venv/%/.installed: requirements/%.txt
+.venv/%/.installed: requirements/%.txt requirements/pip.txt | $(UV)
 	$(install)
 
-.venv/bench-%/.installed: benchmarks/requirements/%.txt
+.venv/bench-%/.installed: benchmarks/requirements/%.txt requirements/pip.txt | $(UV)
 	$(install)

@@ -71,7 +71,7 @@ def _git(root: Path, *arguments: str) -> str:
 
 def main() -> int:
     """Print what is in the way; 0 when nothing is."""
-    uv = Path(sys.executable).with_name("uv")
+    uv = ROOT / ".venv" / "uv" / "bin" / "uv"
     found = [*headings(ROOT), *tags(ROOT), *changes(ROOT), *locks(ROOT, uv)]
     for each in found:
         print(f"release-check: {each}", file=sys.stderr)

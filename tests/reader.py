@@ -55,7 +55,7 @@ def clone(folder: Path) -> None:
             shutil.copy(ROOT / name, folder / name)
     environment = DEV_PYTHON.parent.parent
     (folder / ".venv").mkdir()
-    for name in ("service", "dev"):
+    for name in ("service", "dev", "uv"):  # with their stamps; nothing is installed
         (folder / ".venv" / name).symlink_to(environment)
     for lock in (folder / "requirements").iterdir():
         os.utime(lock, (0, 0))
