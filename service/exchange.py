@@ -4,7 +4,7 @@ Data only. The server makes an Exchange from the head of a request, the gate let
 refuses it, an operation answers it, and the observers are handed it when it is over.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -26,6 +26,8 @@ class Request:
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)  # names in lower case, joined by ", "
     body: bytes = b""
+    client: str = ""  # the address that it came from; empty over a Unix socket
+    scheme: str = "http"
 
     def header(self, name: str) -> str:
         """A header by its name in lower case; empty when it was not sent."""
@@ -59,7 +61,8 @@ class Operation:
     """One thing that can be asked over HTTP: a row of the table.
 
     `path` is a template, `/v2/models/{model}/infer`. `answer` gives the Response or raises a
-    domain error. A hot one is answered in the event loop where its body is small.
+    domain error. A hot one is answered in the event loop where its body is small, one of those
+    who watch the service in a thread of their own, all others by Flask.
     """
 
     method: str
@@ -68,6 +71,7 @@ class Operation:
     dialect: Dialect
     scope: Scope = "predict"
     hot: bool = False
+    watching: bool = False  # /healthz, /readyz and /metrics, which answer under any load
     takes_body: bool = False
 
 
@@ -95,11 +99,16 @@ class Exchange:
 class Application(Protocol):
     """What the server hands its exchanges to, in this order; none of these raises."""
 
+    wsgi: Callable[..., Iterable[bytes]]  # Flask's, with the exchange as environ["service.exchange"]
+
     def enter(self, exchange: Exchange) -> None:
         """The head is read: find the operation, and set `response` when it is refused."""
 
     def answer(self, exchange: Exchange) -> None:
-        """The body is read: set `response`. Called in the loop for hot operations only."""
+        """The body is read: set `response`, without Flask; for operations hot or watching."""
+
+    def refuse(self, exchange: Exchange, error: "ServiceError") -> None:
+        """The server cannot have it answered: set `response` and `refusal`."""
 
     def leave(self, exchange: Exchange) -> None:
         """It is over, answered or not: tell the observers."""
