@@ -99,7 +99,7 @@ class Exchange:
 class Application(Protocol):
     """What the server hands its exchanges to, in this order; none of these raises."""
 
-    wsgi: Callable[..., Iterable[bytes]]  # Flask's, with the exchange as environ["service.exchange"]
+    wsgi: Callable[..., Iterable[bytes]]  # Flask's; environ["service.exchange"] is the exchange
 
     def enter(self, exchange: Exchange) -> None:
         """The head is read: find the operation, and set `response` when it is refused."""
