@@ -17,6 +17,7 @@ from service.api.native import routes as predict
 from service.api.operating import health
 from service.api.operating import metrics as metric_routes
 from service.api.routes import respond
+from service.api.scopes import Scopes
 from service.api.spoken import dialect
 from service.api.tfserving import operations as tfserving
 from service.api.tfserving import routes as v1_routes
@@ -97,20 +98,20 @@ def create_app(
     app.register_error_handler(HTTPException, _refuse)
     app.before_request(_name_route)
 
+    model = settings.default_model
+    hot = {
+        "/predict": partial(native.predict, plane),
+        f"/v1/models/{model}:predict": partial(tfserving.predict, plane, model=model),
+        f"/v2/models/{model}/infer": partial(v2.infer, plane, model=model),
+    }
     if settings.fast_path:
-        model = settings.default_model
-        hot = {
-            "/predict": partial(native.predict, plane),
-            f"/v1/models/{model}:predict": partial(tfserving.predict, plane, model=model),
-            f"/v2/models/{model}/infer": partial(v2.infer, plane, model=model),
-        }
         app.wsgi_app = FastPath(app.wsgi_app, hot)  # type: ignore[method-assign]
     app.wsgi_app = Guard(  # type: ignore[method-assign]
         app.wsgi_app,
         _refusal,
         max_body_bytes=settings.max_body_bytes,
         max_in_flight=settings.max_in_flight,
-        admit=Access(settings, keys),
+        admit=Access(settings, keys, Scopes(app.url_map, hot)),
         observer=observer,
     )
     return app

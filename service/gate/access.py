@@ -1,4 +1,4 @@
-"""Who may do what: the key that a path asks for, and how often it may be shown.
+"""Who may do what: the key that an operation asks for, and how often it may be shown.
 
     open        whether it lives and what it is: health, version, the pages and their files
     predict     everything that predicts, explains or tells of models
@@ -8,7 +8,9 @@
 What is not named here takes a predict key, so a new path is closed until someone opens it.
 """
 
+from collections.abc import Callable
 from math import ceil
+from typing import Literal
 
 from service.api.answers import KEY_NAME
 from service.errors import Forbidden, RateLimited, Unauthorized
@@ -17,8 +19,10 @@ from service.gate.wire import Environ
 from service.keys import Key, Keys, Scope, distinct, parse, read
 from service.settings import Settings
 
+OfOperation = Literal["open", "predict", "admin", "either"]
+
+# For the OpenAPI document alone.
 ADMIN = "/admin"
-METRICS = "/metrics"
 OPEN = frozenset({"/", "/healthz", "/readyz", "/version", "/docs", "/openapi.json"})
 OPEN_BELOW = ("/static/", "/v2/health/")
 
@@ -85,8 +89,11 @@ def warnings(settings: Settings) -> list[str]:
 class Access:
     """Lets a request in, or raises what refuses it; called before its body is read."""
 
-    def __init__(self, settings: Settings, keys: Keys) -> None:
+    def __init__(
+        self, settings: Settings, keys: Keys, scope_of: Callable[[Environ], OfOperation]
+    ) -> None:
         self._keys = keys
+        self._scope_of = scope_of
         self._predict_open = not settings.predict_needs_key
         self._admin_open = settings.admin_key_waived
         self._rate = settings.rate_limit
@@ -94,15 +101,13 @@ class Access:
 
     def __call__(self, environ: Environ) -> None:
         """Raises Unauthorized, Forbidden or RateLimited; else leaves the key's name in environ."""
-        path: str = environ["PATH_INFO"]
-        if path.startswith(ADMIN):
+        scope = self._scope_of(environ)
+        if scope == "admin":
             self._admit_admin(environ)
-        elif self._predict_open or path in OPEN or path.startswith(OPEN_BELOW):
+        elif scope == "open" or self._predict_open:
             return
-        elif path == METRICS:
-            self._admit(environ, ("predict", "admin"))
         else:
-            self._admit(environ, ("predict",))
+            self._admit(environ, ("predict", "admin") if scope == "either" else ("predict",))
 
     def _admit_admin(self, environ: Environ) -> None:
         if self._admin_open:

@@ -24,6 +24,7 @@ from service.gate.wire import (
     BODY,
     REFUSAL,
     REQUEST_ID,
+    UNANSWERED,
     App,
     Environ,
     StartResponse,
@@ -104,7 +105,8 @@ class Guard:
     def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
             self._admit(environ)
-            body = environ[BODY] = read_body(environ, self._max_body_bytes)
+            limit = self._max_body_bytes
+            body = environ[BODY] = b"" if UNANSWERED in environ else read_body(environ, limit)
             environ["wsgi.input"] = BytesIO(body)  # for code that reads it as Flask's own does
             return self._app(environ, start_response)
         except ServiceError as error:

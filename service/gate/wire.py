@@ -21,6 +21,7 @@ BODY = "service.body"
 REQUEST_ID = "service.request_id"
 ROUTE = "service.route"
 ANSWERED = "service.answered"  # the headers of the answer, where an observer is told
+UNANSWERED = "service.unanswered"  # no operation is at this path: the body is not read
 REFUSAL = "service.refusal"  # the name of the error that the guard refused with
 
 DIGITS = 18  # of a length: more bytes than any limit

@@ -36,6 +36,10 @@ keyfile = str(settings.tls_key) if settings.tls_key else None
 graceful_timeout = settings.graceful_seconds
 loglevel = settings.log_level
 logger_class = "service.server.gunicorn_log.Logger"
+# No header says where a path begins or whether TLS was spoken, whoever sends it: gunicorn would
+# believe SCRIPT_NAME and PATH_INFO of every process of this machine.
+forwarder_headers = ""
+secure_scheme_headers: dict[str, str] = {}
 # A proxy in front keeps idle connections for 60 s: it must be the one that closes them,
 # or a request may meet a connection that is just being closed here.
 keepalive = 65

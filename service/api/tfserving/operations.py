@@ -67,6 +67,14 @@ def answer(plane: DataPlane, request: Request) -> Reply:
     )
 
 
+def answers(method: str, path: str) -> bool:
+    """Whether a request is one of the dialect's; any other is a malformed one."""
+    if method == "POST":
+        found = _COMPUTED.fullmatch(path)
+        return found is not None and found[4] in VERBS
+    return method == "GET" and _ASKED.fullmatch(path) is not None
+
+
 def predict(
     plane: DataPlane,
     request: Request,
