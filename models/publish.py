@@ -15,7 +15,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from models import files
@@ -56,14 +56,15 @@ def publish(
     draft: Path,
     manifest: Manifest,
     *,
-    promote: bool,
+    promote: bool | Callable[[], bool],
     sign: Sign | None = None,
 ) -> int:
     """Turn `draft` into the next version of `manifest.model` and return its number.
 
     The manifest's `version` and `files` are set here. `promote` moves `stable` to the new
-    version; else `stable` stays where it is (pinned, if it only meant "the latest" so far).
-    The first version of a model is always `stable`: there is nothing else it could be.
+    version; else `stable` stays where it is (pinned, if it only meant "the latest" so far). What
+    decides by the version that is `stable` is called, while nobody else can move it. The first
+    version of a model is always `stable`: there is nothing else it could be.
     With `sign` the version has its signature before it has its number, so that a service which
     asks for one never meets it without.
     """
@@ -72,6 +73,7 @@ def publish(
     with registry.locked(model):
         existing = registry.versions(model)
         version = existing[-1] + 1 if existing else 1
+        promoted = not existing or (promote() if callable(promote) else promote)
         complete = manifest.model_copy(update={"version": version, "files": found})
         content = (complete.model_dump_json(indent=2) + "\n").encode()
         (draft / MANIFEST).write_bytes(content)
@@ -85,7 +87,7 @@ def publish(
         draft.rename(target)  # refuses to replace a folder that is not empty
         try:
             fsync(target.parent)
-            if promote or not existing:
+            if promoted:
                 registry.move_label(model, STABLE, version)
         except OSError:  # a full disk, say: a version that nobody was told of must not be served
             target.rename(draft)
@@ -121,17 +123,14 @@ def sign_version(registry: Registry, model: str, version: int, sign: Sign) -> No
 
     The signature is for the bytes that were verified, whatever has taken their place since.
     """
-    folder = registry.folder(model, version)
-    manifest, digest = registry.described(model, version)
-    files.verify(folder, manifest)
-    digests = {MANIFEST: digest, **manifest.files}
-    with _writable(folder):
-        write_durably(
-            folder / SIGNATURE,
-            sign(f"{model}/{version}", digests),
-            draft=folder.parent
-            / f"{STAGING}{version}-{SIGNATURE}",  # a version has no drafts in it
-        )
+    with registry.locked(model):
+        folder = registry.folder(model, version)
+        manifest, digest = registry.described(model, version)
+        files.verify(folder, manifest)
+        signature = sign(f"{model}/{version}", {MANIFEST: digest, **manifest.files})
+        draft = folder.parent / f"{STAGING}{version}-{SIGNATURE}"  # a version has no drafts in it
+        with _writable(folder):
+            write_durably(folder / SIGNATURE, signature, draft)
 
 
 @contextmanager
@@ -151,7 +150,6 @@ def prune(registry: Registry, model: str, keep: int) -> tuple[int, ...]:
     """Delete all but the newest `keep` versions of `model`; a labelled version always stays."""
     if keep < 1:
         raise RegistryError(f"prune keeps at least 1 version, received {keep}.")
-    registry.latest(model)
     with registry.locked(model):
         kept = {*registry.versions(model)[-keep:], *registry.labels(model).values()}
         doomed = tuple(v for v in registry.versions(model) if v not in kept)
@@ -169,8 +167,9 @@ def _delete(folder: Path) -> None:
 
 def _remove_stale(folder: Path) -> None:
     for path in folder.glob(f"{STAGING}*"):
-        if time.time() - path.stat().st_mtime > STALE_SECONDS:
-            shutil.rmtree(path, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another publisher does the same
+            if time.time() - path.lstat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _fsync_tree(folder: Path) -> None:

@@ -200,8 +200,8 @@ class Registry:
         """
         if not NAME.fullmatch(label):
             raise RegistryError(f"'{label}' is no label: expected lower-case letters and digits.")
-        self.folder(model, version)
         with self.locked(model):
+            self.folder(model, version)
             self.move_label(model, label, version, percent=percent)
 
     def remove_label(self, model: str, label: str) -> None:
@@ -211,7 +211,6 @@ class Registry:
                 f"'{STABLE}' cannot be removed, it answers what asks for no version; move it "
                 f"with 'python -m models label {model} {STABLE} VERSION'."
             )
-        self.latest(model)
         with self.locked(model):
             self.labelled(model, label)
             self._write_labels(model, label, None)
@@ -221,7 +220,6 @@ class Registry:
 
         Raises NotInRegistry when the history holds no such move, or its version is gone.
         """
-        self.latest(model)
         with self.locked(model):
             current = self.labelled(model, label)
             moves = [m for m in self._history(model) if m["label"] == label and not m["undo"]]
@@ -269,8 +267,18 @@ class Registry:
 
     @contextmanager
     def locked(self, model: str) -> Iterator[None]:
-        """Hold the model's write lock; the operating system frees it when its holder dies."""
-        with (self.root / checked(model) / ".lock").open("w") as lock:
+        """Hold the model's write lock; the operating system frees it when its holder dies.
+
+        Whatever a write depends on is read meanwhile. Raises NotInRegistry when there is no folder
+        for the model.
+        """
+        path = self.root / checked(model) / ".lock"
+        try:
+            lock = path.open("w")
+        except FileNotFoundError:
+            self.latest(model)
+            raise
+        with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 

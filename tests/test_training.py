@@ -9,11 +9,15 @@ import pytest
 import tensorflow as tf
 
 from models.manifest import ROWS
+from models.publish import import_version, publish, staging
 from models.registry import Registry
 from models.signing import verifier
 from tests.conftest import SHIPPED, Keys
 from tests.serving import ROOT
+from training import sample
 from training.__main__ import main
+from training.dataset import Dataset
+from training.exit_codes import HELD_BACK
 
 ARCHITECTURE = {"calories": "ensemble"}  # the others are called as their model
 
@@ -112,6 +116,25 @@ def test_the_linear_unit_prints_its_weight_and_bias(
     assert "calories = 89.158 +2.5356 sugar" in said
     assert "5 g sugar: 101.8 kcal" in said
     assert "left out: 1 row without sugars: Quaker_Oatmeal" in said
+
+
+def test_a_version_is_held_against_what_is_stable_when_it_is_published(
+    registry: Registry, shipped: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_version(registry, shipped.folder("linear-unit", 1))
+    write = sample.write
+
+    def meanwhile(data: Dataset, folder: Path) -> None:
+        """Somebody else publishes a version that is better."""
+        write(data, folder)
+        best = shipped.manifest("calories", 1).model_copy(update={"model": "linear-unit"})
+        with staging(registry, "linear-unit") as draft:
+            publish(registry, draft, best, promote=True)
+
+    monkeypatch.setattr(sample, "write", meanwhile)
+    ended = main(["--architecture", "linear-unit", "--registry", str(registry.root)])
+    assert registry.versions("linear-unit") == (1, 2, 3)
+    assert (ended, registry.labels("linear-unit")) == (HELD_BACK, {"stable": 2})
 
 
 def test_the_introductions_network_is_one_command(

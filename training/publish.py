@@ -48,22 +48,25 @@ def publish_trained(
     Raises ExportError when twin and SavedModel differ.
     """
     inputs = ranges(trained.data)
-    stable = _stable(registry, model)
-    held_back = "" if force_label else gate.refusal(trained.evaluation, stable)
+    held_back = ""
+
+    def passes() -> bool:
+        nonlocal held_back
+        if not force_label:
+            held_back = gate.refusal(trained.evaluation, _stable(registry, model))
+        return not held_back
+
     with staging(registry, model) as draft:
         difference = export(trained.model, inputs, trained.interval.half_width, draft)
         report.write(report.content_of(trained, model), draft)
         sample.write(trained.data, draft)
         manifest = describe(trained, inputs, model)
-        number = publish(registry, draft, manifest, promote=not held_back, sign=sign)
-    # The first version of a model is stable whatever it is: there is no other.
-    return Published(registry.manifest(model, number), difference, held_back if stable else "")
+        number = publish(registry, draft, manifest, promote=passes, sign=sign)
+    return Published(registry.manifest(model, number), difference, held_back)
 
 
-def _stable(registry: Registry, model: str) -> Evaluation | None:
-    """What stable scores, or None when there is no such version."""
-    if not registry.versions(model):
-        return None
+def _stable(registry: Registry, model: str) -> Evaluation:
+    """What stable scores."""
     return registry.manifest(model, registry.labelled(model, STABLE)).evaluation
 
 
