@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 STABLE = "stable"
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")  # of a model or a label
 LARGEST = 65_536  # bytes of a file: it is read at every look
+MOST = 100  # labels of a model: even with the longest names they fit into that
 
 
 class Place(NamedTuple):
@@ -27,17 +28,20 @@ class Place(NamedTuple):
         return f"version {self.version}{share}"
 
 
+Version = Annotated[int, Field(strict=True, ge=1, le=999_999_999)]  # what a folder may be called
+
+
 class Shared(BaseModel):
     """A label with a share, as the file holds it."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    version: int = Field(ge=1)
+    version: Version
     percent: float
 
 
 Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
-WRITTEN = TypeAdapter(dict[Name, Annotated[int, Field(strict=True, ge=1)] | Shared])
+WRITTEN = TypeAdapter(dict[Name, Version | Shared])
 
 
 def parse(content: bytes) -> dict[str, Place]:
@@ -54,17 +58,22 @@ def parse(content: bytes) -> dict[str, Place]:
     places = {label: _place(value) for label, value in written.items()}
     if STABLE not in places:
         raise ValueError(f"expected a version for '{STABLE}', received {content!r:.200}.")
-    _check_shares(places)
+    _check(places)
     return places
 
 
 def render(places: Mapping[str, Place]) -> str:
-    """The text of labels.json; raises ValueError when the shares cannot be."""
-    _check_shares(places)
+    """The text of labels.json; raises ValueError for what `parse` would not take."""
+    _check(places)
     return json.dumps({label: _written(place) for label, place in places.items()}) + "\n"
 
 
-def _check_shares(places: Mapping[str, Place]) -> None:
+def _check(places: Mapping[str, Place]) -> None:
+    if len(places) > MOST:
+        raise ValueError(
+            f"A model has at most {MOST} labels, and these are {len(places)}: take one away with "
+            "'python -m models unlabel'."
+        )
     shares = {label: at.percent for label, at in places.items() if at.percent is not None}
     if STABLE in shares:
         raise ValueError(f"'{STABLE}' takes what the other labels leave: give it no percent.")

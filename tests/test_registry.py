@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from models.labels import Place
+from models.labels import LARGEST, MOST, Place, parse, render
 from models.publish import prune
 from models.registry import BrokenVersion, NotInRegistry, Registry, RegistryError
 from tests.conftest import Publish
@@ -162,6 +162,14 @@ def test_shares_of_more_than_100_percent_together_are_refused(two: Registry) -> 
     two.set_label("half", "canary", 1, percent=60)
     with pytest.raises(RegistryError, match="more than 100 percent together: canary 60, other 41"):
         two.set_label("half", "other", 1, percent=41)
+
+
+def test_as_many_labels_as_there_may_be_can_be_read_with_the_longest_names() -> None:
+    longest = {f"{number:a>63}": Place(999_999_999, 1 / 3e300) for number in range(MOST - 1)}
+    places = {"stable": Place(999_999_999), **longest}
+    written = render(places).encode()
+    assert len(written) < LARGEST
+    assert parse(written) == places
 
 
 def test_stable_takes_no_share(two: Registry) -> None:
