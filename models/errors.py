@@ -10,7 +10,7 @@ class NotInRegistry(RegistryError):
 
 
 class BrokenVersion(RegistryError):
-    """A version's files are not what its manifest says."""
+    """A file is none, as a link or a pipe, or is too large, or not what the manifest says."""
 
 
 class Untrusted(RegistryError):

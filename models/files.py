@@ -1,6 +1,6 @@
-"""A version's files, read so that what was checked is what is used, whatever lies there.
+"""The registry's files, read so that what was checked is what is used, whatever lies there.
 
-Whoever can write into a version could put a link out of it there, a pipe that never ends, or a
+Whoever can write into a registry could put a link out of it there, a pipe that never ends, or a
 file that fills the memory. So no link is followed, nothing is waited for, and nothing is read
 beyond a bound.
 """
@@ -16,10 +16,10 @@ from typing import BinaryIO
 from pydantic import ValidationError
 
 from models.errors import BrokenVersion
-from models.manifest import MANIFEST, SIGNATURE, Manifest, sha256
+from models.manifest import MANIFEST, SIGNATURE, Manifest, fault, sha256
 
 LARGEST = 2 * 1024**3  # bytes of a file: a flatbuffer or a protobuf cannot have more
-LARGEST_TEXT = 16 * 1024**2  # bytes of a manifest or a signature
+LARGEST_TEXT = 16 * 1024**2  # bytes of a manifest, a signature, or what is sent as it is
 CHUNK = 1024**2
 BESIDE = {MANIFEST, SIGNATURE}  # these lie in a version and are not in its manifest
 
@@ -63,8 +63,10 @@ def read_manifest(folder: Path) -> tuple[Manifest, str]:
     try:
         content = read(path, LARGEST_TEXT)
         return Manifest.model_validate_json(content), sha256(content)
-    except (OSError, ValidationError) as error:
-        raise BrokenVersion(f"{path} cannot be read as a manifest: {error}") from error
+    except OSError as error:
+        raise BrokenVersion(f"{path} cannot be read: {error.strerror}.") from error
+    except ValidationError as error:
+        raise BrokenVersion(f"{path} cannot be read as a manifest: {fault(error)}.") from error
 
 
 def read(path: Path, limit: int = LARGEST) -> bytes:
@@ -72,11 +74,23 @@ def read(path: Path, limit: int = LARGEST) -> bytes:
     return b"".join(_pieces(path, limit))
 
 
-def read_checked(path: Path, expected: str) -> bytes:
+def read_checked(path: Path, expected: str, limit: int = LARGEST) -> bytes:
     """The bytes of a file with this SHA-256: what is returned is what was digested."""
-    content = read(path)
+    content = read(path, limit)
     _compare(path, sha256(content), expected)
     return content
+
+
+def last_lines(path: Path, limit: int) -> list[bytes]:
+    """The newest lines of a file, of at most `limit` bytes together; none without a file."""
+    try:
+        with opened(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(size - limit, 0))
+            lines = file.read(limit).splitlines()
+    except FileNotFoundError:
+        return []
+    return lines[1:] if size > limit else lines  # the first was cut
 
 
 def copy_checked(folder: Path, files: Mapping[str, str], target: Path) -> None:
@@ -109,7 +123,7 @@ def shown(path: Path) -> str:
 
 
 def _pieces(path: Path, limit: int = LARGEST) -> Iterator[bytes]:
-    with _open(path) as file:
+    with opened(path) as file:
         size = os.fstat(file.fileno()).st_size
         read = 0
         while max(size, read) <= limit and (piece := file.read(CHUNK)):
@@ -119,20 +133,23 @@ def _pieces(path: Path, limit: int = LARGEST) -> Iterator[bytes]:
         raise BrokenVersion(f"{shown(path)} has more bytes than the {limit:,} that it may have.")
 
 
-def _open(path: Path) -> BinaryIO:
-    """Open a file to read: a link is refused, and the open of a pipe does not wait."""
+def opened(path: Path, flags: int = os.O_RDONLY) -> BinaryIO:
+    """A file, open to be read or locked; what is there stays as it is.
+
+    Raises BrokenVersion for what is no file: a link is not followed, a pipe not waited for.
+    """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        safely = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path, flags | safely, 0o666)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):  # a link, a socket
             raise BrokenVersion(_no_file(path, path.lstat().st_mode)) from error
         raise
-    file = os.fdopen(descriptor, "rb")
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
-        file.close()
+        os.close(descriptor)
         raise BrokenVersion(_no_file(path, mode))
-    return file
+    return os.fdopen(descriptor, "rb")
 
 
 def _compare(path: Path, found: str, expected: str) -> None:
@@ -147,7 +164,7 @@ def _no_file(path: Path, mode: int) -> str:
     kinds = {stat.S_IFLNK: "a link", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
     kinds |= {stat.S_IFDIR: "a folder"}
     kind = kinds.get(stat.S_IFMT(mode), "a device")
-    return f"{shown(path)} is {kind}: a version is made of files and folders alone."
+    return f"{shown(path)} is {kind}: a registry is made of files and folders alone."
 
 
 def _raise(error: OSError) -> None:

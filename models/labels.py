@@ -45,19 +45,17 @@ WRITTEN = TypeAdapter(dict[Name, Version | Shared])
 
 
 def parse(content: bytes) -> dict[str, Place]:
-    """The place of each label; raises ValueError with what is wrong."""
-    if len(content) > LARGEST:
-        raise ValueError(f"expected at most {LARGEST:,} bytes, received more.")
+    """The place of each label; raises ValueError with where it is wrong, not with what it holds."""
     try:
         written = WRITTEN.validate_json(content)
     except ValidationError as error:
         raise ValueError(
             "expected labels with a version each, some with a share, as in "
-            f'{{"stable": 2, "canary": {{"version": 3, "percent": 5}}}}, received {content!r:.200}.'
+            f'{{"stable": 2, "canary": {{"version": 3, "percent": 5}}}}; {_fault(error, content)}.'
         ) from error
     places = {label: _place(value) for label, value in written.items()}
     if STABLE not in places:
-        raise ValueError(f"expected a version for '{STABLE}', received {content!r:.200}.")
+        raise ValueError(f"expected a version for '{STABLE}' among the labels.")
     _check(places)
     return places
 
@@ -66,6 +64,15 @@ def render(places: Mapping[str, Place]) -> str:
     """The text of labels.json; raises ValueError for what `parse` would not take."""
     _check(places)
     return json.dumps({label: _written(place) for label, place in places.items()}) + "\n"
+
+
+def _fault(error: ValidationError, content: bytes) -> str:
+    """Where labels.json is wrong: a line and a column, or which of its labels."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    if not first["loc"]:
+        return str(first["msg"])
+    number = [*json.loads(content)].index(first["loc"][0]) + 1
+    return f"number {number} of its labels is no such one"
 
 
 def _check(places: Mapping[str, Place]) -> None:

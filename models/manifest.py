@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 MANIFEST = "manifest.json"
 SIGNATURE = "model.sig"  # OpenSSF model signing's own name for it
@@ -18,14 +18,15 @@ def _inside(name: str) -> str:
     """A file's name, if it can only lie inside the version; raises ValueError if not."""
     path = PurePosixPath(name)
     if (
-        path.as_posix() != name
+        len(name) > 255
+        or path.as_posix() != name
         or path.is_absolute()
         or ".." in path.parts
         or name in (".", MANIFEST, SIGNATURE)
         or not name.isprintable()
     ):
         raise ValueError(
-            f"{name!r} is no file of a version: expected a path inside it, as variables/index"
+            "one is no file of a version: expected a path inside it, as variables/index"
         )
     return name
 
@@ -149,6 +150,17 @@ class Manifest(Card):
     def input_names(self) -> tuple[str, ...]:
         """The inputs in the order of the `features` signature's columns."""
         return tuple(each.name for each in self.inputs)
+
+
+CARDS: tuple[type[Card], ...] = (*Card.__subclasses__(), Compared)
+FIELDS = {name for card in CARDS for name in card.model_fields}  # other names are not repeated
+
+
+def fault(error: ValidationError) -> str:
+    """Where a manifest is wrong and what was expected there; nothing of what it holds."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(it) for it in first["loc"] if it in FIELDS or isinstance(it, int))
+    return f"{place or 'the file'}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def sha256(content: bytes) -> str:

@@ -89,7 +89,7 @@ def publish(
             fsync(target.parent)
             if promoted:
                 registry.move_label(model, STABLE, version)
-        except OSError:  # a full disk, say: a version that nobody was told of must not be served
+        except (OSError, RegistryError):  # a full disk, say: nobody was told of the version
             target.rename(draft)
             raise
     return version

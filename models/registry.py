@@ -35,6 +35,8 @@ __all__ = ["NAME", "BrokenVersion", "NotInRegistry", "Registry", "RegistryError"
 
 LABELS = "labels.json"
 HISTORY = "history.jsonl"
+HISTORY_BYTES = 256 * 1024  # of which the newest are kept: some 2,000 moves
+LOCK = ".lock"
 SHELF = Path(__file__).parent  # the registry that ships
 VERSION = re.compile(r"[1-9][0-9]{0,8}")
 
@@ -95,9 +97,9 @@ class Registry:
         except OSError as error:
             return (error.errno,)
         try:
-            written: object = _written(folder / LABELS)
-        except OSError as error:
-            written = error.errno
+            written: object = files.read(folder / LABELS, labels.LARGEST)
+        except (OSError, BrokenVersion) as error:
+            written = str(error)
         stats = [(name, at) for name in names if (at := _stat(folder / name / MANIFEST))]
         return (written, *stats) if stats else ()
 
@@ -124,13 +126,14 @@ class Registry:
         latest = self.latest(model)
         path = self.root / model / LABELS
         try:
-            return labels.parse(_written(path))
+            return labels.parse(files.read(path, labels.LARGEST))
         except FileNotFoundError:
             return {STABLE: Place(latest)}
+        except BrokenVersion as error:
+            why = str(error)
         except ValueError as error:
-            raise RegistryError(
-                f"{path}: {error} Remove it, and set the labels with 'python -m models label'."
-            ) from error
+            why = f"{path}: {error}"
+        raise RegistryError(f"{why} Remove it, and set the labels with 'python -m models label'.")
 
     def labelled(self, model: str, label: str) -> int:
         """The version that `label` names; raises NotInRegistry when there is no such label."""
@@ -167,11 +170,14 @@ class Registry:
         files.verify(folder, manifest)
         return manifest
 
-    def read(self, manifest: Manifest, name: str) -> bytes:
-        """The bytes of one file of a version, checked: what is returned is what was digested."""
+    def read(self, manifest: Manifest, name: str, limit: int = files.LARGEST) -> bytes:
+        """The bytes of one file of a version, checked: what is returned is what was digested.
+
+        Raises BrokenVersion, also for more than `limit` bytes.
+        """
         path = self.root / manifest.model / str(manifest.version) / name
         try:
-            return files.read_checked(path, manifest.files[name])
+            return files.read_checked(path, manifest.files[name], limit)
         except OSError as error:
             raise BrokenVersion(f"{path} cannot be read: {error.strerror}.") from error
 
@@ -186,8 +192,8 @@ class Registry:
         manifest, digest = files.read_manifest(folder)
         if (manifest.model, manifest.version) != (model, version):
             raise BrokenVersion(
-                f"{folder / MANIFEST} describes {manifest.model} version {manifest.version}, "
-                f"not {model} version {version}: was the folder copied or renamed? "
+                f"{folder / MANIFEST} describes another version than {model} {version}: was the "
+                "folder copied or renamed? "
                 "Publish it with 'python -m models import'."
             )
         return manifest, digest
@@ -262,7 +268,9 @@ class Registry:
             raise RegistryError(str(error)) from error
         if before != now:
             move = Move(time=_now(), label=label, before=before, now=now, undo=undo)
-            _append(self.root / model / HISTORY, json.dumps(move))
+            history = self.root / model / HISTORY
+            lines = [*files.last_lines(history, HISTORY_BYTES), json.dumps(move).encode()]
+            write_durably(history, b"".join(line + b"\n" for line in lines))
         write_durably(path, written.encode())
 
     @contextmanager
@@ -272,9 +280,9 @@ class Registry:
         Whatever a write depends on is read meanwhile. Raises NotInRegistry when there is no folder
         for the model.
         """
-        path = self.root / checked(model) / ".lock"
+        path = self.root / checked(model) / LOCK
         try:
-            lock = path.open("w")
+            lock = files.opened(path, os.O_RDWR | os.O_CREAT)
         except FileNotFoundError:
             self.latest(model)
             raise
@@ -283,8 +291,7 @@ class Registry:
             yield
 
     def _history(self, model: str) -> list["Move"]:
-        path = self.root / model / HISTORY
-        lines = path.read_text().splitlines() if path.exists() else []
+        lines = files.last_lines(self.root / model / HISTORY, HISTORY_BYTES)
         return [move for line in lines if (move := _parsed(line)) is not None]
 
 
@@ -296,6 +303,9 @@ class Move(TypedDict):
     before: int | None
     now: int | None
     undo: bool
+
+
+MOVE = TypeAdapter(Move)
 
 
 def checked(model: str) -> str:
@@ -311,8 +321,9 @@ def checked(model: str) -> str:
 def write_durably(path: Path, content: bytes, draft: Path | None = None) -> None:
     """Replace `path` by one rename: a reader sees the old bytes or the new, also after a crash."""
     draft = draft or path.with_name(f".{path.name}.draft")
+    draft.unlink(missing_ok=True)  # left by a crash, or a link
     try:
-        with draft.open("wb") as file:
+        with draft.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -331,24 +342,9 @@ def fsync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _written(path: Path) -> bytes:
-    """What labels.json holds, or as much as shows that it is too large; a pipe holds nothing."""
-    with open(path, "rb", opener=lambda *how: os.open(how[0], how[1] | os.O_NONBLOCK)) as file:
-        return file.read(labels.LARGEST + 1)
-
-
 def _listed(folder: Path, names: re.Pattern[str]) -> list[str]:
     listed = os.listdir(folder)  # noqa: PTH208  looked at every second: a Path a name is slow
     return sorted(name for name in listed if names.fullmatch(name))
-
-
-def _append(path: Path, line: str) -> None:
-    """Add a line; one that a crash or a full disk cut short is ended first."""
-    before = path.read_bytes() if path.exists() else b""
-    with path.open("a") as file:
-        file.write(f"{line}\n" if before.endswith(b"\n") or not before else f"\n{line}\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _stat(path: Path) -> tuple[int, ...]:
@@ -368,9 +364,9 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _parsed(line: str) -> Move | None:
+def _parsed(line: bytes) -> Move | None:
     """A history line, or None for one that a crash cut short."""
     try:
-        return TypeAdapter(Move).validate_json(line)
+        return MOVE.validate_json(line)
     except ValidationError:
         return None

@@ -295,7 +295,7 @@ def test_labels_that_are_nonsense_leave_the_labels_and_say_what_to_do(
     path.write_text(written)
     for _ in range(3):
         assert stable(host) == 2
-    assert caplog.text.count(f"{path}: expected ") == 1
+    assert caplog.text.count(f"what is loaded goes on: {path}") == 1
     assert "Remove it, and set the labels with" in caplog.text
     path.write_text('{"stable": 1}')
     assert stable(host) == 1

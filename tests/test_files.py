@@ -47,7 +47,7 @@ def test_what_is_no_file_is_refused_without_waiting_for_it(
 ) -> None:
     manifest = registry.manifest("half", 1)
     replace(version / "weights.txt")
-    sentence = rf"weights\.txt is a {kind}: a version is made of files and folders alone"
+    sentence = rf"weights\.txt is a {kind}: a registry is made of files and folders alone"
     with pytest.raises(BrokenVersion, match=sentence):
         registry.verify("half", 1)
     with pytest.raises(BrokenVersion, match=sentence):
@@ -118,6 +118,7 @@ def test_a_device_is_refused_unread() -> None:
         "a\nb",
         "manifest.json",
         "model.sig",
+        "a" * 256,
     ],
 )
 def test_a_name_in_the_manifest_that_could_lead_out_is_refused(
@@ -183,6 +184,6 @@ def test_what_is_imported_holds_files_alone(
     registry: Registry, version: Path, card: Manifest, spoil: Callable[[Path], None]
 ) -> None:
     spoil(version / "weights.txt")
-    with pytest.raises(BrokenVersion, match="a version is made of files and folders alone"):
+    with pytest.raises(BrokenVersion, match="a registry is made of files and folders alone"):
         import_version(registry, version)
     assert registry.versions("half") == (1,)

@@ -370,7 +370,7 @@ def test_an_unknown_field_in_a_manifest_is_refused(
     publish_text()
     path = registry.folder("half", 1) / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "colour": "red"}))
-    with pytest.raises(BrokenVersion, match="colour"):
+    with pytest.raises(BrokenVersion, match=r"manifest: the file: Extra inputs are not permitted"):
         registry.manifest("half", 1)
 
 
@@ -379,5 +379,5 @@ def test_a_version_folder_that_was_renamed_is_refused(
 ) -> None:
     publish_text()
     registry.folder("half", 1).rename(registry.root / "half" / "2")
-    with pytest.raises(BrokenVersion, match="describes half version 1, not half version 2"):
+    with pytest.raises(BrokenVersion, match="describes another version than half 2"):
         registry.manifest("half", 2)

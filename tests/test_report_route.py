@@ -1,11 +1,13 @@
 """GET /models/<model>/<version>/report: the page that training wrote, as it was published."""
 
+import os
 import shutil
 from collections.abc import Iterator
 
 import pytest
 from flask.testing import FlaskClient
 
+from models.files import LARGEST_TEXT
 from models.manifest import REPORT
 from models.publish import publish, staging
 from models.registry import Registry
@@ -37,6 +39,22 @@ def test_a_version_gives_its_report(client: FlaskClient) -> None:
     response = client.get("/models/linear-unit/2/report")
     assert (response.status_code, response.text) == (200, PAGE)
     assert response.content_type == "text/html; charset=utf-8"
+
+
+def test_a_report_that_is_too_large_to_be_sent_is_refused(
+    registry: Registry, shipped: Registry
+) -> None:
+    with staging(registry, "linear-unit") as draft:
+        shutil.copytree(shipped.folder("linear-unit", 1), draft, dirs_exist_ok=True)
+        (draft / REPORT).write_text(PAGE)
+        os.truncate(draft / REPORT, LARGEST_TEXT + 1)
+        publish(registry, draft, shipped.manifest("linear-unit", 1), promote=True)
+    host = create_host(Settings(registry=registry.root, engine="litert"))
+    client = create_app(Settings(registry=registry.root), host).test_client()
+    answer = client.get("/models/linear-unit/1/report")
+    host.close()
+    assert answer.status_code == 503
+    assert "has more bytes than the 16,777,216" in answer.get_json()["detail"]
 
 
 def test_a_report_may_run_and_load_nothing(client: FlaskClient) -> None:

@@ -241,13 +241,13 @@ def test_another_key_is_refused(signed: Registry, tmp_path: Path) -> None:
 
 def test_a_signed_version_under_another_number_is_refused(signed: Registry) -> None:
     signed.folder("half", 1).rename(signed.root / "half" / "2")
-    with pytest.raises(RegistryError, match="describes half version 1, not half version 2"):
+    with pytest.raises(RegistryError, match="describes another version than half 2"):
         signed.verify("half", 2)
 
 
 def test_a_signed_version_under_another_models_name_is_refused(signed: Registry) -> None:
     (signed.root / "half").rename(signed.root / "whole")
-    with pytest.raises(RegistryError, match="describes half version 1, not whole version 1"):
+    with pytest.raises(RegistryError, match="describes another version than whole 1"):
         signed.verify("whole", 1)
 
 

@@ -6,6 +6,7 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
+from models.files import LARGEST_TEXT
 from models.manifest import REPORT, ROWS
 from models.registry import RegistryError
 from service.errors import EngineFailure, Fault, InvalidInput, NotFound, NotLoaded
@@ -107,7 +108,7 @@ class DataPlane:
         """A file that training put beside a version, as it was published.
 
         Raises NotFound when the version has none, and NotLoaded when it is no longer the file
-        that was published.
+        that was published, or too large to be sent.
         """
         if name not in source.manifest.files:
             raise NotFound(
@@ -115,7 +116,7 @@ class DataPlane:
                 "'python -m training' publishes have one."
             )
         try:
-            return self._host.registry.read(source.manifest, name)
+            return self._host.registry.read(source.manifest, name, LARGEST_TEXT)
         except RegistryError as error:
             raise NotLoaded(str(error)) from error
 
