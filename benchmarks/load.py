@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.started import Process, started
+
 SCRIPT = Path(__file__).parent / "post.lua"
 LONGEST = 60  # seconds: no window is longer, whatever happens to this process
 # What is read of a wrk that was asked to end before it had begun, on a busy machine.
@@ -49,21 +51,17 @@ def run(url: str, body: Path, connections: int, seconds: float) -> Window:
 def _wrk(url: str, body: Path, connections: int, seconds: float) -> str:
     """Wrk counts whole seconds only, but ends early and in order on SIGINT."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{LONGEST}s", "--timeout", f"{LONGEST}s"]
-    with subprocess.Popen(
+    with started(
         [*command, "-s", SCRIPT, url],
         env={**os.environ, "BODY": str(body)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
     ) as process:
-        try:
-            output = _interrupted(process, seconds)
-        finally:
-            process.kill()
+        output = _interrupted(process, seconds)
     return UNREADY if process.returncode == -signal.SIGINT else output
 
 
-def _interrupted(process: subprocess.Popen[str], seconds: float) -> str:
+def _interrupted(process: Process, seconds: float) -> str:
     """The output of wrk, asked to end after so many seconds.
 
     Asked again until it does: a signal that comes before it sleeps does not shorten its sleep.

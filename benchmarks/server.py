@@ -3,17 +3,17 @@
 import http.client
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.bodies import ONE, VERSION, Body
-from benchmarks.processes import on_core, tree
+from benchmarks.processes import on_core
+from benchmarks.started import Process, started
 from benchmarks.subjects import ROOT, Subject, answer
 from service.settings import Settings
 
@@ -70,21 +70,23 @@ def serving(
     (folder / "nginx.conf").write_text(NGINX_CONF.format(port=port, answer=answer().strip()))
     log = folder / "output.log"
     began = time.perf_counter()
-    with log.open("w") as output, on_core(core):
-        process = subprocess.Popen(
-            _command(subject, port, folder, environments),
-            cwd=ROOT,
-            env=_environment(subject, port, folder),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        _await_answer(process, port)
-        yield Server(subject, process.pid, port, time.perf_counter() - began)
-    except SubjectFailed as error:
-        raise SubjectFailed(f"{error}\n{log.read_text()[-2000:]}".strip()) from error
-    finally:
-        _end(process)
+    with ExitStack() as until_the_end:
+        with log.open("w") as output, on_core(core):
+            process = until_the_end.enter_context(
+                started(
+                    _command(subject, port, folder, environments),
+                    grace=GRACE,
+                    cwd=ROOT,
+                    env=_environment(subject, port, folder),
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                )
+            )
+        try:
+            _await_answer(process, port)
+            yield Server(subject, process.pid, port, time.perf_counter() - began)
+        except SubjectFailed as error:
+            raise SubjectFailed(f"{error}\n{log.read_text()[-2000:]}".strip()) from error
 
 
 def free_port() -> int:
@@ -130,7 +132,7 @@ def _environment(subject: Subject, port: int, folder: Path) -> dict[str, str]:
     return {**os.environ, **own, **subject.settings}
 
 
-def _await_answer(process: subprocess.Popen[bytes], port: int) -> None:
+def _await_answer(process: Process, port: int) -> None:
     """Return at the first 200; a server may listen before it answers, so the request waits."""
     deadline = time.monotonic() + PATIENCE
     content = ONE.content()
@@ -157,17 +159,3 @@ def _post(port: int, path: str, content: bytes) -> bytes:
     if response.status != 200:
         raise SubjectFailed(f"POST {path} was answered with {response.status}: {received[:200]!r}")
     return received
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM, then SIGKILL for all that we started and that is still there."""
-    if process.poll() is not None:
-        return
-    started = tree(process.pid)
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(GRACE)
-    except subprocess.TimeoutExpired:
-        for pid in started:
-            os.kill(pid, signal.SIGKILL)
-        process.wait()

@@ -22,8 +22,8 @@ import shutil
 import signal
 import subprocess
 import tomllib
-from collections.abc import Callable
-from contextlib import redirect_stdout, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ import pytest
 import requests
 import yaml
 
+from benchmarks.started import Process, finished, group, started
 from tests.markdown import Block
 from tests.serving import DEV_PYTHON, PATIENCE, ROOT, await_, free_port
 
@@ -61,6 +62,17 @@ def clone(folder: Path) -> None:
         os.utime(lock, (0, 0))
 
 
+@contextmanager
+def reading(folder: Path) -> Iterator["Reader"]:
+    """A reader, and no more of what the document has started; not of its proxy either."""
+    reader = Reader(folder)
+    with group(last=f"kill $(cat {folder}/*/*.pid 2>/dev/null) 2>/dev/null"):
+        try:
+            yield reader
+        finally:
+            reader.close()
+
+
 class Reader:
     """Types blocks into a shell whose folder is a clone."""
 
@@ -70,7 +82,8 @@ class Reader:
         self.log = folder / "service.log"
         self.state = folder / ".state"  # the shell's variables between two blocks
         self._recall = f"set -a; [ ! -e {self.state} ] || . {self.state}"
-        self.service: subprocess.Popen[bytes] | None = None
+        self._serving = ExitStack()
+        self.service: Process | None = None
         (folder / ".curlrc").write_text("fail-with-body\n")  # an error is no answer
         own = {"PATH": SYSTEM, "PORT": str(self.port), "WORKERS": "1", "CURL_HOME": str(folder)}
         # What `make test` tells the makes below it is not for a reader's.
@@ -112,14 +125,12 @@ class Reader:
         return shown.getvalue()
 
     def _output(self, command: list[str]) -> str:
-        done = subprocess.run(
+        done = finished(
             command,
+            check=False,
+            timeout=2 * PATIENCE,
             cwd=self.folder,
             env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=2 * PATIENCE,
-            check=False,
         )
         assert done.returncode == 0, f"ended with {done.returncode}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -127,15 +138,15 @@ class Reader:
     def _serve(self, line: str) -> str:
         self.close()
         command = ["bash", "-c", f"{self._recall}\n{line}"]
-        with self.log.open("ab") as log:
-            self.service = subprocess.Popen(
+        self.service = self._serving.enter_context(
+            started(
                 command,
                 cwd=self.folder,
                 env=self.environment,
-                stdout=log,
+                stdout=self._serving.enter_context(self.log.open("ab")),
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
             )
+        )
         await_(self._ready, "the service answers")
         return ""
 
@@ -163,15 +174,12 @@ class Reader:
         return shown.getvalue()
 
     def close(self) -> None:
-        """End the service, and a proxy that the document left running."""
-        for file in self.folder.glob("*/*.pid"):
-            with suppress(FileNotFoundError, ProcessLookupError):  # it was told to, and is ending
-                os.kill(int(file.read_text()), signal.SIGTERM)
-        if self.service:
-            if self.service.poll() is None:
-                os.killpg(self.service.pid, signal.SIGTERM)
-            self.service.wait(PATIENCE)
-            self.service = None
+        """End the service."""
+        with self._serving:
+            if self.service and self.service.poll() is None:
+                os.killpg(os.getpgid(self.service.pid), signal.SIGTERM)  # that of make, too
+                self.service.wait(PATIENCE)
+        self.service = None
 
 
 def alike(expected: str, shown: str, *, trained: bool) -> bool:

@@ -17,6 +17,8 @@ from typing import TypeVar
 
 import requests
 
+from benchmarks.started import Process, finished, started
+
 ROOT = Path(__file__).parent.parent
 SERVICE_PYTHON = ROOT / ".venv" / "service" / "bin" / "python"  # made by `make test`
 DEV_PYTHON = Path(sys.executable)
@@ -65,16 +67,14 @@ def run(
     python: Path, *arguments: str | Path, check: bool = True, timeout: float | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run Python in the repository's folder; the output is captured."""
-    return subprocess.run(
-        [python, *arguments], cwd=ROOT, capture_output=True, text=True, check=check, timeout=timeout
-    )
+    return finished([python, *arguments], cwd=ROOT, check=check, timeout=timeout)
 
 
 @dataclass
 class Server:
     """A running service."""
 
-    process: subprocess.Popen[str]
+    process: Process
     port: int
     log: Path
     certificate: Path | None = None  # what it is asked with over HTTPS
@@ -114,6 +114,16 @@ class Server:
 
 
 @contextmanager
+def shown(server: Server) -> Iterator[None]:
+    """Show what the server said, should this fail."""
+    try:
+        yield
+    except BaseException:
+        print(server.output()[-5000:])
+        raise
+
+
+@contextmanager
 def running(folder: Path, python: Path = SERVICE_PYTHON, **settings: object) -> Iterator[Server]:
     """`python -m service` with these settings, from its first answer until its end.
 
@@ -125,28 +135,19 @@ def running(folder: Path, python: Path = SERVICE_PYTHON, **settings: object) -> 
     port = int(str(settings.get("port") or free_port()))
     log = folder / f"service-{port}.log"
     environment = {name.upper(): str(value) for name, value in settings.items()}
-    with log.open("w") as output:
-        process = subprocess.Popen(
+    certificate = settings.get("tls_certificate")
+    with (
+        log.open("w") as output,
+        started(
             [*under, python, "-m", "service"],
+            grace=PATIENCE,
             cwd=ROOT,
             env={**os.environ, "PORT": str(port), **environment},
             stdout=output,
             stderr=subprocess.STDOUT,
-            text=True,
-        )
-    certificate = settings.get("tls_certificate")
-    server = Server(process, port, log, Path(str(certificate)) if certificate else None, probe)
-    try:
-        await_(server.answers, "the service answers")
-        yield server
-    except BaseException:
-        print(server.output())
-        raise
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        ) as process,
+    ):
+        server = Server(process, port, log, Path(str(certificate)) if certificate else None, probe)
+        with shown(server):
+            await_(server.answers, "the service answers")
+            yield server

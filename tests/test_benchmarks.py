@@ -20,6 +20,7 @@ from benchmarks.processes import memory, processor_seconds, tree
 from benchmarks.report import BEGIN, END, report, write
 from benchmarks.results import Results, Soak
 from benchmarks.server import SubjectFailed, serving
+from benchmarks.started import started
 from benchmarks.subjects import (
     GRANIAN_FLAGS,
     GUNICORN,
@@ -80,12 +81,8 @@ def test_autocannon_is_read_as_strictly(fault: str) -> None:
 def test_processor_time_counts_living_and_reaped_processes(tmp_path: Path) -> None:
     script = tmp_path / "busy.py"
     script.write_text(BUSY)
-    with subprocess.Popen(
-        [sys.executable, script, "0.2", "0.3"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+    command = [sys.executable, script, "0.2", "0.3"]
+    with started(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stdout.readline() == "burnt\n"
         assert 0.48 < processor_seconds(process.pid) < 2
@@ -95,9 +92,9 @@ def test_processor_time_counts_living_and_reaped_processes(tmp_path: Path) -> No
 
 def test_the_tree_holds_children_of_children(tmp_path: Path) -> None:
     nested = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
-    with subprocess.Popen([sys.executable, "-c", nested], stdin=subprocess.PIPE) as process:
+    with started([sys.executable, "-c", nested], stdin=subprocess.PIPE) as process:
         await_(lambda: len(tree(process.pid)) == 2, "the child runs")
-        process.communicate(b"\n")
+        process.communicate("\n")
     assert tree(process.pid) == [process.pid]
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from benchmarks.started import started
 from tests.overload.edge import CONFIGURATION, NGINX
-from tests.serving import PATIENCE, Server, await_, free_port, running
+from tests.serving import PATIENCE, Server, await_, free_port, running, shown
 
 # Stands in front of nginx in PATH: so the servers can change at a chosen moment of its start.
 SCRIPT = f'#!/bin/sh\n{{}}\nexec {NGINX} "$@"\n'
@@ -47,23 +48,19 @@ class Edge:
         (self.folder / "listen.conf").write_text(f"listen 127.0.0.1:{port};\n")
         log = self.folder / "edge.log"
         path = f"{script.parent}:{os.environ['PATH']}"
-        with log.open("w") as output:
-            process = subprocess.Popen(
+        with (
+            log.open("w") as output,
+            started(
                 [sys.executable, self.folder / "follow.py"],
                 cwd=self.folder,
                 env={**os.environ, "PATH": path, "TMPDIR": str(self.folder)},
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                text=True,
-            )
-        try:
-            yield Server(process, port, log)
-        except BaseException:
-            print(log.read_text())
-            raise
-        finally:
-            process.terminate()
-            process.wait(PATIENCE)
+            ) as process,
+        ):
+            server = Server(process, port, log)
+            with shown(server):
+                yield server
 
 
 @pytest.fixture(scope="module")

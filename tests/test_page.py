@@ -18,6 +18,7 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
+from benchmarks.started import started
 from models.manifest import REPORT, ROWS
 from models.publish import publish, staging
 from models.registry import Registry
@@ -571,14 +572,10 @@ def proxied(server: Server, home: Path) -> Iterator[str]:
     http = f"http {{ access_log off; {paths}{site} }}"
     settings = f"daemon off; user {getuser()}; pid {home}/pid; error_log stderr; events {{}}"
     (home / "nginx.conf").write_text(f"{settings} {http}")
-    nginx = subprocess.Popen([NGINX, "-c", home / "nginx.conf"])
-    try:
-        url = f"http://127.0.0.1:{port}/cereals/"
+    url = f"http://127.0.0.1:{port}/cereals/"
+    with started([NGINX, "-c", home / "nginx.conf"]):
         await_(lambda: answers(url), "nginx answers")
         yield url
-    finally:
-        nginx.terminate()
-        nginx.wait(PATIENCE)
 
 
 def answers(url: str) -> bool:

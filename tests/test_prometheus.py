@@ -13,10 +13,11 @@ import pytest
 import requests
 import yaml
 
+from benchmarks.started import started
 from models.publish import import_version
 from models.registry import Registry
 from service.observe.metrics.families import FAMILIES
-from tests.serving import PATIENCE, ROOT, ROW, Server, await_, free_port, running
+from tests.serving import PATIENCE, ROOT, ROW, Server, await_, free_port, running, shown
 
 DEPLOY = ROOT / "deploy" / "prometheus"
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "calories.json").read_text())
@@ -97,15 +98,12 @@ def prometheus(
     url = f"http://127.0.0.1:{port}"
     with (
         (folder / "log").open("w") as log,
-        subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT) as process,
+        started(command, stdout=log, stderr=subprocess.STDOUT) as process,
+        shown(Server(process, port, folder / "log")),
     ):
-        try:
-            await_(lambda: _ready(url), "Prometheus answers")
-            await_(lambda: bool(query(url, "up == 1")), "the service is scraped")
-            yield url
-        finally:
-            process.terminate()
-            print((folder / "log").read_text())
+        await_(lambda: _ready(url), "Prometheus answers")
+        await_(lambda: bool(query(url, "up == 1")), "the service is scraped")
+        yield url
 
 
 def _ready(url: str) -> bool:

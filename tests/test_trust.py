@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import requests
 
+from benchmarks.started import finished
 from models.manifest import SIGNATURE
 from models.publish import Sign, import_version, sign_version
 from models.registry import Registry
@@ -161,15 +161,7 @@ def test_the_running_service_refuses_what_is_signed_wrongly_and_goes_on(
 def start(python: Path, public_key: Path) -> str:
     """What a service that cannot start says."""
     environment = {**os.environ, "PORT": str(free_port()), "PUBLIC_KEY": str(public_key)}
-    ended = subprocess.run(
-        [python, "-m", "service"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    ended = finished([python, "-m", "service"], check=False, timeout=60, cwd=ROOT, env=environment)
     assert ended.returncode == 1
     return ended.stderr
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.markdown import Block, blocks, documents
-from tests.reader import Reader, alike, parsed
+from tests.reader import alike, parsed, reading
 from tests.serving import ROOT
 
 TYPED = ("sh", "python")
@@ -22,25 +22,24 @@ WALKED = [
 
 @pytest.mark.parametrize("document", WALKED, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_block_does_what_the_document_says(document: Path, tmp_path: Path) -> None:
-    reader, shown = Reader(tmp_path), None
-    try:
-        for block in blocks(document):
-            if block.remark.startswith(NOT_RUN):
-                shown = None
-            elif block.language in TYPED:
-                shown = reader.type(block)
-            elif shown is not None and block.follows and block.language in SHOWN:
-                same = alike(block.code, shown, trained=block.remark == "trained")
-                assert same, f"{block}: the document has\n{block.code}\nand shown was\n{shown}"
-                shown = None
-            else:
-                assert block.language in DATA, f"{block}: nothing is known to do with it"
-                parsed(block)
-    except AssertionError as error:
-        error.add_note(f"{block}\n{reader.log.read_text() if reader.log.exists() else ''}")
-        raise
-    finally:
-        reader.close()
+    shown = None
+    with reading(tmp_path) as reader:
+        try:
+            for block in blocks(document):
+                if block.remark.startswith(NOT_RUN):
+                    shown = None
+                elif block.language in TYPED:
+                    shown = reader.type(block)
+                elif shown is not None and block.follows and block.language in SHOWN:
+                    same = alike(block.code, shown, trained=block.remark == "trained")
+                    assert same, f"{block}: the document has\n{block.code}\nand shown was\n{shown}"
+                    shown = None
+                else:
+                    assert block.language in DATA, f"{block}: nothing is known to do with it"
+                    parsed(block)
+        except AssertionError as error:
+            error.add_note(f"{block}\n{reader.log.read_text() if reader.log.exists() else ''}")
+            raise
 
 
 @pytest.mark.parametrize(
@@ -62,14 +61,14 @@ def test_a_wrong_answer_is_seen(expected: str, shown: str, trained: bool, same: 
 
 def test_a_command_that_fails_is_seen(tmp_path: Path) -> None:
     wrong = Block(ROOT / "README.md", 1, "sh", "false\ntrue\n", "", follows=False)
-    with pytest.raises(AssertionError, match="ended with 1"):
-        Reader(tmp_path).type(wrong)
+    with reading(tmp_path) as reader, pytest.raises(AssertionError, match="ended with 1"):
+        reader.type(wrong)
 
 
 def test_a_python_that_lacks_the_packages_is_seen(tmp_path: Path) -> None:
     bare = Block(ROOT / "README.md", 1, "sh", "python3 -c 'import ai_edge_litert'\n", "", False)
-    with pytest.raises(AssertionError, match="ended with"):
-        Reader(tmp_path).type(bare)
+    with reading(tmp_path) as reader, pytest.raises(AssertionError, match="ended with"):
+        reader.type(bare)
 
 
 def passed_over() -> list[Block]:

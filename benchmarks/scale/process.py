@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from benchmarks.started import Process, started
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 
@@ -36,14 +38,13 @@ class Cluster:
 def cluster(nodes: int) -> Iterator[Cluster]:
     """A cluster of `nodes` nodes that is gone afterwards."""
     command = [str(PYTHON), str(HERE / "cluster.py"), str(nodes)]
-    with subprocess.Popen(
+    with started(
         command,
         cwd=ROOT,
         env=LOOPBACK,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        text=True,
     ) as process:
         try:
             yield Cluster(process.pid, process.stdin, process.stdout)  # type: ignore[arg-type]  # piped
@@ -52,21 +53,12 @@ def cluster(nodes: int) -> Iterator[Cluster]:
 
 
 @contextmanager
-def scoring(*arguments: object) -> Iterator["subprocess.Popen[str]"]:
+def scoring(*arguments: object) -> Iterator[Process]:
     """`python -m service.batch`, started; it does not outlive its test."""
     command = [str(PYTHON), "-m", "service.batch", *map(str, arguments)]
-    with subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=LOOPBACK,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    pipe = subprocess.PIPE
+    with started(command, cwd=ROOT, env=LOOPBACK, stdout=pipe, stderr=pipe) as process:
+        yield process
 
 
 def resident(pid: int) -> int:

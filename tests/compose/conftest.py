@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import signal
 import socket
 import subprocess
 import threading
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.started import started
 from models import files
 from models.publish import publish, staging
 from models.registry import Registry
@@ -61,13 +61,10 @@ def removed(project: Compose, session: pytest.Session) -> Iterator[Compose]:
 def asked(project: Compose, out: Path) -> Iterator[list[Answer]]:
     """Eight kept connections ask all the time; the list is filled when they end."""
     answers: list[Answer] = []
-    load = subprocess.Popen(
-        [DEV_PYTHON, "-m", "tests.soak.load", str(project.port), "8", "0.02", out], cwd=ROOT
-    )
-    try:
+    command = [DEV_PYTHON, "-m", "tests.soak.load", str(project.port), "8", "0.02", out]
+    with started(command, cwd=ROOT) as load:
         yield answers
-    finally:
-        load.send_signal(signal.SIGTERM)
+        load.terminate()
         assert load.wait(PATIENCE) == 0
     samples = [line.split() for line in out.read_text().splitlines()]
     answers += [Answer(int(sample[2]), int(sample[3])) for sample in samples]
@@ -186,8 +183,7 @@ def stopped(first: First) -> Stopped:
     with socket.create_connection(("127.0.0.1", project.port)) as client:
         client.settimeout(PATIENCE)
         client.sendall(REQUEST[: -len(BODY) // 2])
-        with timed("docker-compose stop"):
-            stop = project.start("stop")
+        with timed("docker-compose stop"), project.started("stop") as stop:
             await_(lambda: not project.ready(), "the edge takes no new connections")
             client.sendall(REQUEST[-len(BODY) // 2 :])
             answer = b"".join(iter(lambda: client.recv(65536), b"")).decode()

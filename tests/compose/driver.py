@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 import requests
 
+from benchmarks.started import Process, started
 from tests.serving import PATIENCE, ROOT, ROW, free_port
 
 # Files that the surroundings add, such as one that builds on the host's network.
@@ -93,15 +94,14 @@ class Compose:
         files = [part for file in self.files for part in ("-f", str(file))]
         return [DOCKER, "compose", "-p", self.project, *files, *line.split()]
 
-    def start(self, line: str) -> subprocess.Popen[str]:
+    def started(self, line: str) -> AbstractContextManager[Process]:
         """A command of compose that is not waited for."""
-        return subprocess.Popen(
+        return started(
             self.command(line),
             cwd=self.folder,
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
         )
 
     def run(self, line: str, *more: str, check: bool = True) -> str:
@@ -115,8 +115,8 @@ class Compose:
 
     def build_log(self) -> str:
         """What a build of the images says, step by step."""
-        build = self.start("build --progress plain")
-        log = build.communicate()[0]
+        with self.started("build --progress plain") as build:
+            log = build.communicate()[0]
         assert build.returncode == 0, log[-3000:]
         return log
 

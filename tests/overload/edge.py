@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from getpass import getuser
 from pathlib import Path
 
-from tests.serving import ROOT, Server, await_, free_port
+from benchmarks.started import started
+from tests.serving import ROOT, Server, await_, free_port, shown
 
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"  # .ci/run installs it
 CONFIGURATION = ROOT / "deploy" / "edge"
@@ -28,23 +29,15 @@ def edge(
     _render(home, "listen.conf", "8080", f"127.0.0.1:{port}")
     log = home / "error.log"
     directives = f"daemon off; user {getuser()};"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [*under.split(), NGINX, "-p", home, "-c", home / "nginx.conf", "-g", directives],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-    server = Server(process, port, log)
-    try:
-        await_(server.answers, "the edge answers")
-        yield server
-    except BaseException:
-        print(server.output()[-5000:])
-        raise
-    finally:
-        process.terminate()
-        process.wait(10)
+    command = [*under.split(), NGINX, "-p", home, "-c", home / "nginx.conf", "-g", directives]
+    with (
+        log.open("w") as output,
+        started(command, grace=10, stdout=output, stderr=subprocess.STDOUT) as process,
+    ):
+        server = Server(process, port, log)
+        with shown(server):
+            await_(server.answers, "the edge answers")
+            yield server
 
 
 def _render(home: Path, name: str, there: str, here: str) -> None:

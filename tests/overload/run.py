@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.started import Process, started
 from tests.overload.load import HUNG, TURNED_AWAY
 from tests.serving import ROOT
 
@@ -89,7 +90,7 @@ class Outcome:
 class Offering:
     """A load that is going on."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     out: Path
 
     def outcome(self) -> Outcome:
@@ -102,22 +103,15 @@ class Offering:
 def offered(url: str, rate: float, seconds: float, rows: int, out: Path) -> Iterator[Offering]:
     """Offer this load meanwhile."""
     arguments = [url, str(rate), str(seconds), str(out), "--rows", str(rows)]
-    process = subprocess.Popen([sys.executable, "-m", "tests.overload.load", *arguments], cwd=ROOT)
-    try:
+    with started([sys.executable, "-m", "tests.overload.load", *arguments], cwd=ROOT) as process:
         yield Offering(process, out)
-    finally:
-        process.kill()
-        process.wait()
 
 
 @contextmanager
 def slow_clients(port: int, count: int, kind: str) -> Iterator[None]:
     """So many slow clients meanwhile, all of them connected."""
     command = [sys.executable, "-m", "tests.overload.slow", str(port), str(count), kind]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            yield
-        finally:
-            process.terminate()
+    with started(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield

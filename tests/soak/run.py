@@ -1,6 +1,5 @@
 """Run the service under load, with changes and without, and judge what was answered."""
 
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.started import started
 from models.registry import Registry
 from tests.serving import PATIENCE, ROOT, Server, await_, memory_of, running
 from tests.soak.changes import Changes, copy_shipped
@@ -125,14 +125,11 @@ def loaded(port: int, plan: Plan, out: Path, by: str = "tests.soak.load") -> Ite
     """Load from another process, so that it does not wait for this one."""
     arguments = map(str, (port, plan.connections, plan.pause, out))
     command = [sys.executable, "-m", by, *arguments]
-    process = subprocess.Popen(command, cwd=ROOT)
-    try:
+    with started(command, cwd=ROOT) as process:
         time.sleep(1)  # Python starts, and each worker meets its first requests
         yield
         process.terminate()
         assert process.wait(PATIENCE) == 0
-    finally:
-        process.kill()
 
 
 def judge(
