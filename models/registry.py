@@ -39,6 +39,7 @@ HISTORY_BYTES = 256 * 1024  # of which the newest are kept: some 2,000 moves
 LOCK = ".lock"
 SHELF = Path(__file__).parent  # the registry that ships
 VERSION = re.compile(r"[1-9][0-9]{0,8}")
+LAST_VERSION = 999_999_999  # that there can be
 
 Stamp = tuple[object, ...]  # compared, never looked into
 # Takes the path of a version's signature and the SHA-256 of its files; raises Untrusted.

@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from models.numbers import whole
+from models.registry import LAST_VERSION
 from service.errors import (
     BodyTooLarge,
     Conflict,
@@ -99,6 +101,14 @@ class Reply:
 def dumps(content: Any) -> bytes:
     """JSON with NumPy's arrays and numbers in it; a float32 keeps its own shortest digits."""
     return orjson.dumps(content, option=JSON)
+
+
+def version_of(text: str) -> int:
+    """The version that a path names; raises NotFound for what is no number of one."""
+    version = whole(text, LAST_VERSION)
+    if version is None:
+        raise NotFound(f"'{text[:40]}' is no version: expected a positive whole number.")
+    return version
 
 
 def require_plain(request: Request) -> None:

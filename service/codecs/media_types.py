@@ -1,9 +1,8 @@
 """Content negotiation (RFC 9110, section 12.5.1): which format an answer comes in."""
 
-import re
 from collections.abc import Sequence
 
-QUALITY = re.compile(r";\s*q=([01](?:\.\d{0,3})?)\s*(?:;|$)")
+from models.numbers import decimal
 
 
 def preferred(accept: str, offered: Sequence[str]) -> str | None:
@@ -29,5 +28,7 @@ def media_type(header: str) -> str:
 
 
 def _parsed(part: str) -> tuple[str, float]:
-    found = QUALITY.search(part)
-    return media_type(part), float(found[1]) if found else 1.0
+    """A media range and its quality: 1 where none is told, 0 where it is no number from 0 to 1."""
+    parameters = (each.partition("=") for each in part.split(";")[1:])
+    told = next((value for name, _, value in parameters if name.strip() == "q"), "1")
+    return media_type(part), decimal(told.strip(" \t"), 0, 1) or 0.0

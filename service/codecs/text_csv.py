@@ -105,6 +105,8 @@ def _quick(text: str, width: int) -> NDArray[np.float64] | None:
     rest = stream.read().strip("\r\n")
     if not rest:
         return np.empty((0, width))
+    if not rest.isascii():
+        return None
     try:
         lines = io.StringIO(rest, newline="")
         found = np.loadtxt(lines, np.float64, comments=None, delimiter=",", ndmin=2)

@@ -9,6 +9,7 @@ from typing import Any
 
 from werkzeug.http import HTTP_STATUS_CODES
 
+from models.numbers import whole
 from service.api.answers import Reply, Request
 from service.errors import BodyTooLarge, MalformedBody
 
@@ -23,8 +24,6 @@ ROUTE = "service.route"
 ANSWERED = "service.answered"  # the headers of the answer, where an observer is told
 UNANSWERED = "service.unanswered"  # no operation is at this path: the body is not read
 REFUSAL = "service.refusal"  # the name of the error that the guard refused with
-
-DIGITS = 18  # of a length: more bytes than any limit
 
 # Flask's status lines, so that both ways answer with the same bytes.
 STATUS_LINES = {code: f"{code} {phrase.upper()}" for code, phrase in HTTP_STATUS_CODES.items()}
@@ -56,12 +55,12 @@ def _size(environ: Environ, limit: int) -> int:
     length = environ.get("CONTENT_LENGTH")
     if not length or environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked":
         return limit + 1 if environ.get("wsgi.input_terminated") else 0
-    # Python refuses to read a number of thousands of digits; leading zeros are read over.
-    digits = length.lstrip("0")[:DIGITS] if length.isascii() and length.isdigit() else ""
-    size = int(digits or "0")
-    if size > limit:
+    size = whole(length, limit)
+    if size is not None:
+        return size
+    if length.isdecimal():
         raise BodyTooLarge(_too_large(limit))
-    return size
+    raise MalformedBody(f"expected Content-Length in digits, received {length[:40]!r}.")
 
 
 def _too_large(limit: int) -> str:

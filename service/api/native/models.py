@@ -21,18 +21,18 @@ def blueprint(plane: DataPlane) -> Blueprint:
         """Tell one model's labels and versions."""
         return respond(native.model(plane, name))
 
-    @routes.get("/<name>/<int:version>")
-    def manifest(name: str, version: int) -> Response:
+    @routes.get("/<name>/<version>")
+    def manifest(name: str, version: str) -> Response:
         """Give a version's manifest."""
         return respond(native.manifest(plane, name, version))
 
-    @routes.get("/<name>/<int:version>/report")
-    def report(name: str, version: int) -> Response:
+    @routes.get("/<name>/<version>/report")
+    def report(name: str, version: str) -> Response:
         """Give a version's report, a page."""
         return respond(native.report(plane, name, version))
 
-    @routes.get("/<name>/<int:version>/training")
-    def rows(name: str, version: int) -> Response:
+    @routes.get("/<name>/<version>/training")
+    def rows(name: str, version: str) -> Response:
         """Give rows that a version was trained on, with what was measured."""
         return respond(native.rows(plane, name, version))
 

@@ -16,8 +16,18 @@ from urllib.parse import parse_qsl
 import orjson
 from numpy.typing import NDArray
 
+from models.numbers import whole
+from models.registry import LAST_VERSION
 from service.api.answers import STATUS as COMMON
-from service.api.answers import Headers, Reply, Request, dumps, labelled, require_plain
+from service.api.answers import (
+    Headers,
+    Reply,
+    Request,
+    dumps,
+    labelled,
+    require_plain,
+    version_of,
+)
 from service.codecs import formats
 from service.codecs.json_records import records
 from service.codecs.json_rows import schema
@@ -135,29 +145,29 @@ def model(plane: DataPlane, name: str) -> Reply:
         return refuse(error)
 
 
-def manifest(plane: DataPlane, name: str, version: int) -> Reply:
+def manifest(plane: DataPlane, name: str, version: str) -> Reply:
     """Answer GET /models/<name>/<version>: the manifest."""
     try:
-        source = plane.choose(name, version)
+        source = plane.choose(name, version_of(version))
     except ServiceError as error:
         return refuse(error)
     return Reply(HTTPStatus.OK, source.manifest.model_dump_json(indent=2).encode() + b"\n")
 
 
-def report(plane: DataPlane, name: str, version: int) -> Reply:
+def report(plane: DataPlane, name: str, version: str) -> Reply:
     """Answer GET /models/<name>/<version>/report: the page about it."""
     try:
-        page = plane.report(plane.choose(name, version))
+        page = plane.report(plane.choose(name, version_of(version)))
     except ServiceError as error:
         return refuse(error)
     guards = (("content-security-policy", PAGE_POLICY), *PAGE_HEADERS)
     return Reply(HTTPStatus.OK, page, "text/html; charset=utf-8", guards)
 
 
-def rows(plane: DataPlane, name: str, version: int) -> Reply:
+def rows(plane: DataPlane, name: str, version: str) -> Reply:
     """Answer GET /models/<name>/<version>/training: rows that it was trained on, as CSV."""
     try:
-        found = plane.rows(plane.choose(name, version))
+        found = plane.rows(plane.choose(name, version_of(version)))
     except ServiceError as error:
         return refuse(error)
     return Reply(HTTPStatus.OK, found, "text/csv; charset=utf-8")
@@ -198,7 +208,7 @@ def choice(query: str) -> dict[str, Any]:
             faults.append(Fault(f"?{name}", "model, version or label", "another name"))
         elif name in chosen:
             faults.append(Fault(f"?{name}", "one value", "several"))
-        elif name == "version" and not (value.isascii() and value.isdigit() and len(value) < 10):
+        elif name == "version" and whole(value, LAST_VERSION) is None:
             faults.append(Fault("?version", "a positive whole number", value))
         elif not value:
             faults.append(Fault(f"?{name}", "a value", "nothing"))
@@ -208,7 +218,7 @@ def choice(query: str) -> dict[str, Any]:
     if faults:
         raise InvalidInput(faults)
     if "version" in chosen:
-        chosen["version"] = int(chosen["version"])
+        chosen["version"] = whole(chosen["version"], LAST_VERSION)
     return chosen
 
 

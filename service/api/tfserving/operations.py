@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict, FailFast, TypeAdapter
 from typing_extensions import TypedDict
 
+from models.numbers import whole
 from service.api.answers import STATUS, Headers, Reply, Request, dumps, labelled, require_plain
 from service.codecs.json_records import records
 from service.codecs.json_rows import shown
@@ -33,7 +34,7 @@ _COMPUTED = re.compile(_SERVABLE + ":([a-z]+)", re.IGNORECASE)
 
 DEFAULT, FEATURES, REGRESS = "serving_default", "features", "tensorflow/serving/regress"
 
-DIGITS = 18  # of a version: more are no 64-bit number
+LARGEST = 2**63 - 1  # a version is a 64-bit number there
 
 
 class ComputeRequest(TypedDict, total=False):
@@ -267,9 +268,12 @@ def _choose(
 
 
 def _number(version: str | None) -> int | None:
-    if version is not None and len(version) > DIGITS:
+    if version is None:
+        return None
+    number = whole(version, LARGEST)
+    if number is None:
         raise MalformedBody(f"Failed to convert version: {version[:40]} to numeric.")
-    return None if version is None else int(version)
+    return number
 
 
 def _rows(body: Any, source: Loaded, max_rows: int) -> Rows:

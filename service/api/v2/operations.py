@@ -15,11 +15,20 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, ConfigDict, FailFast, Field, TypeAdapter
 from typing_extensions import TypedDict
 
+from models.numbers import whole
 from service import __version__
-from service.api.answers import STATUS, Reply, Request, dumps, labelled, require_plain
+from service.api.answers import (
+    STATUS,
+    Reply,
+    Request,
+    dumps,
+    labelled,
+    require_plain,
+    version_of,
+)
 from service.codecs.json_rows import shown
 from service.codecs.tensors import Column, envelope, rows
-from service.errors import Fault, InvalidInput, MalformedBody, NotFound, ServiceError
+from service.errors import Fault, InvalidInput, MalformedBody, ServiceError
 from service.serving.dataplane import DataPlane, Prediction
 from service.serving.engines import OUTPUTS
 from service.serving.loaded import Loaded, State
@@ -201,21 +210,19 @@ def _read(request: Request) -> tuple[Any, memoryview]:
     stated = request.header(HEADER)
     if not stated:
         return envelope(BODY, request.body), memoryview(b"")
-    if not (stated.isascii() and stated.isdigit() and int(stated[:10]) <= len(request.body)):
+    length = whole(stated, len(request.body))
+    if length is None:
         raise MalformedBody(
             f"{HEADER} must be the length of the JSON in a body of {len(request.body)} bytes, "
             f"received {stated[:20]!r}."
         )
-    length = int(stated)
     return envelope(BODY, request.body[:length]), memoryview(request.body)[length:]
 
 
 def _choose(plane: DataPlane, model: str, version: str | None, key: str = "") -> Loaded:
     if version is None:
         return plane.choose(model, key=key)
-    if not (version.isascii() and version.isdigit() and len(version) < 10):
-        raise NotFound(f"'{version}' is no version: expected a positive whole number.")
-    return plane.choose(model, int(version))
+    return plane.choose(model, version_of(version))
 
 
 def _columns(tensors: list[Any], raw: memoryview, names: Sequence[str]) -> list[Column]:

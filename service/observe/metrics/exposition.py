@@ -48,7 +48,10 @@ class Exposition(Collector):
 
     def encoded(self, accept: str) -> tuple[bytes, str]:
         """The text in the format that the header Accept asks for, and its content type."""
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # by a version that is no number
+            encode, content_type = choose_encoder("")
         return encode(self), content_type
 
     def collect(self) -> Iterable[Metric]:

@@ -1,0 +1,31 @@
+"""Numbers written by somebody else: one reader for headers, paths, queries and command lines.
+
+int() and float() also take 1_000, ٣, NaN and a number between spaces, and fail on five thousand
+digits. Here a number is what it is everywhere else: digits of ASCII.
+"""
+
+import re
+from math import inf, isfinite
+
+DIGITS = re.compile(r"[0-9]+")
+DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
+def whole(text: str, most: int, least: int = 0) -> int | None:
+    """The whole number from `least` (0 or more) to `most` that `text` is; None for anything else.
+
+    Leading zeros are read over, as in HTTP; a sign is none of the digits.
+    """
+    if not DIGITS.fullmatch(text):
+        return None
+    digits = text.lstrip("0") or "0"
+    if len(digits) > len(str(most)):
+        return None
+    number = int(digits)
+    return number if least <= number <= most else None
+
+
+def decimal(text: str, least: float = -inf, most: float = inf) -> float | None:
+    """The finite number from `least` to `most` that `text` is, as in -1.5e3; None for others."""
+    number = float(text) if DECIMAL.fullmatch(text) else inf
+    return number if isfinite(number) and least <= number <= most else None
