@@ -28,6 +28,10 @@ class BodyTooLarge(ServiceError):
     """The body has more bytes than a request may have."""
 
 
+class TooSlow(ServiceError):
+    """The request took longer to come than it may."""
+
+
 class InvalidInput(ServiceError):
     """The body can be read, and something in it is not as it must be."""
 

@@ -99,7 +99,9 @@ class Exchange:
 class Application(Protocol):
     """What the server hands its exchanges to, in this order; none of these raises."""
 
-    wsgi: Callable[..., Iterable[bytes]]  # Flask's; environ["service.exchange"] is the exchange
+    @property
+    def wsgi(self) -> Callable[..., Iterable[bytes]]:
+        """Flask's part, for all other operations; environ["service.exchange"] is the exchange."""
 
     def enter(self, exchange: Exchange) -> None:
         """The head is read: find the operation, and set `response` when it is refused."""

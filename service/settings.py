@@ -44,9 +44,10 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535)
     """The port to listen on."""
 
-    server: Literal["gunicorn", "granian"] = "gunicorn"
+    server: Literal["gunicorn", "granian", "loop"] = "gunicorn"
     """The HTTP server. Granian takes a sixth of the processor time at 64 connections; only
-    gunicorn stops without losing a request that has just come in."""
+    gunicorn stops without losing a request that has just come in. `loop` is the one that is to
+    replace both."""
 
     workers: int = Field(2, ge=1, le=256)
     """Worker processes; one a core is a good start."""
@@ -113,6 +114,36 @@ class Settings(BaseSettings):
     max_in_flight: int = Field(64, ge=1)
     """The most requests a worker of gunicorn holds, answering and waiting; one more gets 503 and
     is told to try again. Granian queues ahead of its threads, at most 1,024 connections each."""
+
+    max_wait_seconds: float = Field(1.0, gt=0, le=600)
+    """How long a request may wait for its turn; one that would wait longer gets 503 at once and is
+    told to try again. A client that waits less says so with X-Request-Timeout, in seconds."""
+
+    max_header_bytes: int = Field(16 * 1024, ge=1024, le=MEBIBYTE)
+    """The most bytes of a request before its body, its path and query included."""
+
+    header_seconds: float = Field(10.0, gt=0, le=3600)
+    """How long these may take to come, as may a TLS handshake; then the connection is closed."""
+
+    body_seconds: float = Field(60.0, gt=0, le=3600)
+    """How long a request's body may take to come; a slower one gets 408."""
+
+    idle_seconds: float = Field(65.0, gt=0, le=3600)
+    """How long a connection is kept between two requests. A proxy in front must be the one that
+    closes it: nginx does after 60 s."""
+
+    write_seconds: float = Field(60.0, gt=0, le=3600)
+    """How long a client may leave an answer untaken; then its connection is closed."""
+
+    max_bodies_bytes: int = Field(64 * MEBIBYTE, ge=1024)
+    """The most bytes that a worker holds of all bodies together; one more gets 503."""
+
+    max_connections: int = Field(4096, ge=1, le=100_000)
+    """The most connections of a worker, fewer where it may not open so many files (RLIMIT_NOFILE).
+    For one more, that ends which has waited for its client for longest."""
+
+    max_connections_of_one_address: int = Field(2048, ge=1, le=100_000)
+    """The most of them that come from one address; one more is closed at once."""
 
     fast_path: bool = True
     """Answer the predict URLs ahead of Flask; the answers are the same, for a third of the time."""

@@ -24,7 +24,7 @@ settings.load_profile("patient")
 SHIPPED = ("calories", "deep", "linear", "linear-unit")
 
 
-@pytest.fixture(scope="module", params=["gunicorn", "granian"])
+@pytest.fixture(scope="module", params=["loop", "gunicorn", "granian"])
 def kind(request: pytest.FixtureRequest) -> str:
     """The server, where a test is for both; one after the other."""
     return str(request.param)

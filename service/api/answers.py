@@ -20,6 +20,7 @@ from service.errors import (
     NotLoaded,
     Overloaded,
     RateLimited,
+    TooSlow,
     Unauthorized,
     Unforeseen,
     UnsupportedMediaType,
@@ -30,6 +31,7 @@ from service.serving.loaded import Loaded
 STATUS = {
     MalformedBody: HTTPStatus.BAD_REQUEST,
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    TooSlow: HTTPStatus.REQUEST_TIMEOUT,
     UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     InvalidInput: HTTPStatus.BAD_REQUEST,
     NotFound: HTTPStatus.NOT_FOUND,

@@ -9,16 +9,18 @@ from service import heap
 from service.gate.overload import KEPT, RESERVED
 from service.logs import catalogue
 from service.orders import Orders
+from service.server.listener import Shares
 from service.settings import Settings
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
 
-    from service.server.gunicorn_worker import Worker
+    from service.server.worker import Worker
 
 log = logging.getLogger("service")
 settings = Settings()
 orders = Orders()
+shares = Shares(settings.workers)
 heap.share()  # the workers inherit it
 
 bind = [
@@ -27,7 +29,11 @@ bind = [
     else f"{settings.host}:{settings.port}"
 ]
 wsgi_app = "service.server.wsgi:app"
-worker_class = "service.server.gunicorn_worker.Worker"
+worker_class = (
+    "service.server.worker.Worker"
+    if settings.server == "loop"
+    else "service.server.gunicorn_worker.Worker"
+)
 workers = settings.workers
 threads = settings.threads
 worker_connections = KEPT + 2 * (settings.max_in_flight + RESERVED)  # gthread.py says why twice
@@ -73,6 +79,12 @@ def when_ready(server: "Arbiter") -> None:
     server.handle_term = leave  # type: ignore[method-assign]
 
 
+def pre_fork(server: "Arbiter", worker: "Worker") -> None:
+    """Give a worker its place among the others."""
+    worker.shares = shares
+    worker.place = shares.enter({getattr(other, "place", 0) for other in server.WORKERS.values()})
+
+
 def post_worker_init(worker: "Worker") -> None:
     """Follow the orders, and tell what is served when the first worker can answer."""
     from service.server import wsgi  # noqa: PLC0415  only a worker loads the models
@@ -87,6 +99,7 @@ def post_worker_init(worker: "Worker") -> None:
 
 def child_exit(server: "Arbiter", worker: "Worker") -> None:
     """Tell of a worker that ended while nobody had told it to; gunicorn says by what signal."""
+    shares.leave(worker.place)
     if server.LISTENERS and not orders.leaving():  # it has none any more when it is stopping
         catalogue.tell(log, catalogue.WORKER_LOST, worker=worker.pid)
 

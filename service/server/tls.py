@@ -37,3 +37,13 @@ def _readable(name: str, file: Path) -> None:
         file.open("rb").close()
     except OSError as error:
         raise BadCertificate(f"{name}: {file}: {error.strerror}.") from error
+
+
+def context(settings: Settings) -> ssl.SSLContext | None:
+    """What the server speaks TLS with, from version 1.2 on; None where it speaks plain HTTP."""
+    if settings.tls_certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    return context

@@ -241,10 +241,10 @@ ONCE = {"a model's folder swapped by a symlink", "a model removed"}  # not undon
 STOP = "SIGTERM"
 # Nobody listens after these: gunicorn's workers share a socket that outlives them, each of
 # Granian's has its own.
-GONE = {"gunicorn": {STOP}, "granian": {STOP, "all workers killed"}}
+GONE = {"loop": {STOP}, "gunicorn": {STOP}, "granian": {STOP, "all workers killed"}}
 # What a connection can lose to a worker that is killed: the request in it and, where the worker has
 # its own queue, the one that comes to wait there while the kernel closes what the worker had.
-LOSSES = {"gunicorn": 1, "granian": 2}
+LOSSES = {"loop": 1, "gunicorn": 1, "granian": 2}
 
 
 def faults(

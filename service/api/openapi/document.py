@@ -38,6 +38,7 @@ from service.errors import (
     Overloaded,
     RateLimited,
     ServiceError,
+    TooSlow,
     Unauthorized,
     Unforeseen,
 )
@@ -68,6 +69,7 @@ OF_BODIES = (
     BodyTooLarge(
         "The body is larger than MAX_BODY_BYTES allows, 8388608 bytes; send fewer rows a request."
     ),
+    TooSlow("The body took longer than BODY_SECONDS allows, 60 s; send it again."),
 )
 OF_KEYS = (
     Unauthorized(f"This path takes a key for predict: {SEND}."),

@@ -1,0 +1,432 @@
+"""One connection: bytes from uvloop, through httptools, to exchanges, and their answers back.
+
+One request at a time: nothing of the next one is given to the parser before this one is answered.
+What the parser calls does nothing but collect, for an exception in it would look like an error of
+what is read.
+"""
+
+import asyncio
+import logging
+from time import monotonic, perf_counter
+from typing import TYPE_CHECKING, cast
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from service.errors import (
+    BodyTooLarge,
+    Fault,
+    InvalidInput,
+    MalformedBody,
+    Overloaded,
+    TooSlow,
+    Unforeseen,
+)
+from service.exchange import Exchange
+from service.server import head as heads
+from service.server.head import NotHTTP
+from service.server.response import CONTINUE, encode, problem
+from service.server.threads import Job
+
+if TYPE_CHECKING:
+    from service.errors import ServiceError
+    from service.exchange import Response
+    from service.server.listener import Listener, Phase
+
+log = logging.getLogger("service")
+
+END = b"\r\n\r\n"  # of a head, and of a body in chunks
+ANSWERS_A_TURN = 8  # of the loop, to one connection
+DRAINED = 64 * 1024  # bytes of a body that are read over to keep the connection of who is refused
+PADDING = 16  # bytes that may come with one of a body in chunks: sizes, extensions, trailers
+
+BROKE_OFF = "The body broke off before its end; send it again."
+SLOW = "The body took longer than BODY_SECONDS allows, {:g} s; send it again."
+LARGE = "The body is larger than MAX_BODY_BYTES allows, {} bytes; send fewer rows a request."
+NO_ROOM = "The service holds as many bytes of requests as it may (MAX_BODIES_BYTES); try again."
+FAILED = "The service failed to answer; its log says why."
+BUSY = "The service is busy: an answer would have to wait for more than {:g} s; try again."
+
+
+class Connection(asyncio.Protocol):
+    """Reads requests one by one, has each answered and writes the answers in their order."""
+
+    def __init__(self, listener: "Listener", client: str) -> None:
+        self._listener = listener
+        self._limits = listener.settings
+        self._application = listener.application
+        self._client = client
+        self._parser = HttpRequestParser(self)
+        self._unread = b""
+        self._busy = False  # what comes waits: for an answer, its reader, or the turn of others
+        self._ended = False  # the client has said that nothing more comes
+        self._closing = False  # the last answer is written
+        self._lost = False
+        self.is_made = False  # TLS comes before
+        self._phase: Phase | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        """Make ready for a request."""
+        self._head = b""
+        self._fields: list[heads.Field] = []
+        self._headed = False
+        self._whole = False
+        self._kept = False
+        self._tunnel = False  # Upgrade was asked for
+        self._version = ""
+        self._exchange: Exchange | None = None
+        self._patience = self._limits.max_wait_seconds
+        self._left: int | None = 0  # bytes of the body that are to come; None: its chunks tell
+        self._body: list[bytes] = []
+        self._size = 0
+        self._chunked = 0  # bytes of the body as it came, with its chunks' sizes
+        self._tail = b""  # of these, which may be the beginning of END
+
+    # What the parser calls.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Collect a header; trailers, which come behind the body, are read over."""
+        if not self._headed:
+            self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """Note that the head is whole."""
+        self._headed = True
+        self._kept = self._parser.should_keep_alive()
+
+    def on_body(self, part: bytes) -> None:
+        """Collect a part of the body."""
+        self._body.append(part)
+        self._size += len(part)
+        self._listener.held += len(part)
+
+    def on_message_complete(self) -> None:
+        """Note that the request is whole."""
+        self._whole = True
+
+    # What the loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for the first head."""
+        self._transport = cast("asyncio.Transport", transport)
+        self.is_made = True
+        self._scheme = "https" if transport.get_extra_info("sslcontext") else "http"
+        self._wait_in(self._listener.head)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, or keep what came until then; what comes behind the last answer is dropped."""
+        if self._closing:
+            return
+        self._unread = self._unread + data if self._unread else data
+        if self._busy:
+            self._transport.pause_reading()
+        else:
+            self._go_on()
+
+    def eof_received(self) -> bool:
+        """Refuse what broke off; gives whether an answer is yet to be written."""
+        self._ended = True
+        if not (self._busy or self._closing):
+            if self._exchange:
+                self._refuse(MalformedBody(BROKE_OFF))
+            elif self._begun:
+                self._refuse_http(NotHTTP(heads.CUT_OFF))
+            else:
+                self._close()
+        return self._busy and self._scheme == "http"
+
+    def pause_writing(self) -> None:
+        """The client does not take its answers: read no more of its requests."""
+        self._busy = True
+        self._wait_in(self._listener.write)
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        if not self._closing:
+            self._wait_in(self._listener.idle)
+            self._resume()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """It is over; of what a thread still answers is told when that is done."""
+        answering = self._busy and self._phase is None
+        self._lost = self._closing = True
+        self._wait_in(None)
+        self._listener.forget(self._client)
+        if not answering:
+            self._leave()
+
+    # Time.
+
+    def _wait_in(self, phase: "Phase | None") -> None:
+        """Be in a phase from now on, for as long as it may take; None is without an end."""
+        if self._phase is not None:
+            del self._phase[self]
+        self._phase = phase
+        if phase is not None:
+            phase[self] = self._listener.loop.time() + phase.seconds
+
+    def expire(self) -> None:
+        """The phase took too long."""
+        if self._phase is self._listener.body:
+            self._refuse(TooSlow(SLOW.format(self._limits.body_seconds)))
+        elif self._phase is self._listener.head and self._begun:
+            self._refuse_http(NotHTTP(heads.SLOW.format(self._limits.header_seconds), heads.LATE))
+        else:
+            self.abort()
+
+    def abort(self) -> None:
+        """Close it now, whatever is unsent."""
+        self._closing = True
+        self._wait_in(None)
+        self._transport.abort()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing has come of a request that is waited for."""
+        return not (self._exchange or self._begun)
+
+    @property
+    def _begun(self) -> bool:
+        """Whether something of a head is here; empty lines before it are none."""
+        return bool(self._head.strip(b"\r\n"))
+
+    # One request after another.
+
+    def _go_on(self) -> None:
+        """Answer what is whole, so many requests before others have their turn."""
+        try:
+            for _ in range(ANSWERS_A_TURN):
+                if not self._read():
+                    break
+                self._answer()
+                if self._busy or self._closing:
+                    return
+            else:
+                if self._unread:
+                    self._busy = True
+                    self._listener.loop.call_soon(self._resume)
+                    return
+            self._wait_for_more()
+        except NotHTTP as refused:
+            self._refuse_http(refused)
+        except Exception:  # whatever it is, it costs this connection alone
+            log.exception("A connection failed and is closed.")
+            self.abort()
+
+    def _resume(self) -> None:
+        """Go on with what came meanwhile."""
+        if self._closing:
+            return
+        self._busy = False
+        self._go_on()
+        if self._busy or self._closing:
+            return
+        if self._ended:
+            self.eof_received()
+        else:
+            self._transport.resume_reading()
+
+    def _wait_for_more(self) -> None:
+        if self._closing:
+            return
+        phase = self._phase
+        if self._exchange:
+            phase = self._listener.body
+        elif self._begun:
+            phase = self._listener.head
+        if phase is not self._phase:  # else its time is running
+            self._wait_in(phase)
+
+    def _read(self) -> bool:
+        """Give the parser what came, up to the end of a request; gives whether that is here."""
+        while self._unread and not (self._whole or self._closing):
+            if self._exchange is None:
+                self._read_head()
+            else:
+                self._read_body(self._exchange)
+        return self._whole and not self._closing
+
+    def _read_head(self) -> None:
+        known = len(self._head)
+        came = self._head + self._unread
+        end = came.find(END, max(known + 1 - len(END), 0))
+        end = len(came) if end < 0 else end + len(END)
+        self._head, self._unread = came[:end], came[end:]
+        if end > self._limits.max_header_bytes:
+            raise heads.too_long(self._head, self._limits.max_header_bytes)
+        try:
+            self._parser.feed_data(self._head[known:])
+        except HttpParserUpgrade:  # it would take a body for the next request
+            self._tunnel, self._kept, self._whole = True, False, False
+        except HttpParserError as error:
+            raise NotHTTP(heads.said(str(error))) from error
+        if self._headed:
+            self._enter()
+
+    def _enter(self) -> None:
+        """The head is whole: let the gate decide, before the body is read."""
+        request, self._version = heads.read(self._head, self._fields, self._client, self._scheme)
+        self._left = heads.body_length(request.headers, self._version)
+        if self._tunnel and self._left is None:
+            raise NotHTTP(heads.LENGTH)
+        self._whole = self._whole or self._left == 0
+        exchange = self._exchange = Exchange(request, perf_counter())
+        self._application.enter(exchange)
+        if "x-request-timeout" in request.headers:
+            self._be_patient(exchange)
+        if self._whole:
+            return
+        expects = "expect" in request.headers
+        if exchange.response:
+            if expects or (self._left or 0) > DRAINED:
+                self._respond(exchange, last=True)
+        elif expects and not self._unread and self._version == "HTTP/1.1":
+            self._transport.write(CONTINUE)
+
+    def _be_patient(self, exchange: Exchange) -> None:
+        """Wait no longer than the client does."""
+        given = exchange.request.header("x-request-timeout")
+        try:
+            seconds = float(given)
+        except ValueError:
+            seconds = 0.0
+        if seconds > 0:
+            self._patience = min(self._patience, seconds)
+        elif exchange.response is None:
+            fault = Fault("X-Request-Timeout", "seconds above 0, such as 0.5", repr(given[:40]))
+            self._application.refuse(exchange, InvalidInput([fault]))
+
+    def _read_body(self, exchange: Exchange) -> None:
+        part = self._next_part()
+        try:
+            if self._tunnel:
+                self.on_body(part)
+                self._whole = self._left == 0
+            else:
+                self._parser.feed_data(part)
+        except HttpParserError:
+            self._refuse(MalformedBody(heads.CHUNK))
+            return
+        if exchange.response:
+            self._drop_body()
+            if self._chunked > DRAINED and not self._whole:
+                self._respond(exchange, last=True)
+        elif self._size > self._limits.max_body_bytes:
+            self._refuse(BodyTooLarge(LARGE.format(self._limits.max_body_bytes)))
+        elif self._chunked > PADDING * self._size + self._limits.max_header_bytes:
+            self._refuse(MalformedBody(heads.CHUNK))
+        elif self._listener.held > self._limits.max_bodies_bytes:
+            self._refuse(Overloaded(NO_ROOM))
+
+    def _next_part(self) -> bytes:
+        """What came of the body, and nothing of a request behind it."""
+        came = self._unread
+        if self._left is not None:
+            part = came if len(came) <= self._left else came[: self._left]
+            self._left -= len(part)
+        else:
+            end = (self._tail + came).find(END)
+            part = came if end < 0 else came[: end + len(END) - len(self._tail)]
+            self._tail = (self._tail + part)[1 - len(END) :] if end < 0 else b""
+            self._chunked += len(part)
+        self._unread = came[len(part) :]
+        return part
+
+    # Answers.
+
+    def _answer(self) -> None:
+        """The request is whole: have it answered, here or by a thread."""
+        exchange = cast("Exchange", self._exchange)
+        if exchange.response is None:
+            exchange.request.body = b"".join(self._body)
+            thread = self._listener.thread_for(exchange)
+            # As long as it is the loop's turn, nobody looks at what has come.
+            wait = thread.wait if thread else monotonic() - self._listener.loop.time()
+            if wait > self._patience:
+                self._application.refuse(exchange, Overloaded(BUSY.format(self._patience)))
+            elif thread:
+                self._busy = True
+                self._wait_in(None)
+                thread.put(Job(exchange, self._is_wanted, self._answered))
+                return
+            else:
+                self._application.answer(exchange)
+        self._respond(exchange)
+
+    def _is_wanted(self, waited: float) -> bool:
+        """Whether an answer is worth its time to a thread that now has it."""
+        if waited > self._patience:
+            exchange = cast("Exchange", self._exchange)
+            self._application.refuse(exchange, Overloaded(BUSY.format(self._patience)))
+            return False
+        return not self._lost
+
+    def _answered(self) -> None:
+        """A thread is done."""
+        if self._lost:
+            self._leave()
+        else:
+            self._busy = False
+            self._respond(cast("Exchange", self._exchange))
+            if not self._busy:
+                self._resume()
+
+    def _refuse(self, error: "ServiceError") -> None:
+        """Answer a request that has begun, and close."""
+        exchange = cast("Exchange", self._exchange)
+        if exchange.response is None:
+            self._application.refuse(exchange, error)
+        self._respond(exchange, last=True)
+
+    def _refuse_http(self, refused: NotHTTP) -> None:
+        log.warning("Invalid request from %s: %s", self._client or "a socket", refused)
+        answer = encode(problem(refused), self._listener.date, "Connection: close\r\n")
+        self._transport.write(answer)
+        self._close(unread=True)
+
+    def _respond(self, exchange: Exchange, *, last: bool = False) -> None:
+        """Write the answer; the last one of a connection closes it."""
+        last = last or not self._kept or self._ended or self._listener.leaving()
+        more = f"X-Request-Id: {exchange.id}\r\n"
+        if last:
+            more += "Connection: close\r\n"
+        elif self._version == "HTTP/1.0":
+            more += "Connection: keep-alive\r\n"
+        if exchange.response is None:  # who should have set it has failed
+            self._application.refuse(exchange, Unforeseen(FAILED))
+        response = cast("Response", exchange.response)
+        to_head = exchange.request.method == "HEAD"
+        self._transport.write(encode(response, self._listener.date, more, to_head=to_head))
+        unread = bool(self._unread) or not self._whole
+        self._leave()
+        if last:
+            self._close(unread=unread)
+            return
+        self._begin()
+        if not self._busy:
+            self._wait_in(self._listener.idle)
+
+    def _leave(self) -> None:
+        """The exchange, if there is one, is over."""
+        self._drop_body()
+        if self._exchange:
+            self._application.leave(self._exchange)
+            self._exchange = None
+
+    def _drop_body(self) -> None:
+        self._listener.held -= self._size
+        self._size = 0
+        self._body.clear()
+
+    def _close(self, *, unread: bool = False) -> None:
+        """Close when all is sent; what is unread would reset the answer on its way."""
+        self._closing = True
+        self._unread = b""
+        if unread and not self._ended:
+            self._wait_in(self._listener.linger)
+            self._transport.resume_reading()
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
+        else:
+            self._wait_in(self._listener.write)
+            self._transport.close()

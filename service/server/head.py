@@ -1,0 +1,167 @@
+"""The head of a request: from the bytes that the parser took to a Request, or why not.
+
+The parser (llhttp) takes more than one who passes a request on and one who answers it read in
+the same way. What it takes and this refuses is in docs/security.md.
+"""
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from urllib.parse import unquote_to_bytes
+
+from service.exchange import Request
+
+Field = tuple[bytes, bytes]
+
+ABSOLUTE = re.compile(r"(https?)://([^/?@]+)([/?].*)?", re.IGNORECASE).fullmatch
+HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*").fullmatch
+BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})").search
+
+LINE = (
+    "The request line cannot be read: expected a method, a path and a version, as in "
+    "'GET /healthz HTTP/1.1'."
+)
+METHOD = "The method is none: expected one in capitals, such as GET or POST."
+VERSION = "This version of HTTP is not spoken here: expected HTTP/1.1."
+FIELD = (
+    "A header cannot be read: expected lines as 'X-API-Key: KEY', with a colon right behind the "
+    "name and without control characters, ended by CR LF."
+)
+FOLDED = "A header goes on in a second line: expected each in one."
+LENGTH = (
+    "The length of the body cannot be read: expected the length of a body told once, by "
+    "Content-Length in digits or by 'Transfer-Encoding: chunked'."
+)
+CODING = "This transfer coding is not spoken here: expected 'chunked', or a Content-Length instead."
+CHUNK = (
+    "A chunk of the body cannot be read: expected its size in hexadecimal digits, CR LF, as many "
+    "bytes, and CR LF."
+)
+HOSTS = "The host is not told: expected the header Host, once, as in 'Host: localhost'."
+TARGET = "The path cannot be read: expected one as in /predict?model=calories, percent-encoded."
+TUNNEL = "No tunnel is opened here: expected a method such as GET or POST."
+EXPECTATION = (
+    "What the header Expect asks for is not known: expected '100-continue', or no such header."
+)
+
+CUT_OFF = "The head of the request broke off before its end, an empty line."
+SLOW = "The head of the request took longer than HEADER_SECONDS allows, {:g} s."
+LONG_LINE = (
+    "The request line is too long: expected at most {:,} bytes; what is long goes in a body."
+)
+LONG = "The headers are too long: expected at most {:,} bytes with the request line."
+
+# What llhttp says, by the beginning of it, and what is said for it.
+REASONS = {
+    "Invalid method": METHOD,
+    "Expected space after method": METHOD,
+    "Invalid HTTP version": VERSION,
+    "Pause on PRI": VERSION,
+    "Expected HTTP/2": VERSION,
+    "Invalid header token": FIELD,
+    "Invalid header": FIELD,
+    "Missing expected": FIELD,
+    "Unexpected whitespace": FOLDED,
+    "Content-Length": LENGTH,
+    "Transfer-Encoding": LENGTH,
+    "Duplicate Content-Length": LENGTH,
+    "Empty": LENGTH,
+    "Invalid character in Content-Length": LENGTH,
+    "Invalid `Transfer-Encoding`": CODING,
+    "Request has invalid `Transfer-Encoding`": CODING,
+}
+LATE = HTTPStatus.REQUEST_TIMEOUT
+STATUSES = {
+    VERSION: HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
+    CODING: HTTPStatus.NOT_IMPLEMENTED,
+    TUNNEL: HTTPStatus.NOT_IMPLEMENTED,
+    EXPECTATION: HTTPStatus.EXPECTATION_FAILED,
+}
+
+
+class NotHTTP(Exception):
+    """What came is no request that can be answered; the text says what was expected."""
+
+    def __init__(self, sentence: str, status: HTTPStatus | None = None) -> None:
+        self.status = status or STATUSES.get(sentence, HTTPStatus.BAD_REQUEST)
+        super().__init__(sentence)
+
+
+def said(reason: str) -> str:
+    """The sentence for what the parser says of a head; nothing that came is repeated."""
+    return next((REASONS[start] for start in REASONS if reason.startswith(start)), LINE)
+
+
+def too_long(head: bytes, most: int) -> NotHTTP:
+    """What is said of a head of more bytes than MAX_HEADER_BYTES."""
+    if b"\r\n" in head.lstrip(b"\r\n"):
+        return NotHTTP(LONG.format(most), HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+    return NotHTTP(LONG_LINE.format(most), HTTPStatus.REQUEST_URI_TOO_LONG)
+
+
+def read(head: bytes, fields: list[Field], client: str, scheme: str) -> tuple[Request, str]:
+    """The request of a head that the parser took, and its version; raises NotHTTP."""
+    line = head.lstrip(b"\r\n").partition(b"\r\n")[0]
+    try:
+        method, target, version = line.decode("ascii").split(" ")
+    except ValueError as error:  # HTTP/0.9 names no version; llhttp takes it, and several spaces
+        raise NotHTTP(LINE) from error
+    if version not in {"HTTP/1.1", "HTTP/1.0"}:  # RTSP/1.0 has the numbers of HTTP
+        raise NotHTTP(VERSION)
+    if method == "CONNECT":
+        raise NotHTTP(TUNNEL)
+    headers = _headers(fields)
+    if not target.startswith("/"):
+        target = _path_of(method, target, headers)
+    if "host" not in headers and version == "HTTP/1.1":
+        raise NotHTTP(HOSTS)
+    path, _, query = target.partition("?")
+    if "#" in target or BAD_ESCAPE(path):
+        raise NotHTTP(TARGET)
+    if "%" in path:
+        path = unquote_to_bytes(path).decode("latin-1")
+    return Request(method, path, query, headers, client=client, scheme=scheme), version
+
+
+def _headers(fields: list[Field]) -> dict[str, str]:
+    """By names in lower case; one with an underscore is left out: WSGI knows it from no hyphen."""
+    headers: dict[str, str] = {}
+    for name, value in fields:
+        key = name.decode("ascii").lower()
+        text = value.decode("latin-1").strip(" \t")
+        if key in headers:
+            if key == "host":
+                raise NotHTTP(HOSTS)
+            headers[key] = f"{headers[key]}, {text}"
+        elif "_" not in key:
+            headers[key] = text
+    if not HOST(headers.get("host", "")):
+        raise NotHTTP(HOSTS)
+    return headers
+
+
+def _path_of(method: str, target: str, headers: dict[str, str]) -> str:
+    """The path of a target that is no path: `*`, or a whole URL, whose host goes before Host."""
+    if target == "*" and method == "OPTIONS":
+        return target
+    found = ABSOLUTE(target)
+    if not found or not HOST(found[2]):
+        raise NotHTTP(TARGET)
+    headers["host"] = found[2]
+    rest = found[3] or "/"
+    return rest if rest.startswith("/") else f"/{rest}"
+
+
+def body_length(headers: Mapping[str, str], version: str) -> int | None:
+    """How many bytes the body has, by its head; None where chunks will tell. Raises NotHTTP."""
+    expected = headers.get("expect", "100-continue")
+    if expected.lower() != "100-continue":
+        raise NotHTTP(EXPECTATION)
+    coding = headers.get("transfer-encoding")
+    if coding is None:
+        return int(headers.get("content-length", "0"))  # the parser has taken digits alone
+    if version == "HTTP/1.0":
+        raise NotHTTP(LENGTH)
+    if coding.lower() != "chunked":
+        raise NotHTTP(CODING)
+    return None

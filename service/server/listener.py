@@ -1,0 +1,243 @@
+"""What listens in a worker: connections let in, counted, and ended when they take too long."""
+
+import asyncio
+import logging
+import resource
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from ctypes import c_int
+from email.utils import formatdate
+from functools import partial
+from multiprocessing.sharedctypes import RawArray
+from socket import socket
+
+from service.exchange import Application, Exchange
+from service.server import flask_bridge, tls
+from service.server.connection import Connection
+from service.server.threads import AnsweringThread
+from service.settings import Settings
+
+log = logging.getLogger("service")
+
+ACCEPTS_A_TURN = 64  # of the loop; libuv's own listeners accept one
+AHEAD = 8  # connections that a worker may hold beyond another before that one goes first
+GO_FIRST = 0.002  # seconds that it has for that
+NO_FILES = 0.1  # seconds until another connection is tried when there was none for it
+FILES = 128  # of a process that are not for connections
+SMALL = 8 * 1024  # bytes of a body that is answered in the loop
+LINGER = 2.0  # seconds that a client has to read its last answer, which resets it afterwards
+LAST_WORDS = 0.5  # seconds for what was on its way when a worker was told to stop
+TICK = 0.25  # seconds from one look at the time to the next
+
+
+class Shares:
+    """How many connections each worker holds, for all of them to see; made before they fork."""
+
+    GONE = -1
+
+    def __init__(self, workers: int) -> None:
+        self._counts = RawArray(c_int, [self.GONE] * workers)
+        self._own = 0
+
+    def enter(self, taken: Collection[int]) -> int:
+        """A place for another worker."""
+        self._own = min({*range(len(self._counts))} - {*taken}, default=0)
+        return self._own
+
+    def leave(self, place: int) -> None:
+        """A worker has ended."""
+        self._counts[place] = self.GONE
+
+    def note(self, count: int) -> None:
+        """Tell how many this worker has, GONE when it lets nobody in any more."""
+        self._counts[self._own] = count
+
+    def room(self) -> int:
+        """How many connections this worker may let in before one that has fewer goes first."""
+        own, others = self._own, self._counts[:]
+        open_ = [it for at, it in enumerate(others) if at != own and it != self.GONE]
+        return AHEAD + min(open_) - others[own] if open_ else ACCEPTS_A_TURN
+
+
+class Phase(dict[Connection, float]):
+    """Connections that wait for their clients in the same way, and when each is over, in order."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+
+class Listener:
+    """The connections of one worker, and all that they share."""
+
+    def __init__(
+        self,
+        application: Application,
+        settings: Settings,
+        sockets: Sequence[socket],
+        shares: Shares,
+        leaving: Callable[[], bool],
+    ) -> None:
+        self.application = application
+        self.settings = settings
+        self.loop = loop = asyncio.get_running_loop()
+        self.held = 0  # bytes of all bodies
+        self.date = ""
+        self.head = Phase(settings.header_seconds)
+        self.body = Phase(settings.body_seconds)
+        self.idle = Phase(settings.idle_seconds)
+        self.write = Phase(settings.write_seconds)
+        self.linger = Phase(LINGER)
+        by_flask = partial(flask_bridge.answer, application)
+        self._bodies = AnsweringThread("answer-large", application.answer, loop)
+        self._flask = AnsweringThread("answer-by-flask", by_flask, loop)
+        self._watching = AnsweringThread("answer-watching", application.answer, loop)
+        self._sockets = sockets
+        self._shares = shares
+        self._tls = tls.context(settings)
+        self._told_to_leave = leaving
+        self._stopping = False
+        self._open = 0  # connections, with those that shake hands
+        self._rested = False
+        self._of_client: Counter[str] = Counter()
+        self._handshakes: set[asyncio.Task[None]] = set()
+        self._most = most_connections(settings)
+
+    def leaving(self) -> bool:
+        """Whether each answer is the last one of its connection."""
+        return self._stopping or self._told_to_leave()
+
+    def thread_for(self, exchange: Exchange) -> AnsweringThread | None:
+        """Who answers an exchange that is whole; None is the loop."""
+        operation = exchange.operation
+        if operation is None or not (operation.hot or operation.watching):
+            return self._flask
+        if operation.watching:
+            return self._watching
+        return None if len(exchange.request.body) <= SMALL else self._bodies
+
+    def listen(self) -> None:
+        """Let connections in from now on."""
+        self._shares.note(self._open)
+        self._tick()
+        self._begin_to_accept()
+
+    async def stop(self) -> None:
+        """Let nobody in any more, answer whom the kernel has let in, and wait for them to go."""
+        self._stopping = True
+        self._shares.note(Shares.GONE)
+        self._stop_accepting()
+        for listening in self._sockets:
+            while self._let_in(listening):
+                pass
+            listening.close()
+        await asyncio.sleep(LAST_WORDS)
+        for task in self._handshakes:
+            task.cancel()
+        silent = [connection for connection in self.head if connection.is_silent]
+        for connection in [*self.idle, *silent, *self.linger]:
+            connection.abort()
+        while self._open:  # noqa: ASYNC110  nobody is told for each connection of a whole life
+            await asyncio.sleep(TICK / 10)
+
+    def forget(self, client: str) -> None:
+        """A connection has ended."""
+        self._open -= 1
+        self._of_client[client] -= 1
+        if not self._of_client[client]:
+            del self._of_client[client]
+        if not self._stopping:
+            self._shares.note(self._open)
+
+    def _begin_to_accept(self) -> None:
+        if not self._stopping:
+            for listening in self._sockets:
+                self.loop.add_reader(listening.fileno(), self._accept, listening)
+
+    def _stop_accepting(self) -> None:
+        for listening in self._sockets:
+            self.loop.remove_reader(listening.fileno())
+
+    def _rest(self, seconds: float) -> None:
+        self._rested = True
+        self._stop_accepting()
+        self.loop.call_later(seconds, self._begin_to_accept)
+
+    def _accept(self, listening: socket) -> None:
+        """Let in who waits, but let a worker with fewer connections go first."""
+        room = min(AHEAD if self._rested else self._shares.room(), ACCEPTS_A_TURN)
+        try:
+            for _ in range(room):
+                if not self._let_in(listening):
+                    self._rested = False
+                    return
+        except OSError as error:
+            log.warning("No connection can be let in for %g s: %s.", NO_FILES, error.strerror)
+            self._rest(NO_FILES)
+            return
+        if room < ACCEPTS_A_TURN:
+            self._rest(GO_FIRST)
+
+    def _let_in(self, listening: socket) -> bool:
+        """Let one in, if one waits; OSError where there is no file for it."""
+        try:
+            accepted, address = listening.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return False
+        client = address[0] if isinstance(address, tuple) else ""
+        if client and self._of_client[client] >= self.settings.max_connections_of_one_address:
+            accepted.close()
+            return True
+        if self._open >= self._most and not self._make_room():
+            accepted.close()
+            return True
+        self._open += 1
+        self._of_client[client] += 1
+        self._shares.note(self._open)
+        task = self.loop.create_task(self._connect(accepted, client))
+        self._handshakes.add(task)
+        task.add_done_callback(self._handshakes.discard)
+        return True
+
+    def _make_room(self) -> bool:
+        """End who has waited for longest without being waited for."""
+        for phase in (self.linger, self.idle, self.head, self.body, self.write):
+            for connection in phase:
+                connection.abort()
+                return True
+        return False
+
+    async def _connect(self, accepted: socket, client: str) -> None:
+        connection = Connection(self, client)
+        seconds = self.settings.header_seconds if self._tls else None
+        try:
+            await self.loop.connect_accepted_socket(
+                partial(_same, connection), accepted, ssl=self._tls, ssl_handshake_timeout=seconds
+            )
+        except (OSError, asyncio.CancelledError):  # no TLS, or none in time
+            if not connection.is_made:
+                self.forget(client)
+
+    def _tick(self) -> None:
+        """End what took too long."""
+        self.date = formatdate(usegmt=True)
+        now = self.loop.time()
+        for phase in (self.linger, self.idle, self.head, self.body, self.write):
+            for connection in [each for each, ends in phase.items() if ends <= now]:
+                connection.expire()
+        self.loop.call_later(TICK, self._tick)
+
+
+def _same(connection: Connection) -> Connection:
+    return connection
+
+
+def most_connections(settings: Settings) -> int:
+    """MAX_CONNECTIONS, or fewer where this process may not have so many files (RLIMIT_NOFILE)."""
+    wanted = settings.max_connections + FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted and soft != resource.RLIM_INFINITY:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        return max(soft - FILES, 1)
+    return settings.max_connections
