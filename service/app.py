@@ -26,6 +26,7 @@ from service.api.v2 import routes as v2_routes
 from service.errors import ServiceError
 from service.gate.access import Access, keys_of
 from service.gate.guard import Guard
+from service.gate.room import Room
 from service.gate.wire import ROUTE
 from service.observe.access_log import AccessLog
 from service.observe.metrics import Metrics
@@ -111,6 +112,7 @@ def create_app(
         _refusal,
         max_body_bytes=settings.max_body_bytes,
         max_in_flight=settings.max_in_flight,
+        room=Room(settings.room_for_bodies),
         admit=Access(settings, keys, Scopes(app.url_map, hot)),
         observer=observer,
     )

@@ -78,6 +78,11 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(8 * MEBIBYTE, ge=1024)
     """The largest request body; a larger one gets 413."""
 
+    max_bodies_bytes: int = Field(16 * MEBIBYTE, ge=1024)
+    """The most bytes of all bodies that a worker reads or answers at once, those of at most 16 KiB
+    not counted; a body that finds no room gets 503 and is told to try again. It is never less than
+    MAX_BODY_BYTES."""
+
     predict_keys: Annotated[str, AfterValidator(partial(_digests, "predict"))] = Field(
         "", repr=False
     )
@@ -201,6 +206,11 @@ class Settings(BaseSettings):
         """
         keyed = bool(self.predict_keys or self.keys_file)
         return not self.predict_key_waived and (keyed or not self.on_loopback)
+
+    @property
+    def room_for_bodies(self) -> int:
+        """Bytes, of which the largest body that is allowed can have all."""
+        return max(self.max_bodies_bytes, self.max_body_bytes)
 
     @property
     def url(self) -> str:

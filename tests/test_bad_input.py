@@ -17,6 +17,7 @@ from models.registry import Registry
 from service.app import create_host
 from service.codecs.json_rows import Schema
 from service.errors import BodyTooLarge, InvalidInput
+from service.gate.room import Room
 from service.gate.wire import read_body
 from service.server.gunicorn_worker import SENTENCES
 from service.settings import Settings
@@ -125,10 +126,10 @@ def test_a_compressed_body_gets_415_from_the_native_dialect(client: Client, path
 
 def test_a_length_of_thousands_of_digits_is_read() -> None:
     with pytest.raises(BodyTooLarge):
-        read_body({"CONTENT_LENGTH": "9" * 5000}, 10)
-    assert read_body({"CONTENT_LENGTH": "0" * 5000}, 10) == b""
+        read_body({"CONTENT_LENGTH": "9" * 5000}, 10, Room(10).hold())
+    assert read_body({"CONTENT_LENGTH": "0" * 5000}, 10, Room(10).hold()) == b""
     environ = {"CONTENT_LENGTH": "0" * 5000 + "5", "wsgi.input": BytesIO(b"whole, and more")}
-    assert read_body(environ, 10) == b"whole"
+    assert read_body(environ, 10, Room(10).hold()) == b"whole"
 
 
 @pytest.fixture(scope="module")

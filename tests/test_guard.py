@@ -11,6 +11,7 @@ from werkzeug.test import Client, TestResponse
 from service.api.native import operations as native
 from service.gate.guard import Guard, Observer
 from service.gate.overload import OPERATIONS, RESERVED, TURNED_AWAY
+from service.gate.room import Room
 from service.gate.wire import BODY, ROUTE, App, Environ, StartResponse
 
 LIMIT = 8
@@ -28,6 +29,7 @@ def guarded(app: App, observer: Observer | None = None, max_in_flight: int = 2) 
         lambda _, error: native.refuse(error),
         max_body_bytes=LIMIT,
         max_in_flight=max_in_flight,
+        room=Room(LIMIT),
         observer=observer,
     )
     return Client(guard, TestResponse)

@@ -1,7 +1,8 @@
 """The guard: the outermost layer, once for Flask and the fast path.
 
 It gives each request an id, lets in whom `admit` lets in, bounds how many are answered at once
-and how large their bodies are, catches whatever escapes below, and tells an observer how it went.
+and how large their bodies are, each and together, catches whatever escapes below, and tells an
+observer how it went.
 """
 
 import logging
@@ -18,6 +19,7 @@ from typing import Protocol
 from service.api.answers import Headers, Reply
 from service.errors import Overloaded, RateLimited, ServiceError, Unauthorized, Unforeseen
 from service.gate.overload import OPERATIONS, RESERVED, TURNED_AWAY
+from service.gate.room import Held, Room
 from service.gate.trace_context import trace_context
 from service.gate.wire import (
     ANSWERED,
@@ -62,12 +64,14 @@ class Guard:
         *,
         max_body_bytes: int,
         max_in_flight: int,
+        room: Room,
         admit: Admit = lambda _: None,
         observer: Observer | None = None,
     ) -> None:
         self._app = app
         self._refuse = refuse
         self._max_body_bytes = max_body_bytes
+        self._room = room
         self._admit = admit
         self._observer = observer
         # A deque, for taking from it and giving back need no lock.
@@ -105,10 +109,10 @@ class Guard:
     def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
             self._admit(environ)
-            limit = self._max_body_bytes
-            body = environ[BODY] = b"" if UNANSWERED in environ else read_body(environ, limit)
-            environ["wsgi.input"] = BytesIO(body)  # for code that reads it as Flask's own does
-            return self._app(environ, start_response)
+            with self._room.hold() as held:
+                environ[BODY] = self._body(environ, held)
+                environ["wsgi.input"] = BytesIO(environ[BODY])  # for who reads it as Flask does
+                return self._app(environ, start_response)
         except ServiceError as error:
             return self._refused(environ, start_response, error)
         except Exception:  # noqa: BLE001  whatever it is, it is logged with its traceback
@@ -117,6 +121,9 @@ class Guard:
             catalogue.tell(log, catalogue.REQUEST_FAILED, **told)
             failure = Unforeseen("The service failed to answer; its log says why.")
             return self._refused(environ, start_response, failure)
+
+    def _body(self, environ: Environ, held: Held) -> bytes:
+        return b"" if UNANSWERED in environ else read_body(environ, self._max_body_bytes, held)
 
     def _refused(
         self, environ: Environ, start_response: StartResponse, error: ServiceError

@@ -12,6 +12,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 from models.numbers import whole
 from service.api.answers import Reply, Request
 from service.errors import BodyTooLarge, MalformedBody
+from service.gate.room import SMALL, Held
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -29,32 +30,40 @@ REFUSAL = "service.refusal"  # the name of the error that the guard refused with
 STATUS_LINES = {code: f"{code} {phrase.upper()}" for code, phrase in HTTP_STATUS_CODES.items()}
 
 
-def read_body(environ: Environ, limit: int) -> bytes:
-    """The whole body, chunked or not; empty when none was sent.
+def read_body(environ: Environ, limit: int, held: Held) -> bytes:
+    """The whole body, chunked or not, once there is room for it; empty when none was sent.
 
-    Raises BodyTooLarge when it is over `limit` bytes, of which no more than one byte beyond
-    the limit is read, and MalformedBody when it breaks off.
+    Raises BodyTooLarge when it is over `limit` bytes, of which no more than a part beyond the
+    limit is read, Overloaded when there is no room, and MalformedBody when it breaks off.
     """
     size = _size(environ, limit)
-    if size == 0:
+    if size is not None:
+        held.grow(size)
+        return _read(environ, size)
+    if not environ.get("wsgi.input_terminated"):  # its end would never be seen
         return b""
+    parts, size = [], 0
+    while part := _read(environ, SMALL):
+        size += len(part)
+        if size > limit:
+            raise BodyTooLarge(_too_large(limit))
+        held.grow(size)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _read(environ: Environ, size: int) -> bytes:
     try:
-        body: bytes = environ["wsgi.input"].read(size)
+        return environ["wsgi.input"].read(size) if size else b""
     except Exception as error:  # each server has errors of its own for a client that stops
         raise MalformedBody("The body broke off before its end; send it again.") from error
-    if len(body) > limit:
-        raise BodyTooLarge(_too_large(limit))
-    return body
 
 
-def _size(environ: Environ, limit: int) -> int:
-    """How many bytes to ask for: as many as were announced, or one more than is allowed.
-
-    Without a length, only a server that ends the stream itself can be read from.
-    """
+def _size(environ: Environ, limit: int) -> int | None:
+    """The bytes that were announced, None where the body is its own end (chunked)."""
     length = environ.get("CONTENT_LENGTH")
     if not length or environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked":
-        return limit + 1 if environ.get("wsgi.input_terminated") else 0
+        return None
     size = whole(length, limit)
     if size is not None:
         return size
