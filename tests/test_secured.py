@@ -191,36 +191,6 @@ def shake_hands(secured: Secured, version: ssl.TLSVersion) -> str | None:
         return connection.version()
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/%61dmin/status",
-        "//admin/status",
-        "/admin;/status",
-        "/ADMIN/status",
-        "/static/../admin/status",
-        "/static/%2e%2e/%2e%2e/config.py",
-        "/v2/health/../models/calories",
-        "/v2/health/%2e%2e/models/calories",
-        "/healthz/../models",
-        "/healthz%00/models",
-        "http://localhost/admin/status",
-    ],
-)
-def test_no_spelling_of_a_path_goes_round_the_key(secured: Secured, path: str) -> None:
-    assert raw(secured, path) in {400, 401, 404}
-
-
-def raw(secured: Secured, path: str) -> int:
-    """The status of a GET whose path no library has tidied."""
-    context = ssl.create_default_context(cafile=str(secured.server.certificate))
-    connection = HTTPSConnection("127.0.0.1", secured.server.port, context=context)
-    connection.request("GET", path)
-    status = connection.getresponse().status
-    connection.close()
-    return status
-
-
 def test_a_key_is_rotated_without_a_restart(secured: Secured) -> None:
     before = secured.keys.read_text()
     made = run(SERVICE_PYTHON, "-m", "service.keys", "shop-2", "--append", secured.keys)

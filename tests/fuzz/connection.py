@@ -1,6 +1,7 @@
 """A kept connection that sends bytes as they are and reads one answer at a time."""
 
 import socket
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -97,3 +98,42 @@ class Connection:
         finally:
             self._socket.settimeout(PATIENCE)
         return False
+
+
+CLOSED = Answer(0, {}, b"")  # nothing came before the end
+
+
+def pipelined(port: int, raws: Sequence[bytes], window: int = 16) -> list[Answer]:
+    """The answers to requests sent on kept connections, up to `window` of them at once.
+
+    What a server closes before it answers is asked once more, by itself.
+    """
+    found: list[Answer] = []
+    at_once, connection = window, Connection(port)
+    while len(found) < len(raws):
+        some = raws[len(found) : len(found) + at_once]
+        connection.send(b"".join(some))
+        came = list(_answers(connection, some))
+        if len(came) < len(some) or came[-1].closes:
+            connection.close()
+            connection = Connection(port)
+        found += came or ([CLOSED] if at_once == 1 else [])
+        at_once = window if came or at_once == 1 else 1
+    connection.close()
+    return found
+
+
+def _answers(connection: Connection, raws: Sequence[bytes]) -> Iterator[Answer]:
+    """One for each, until the server closes; whoever closes may lose the rest of an answer."""
+    for raw in raws:
+        try:
+            answer = connection.read(bodiless=raw.startswith(b"HEAD "))
+        except NoHTTPError:
+            if len(raws) == 1:
+                raise
+            return
+        if not answer:
+            return
+        yield answer
+        if answer.closes:
+            return

@@ -1,0 +1,150 @@
+"""Other ways to write a request: of its path, of its method, and headers that would change either.
+
+Whoever decides by the text of a path, and whoever answers, must read all of these alike.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
+
+from tests.fuzz.asked import Request
+
+HTTP_TARGET = re.compile(rb"(?:/|[a-z]+://)[!-~]*", re.IGNORECASE).fullmatch
+
+# Written where a slash stands.
+SLASHES = (
+    *(b"//", b"///", b"/./", b"/.//", b"/../", b"/x/../", b"/%2e/", b"/%2e%2e/", b"/x/%2E%2E/"),
+    *(b"%2f", b"%2F", b"/%2f", b"%2f/", b"%252f", b"/%252f", b"%25252f", b"%u002f"),
+    *(b"\\", b"/\\", b"\\/", b"%5c", b"/%5c", b"%5c/", b"%255c"),
+    *(b";/", b"/;/", b";a=b/", b"/;a=b/", b"%3b/", b"/%3b/", b"?/", b"#/"),
+    *(b"%00/", b"/%00", b"/%20", b"%20/", b"/%09", b"%0a/", b"/%0a", b"/%0d%0a", b"/%2500"),
+    *(b"%ef%bc%8f", b"%e2%81%84", b"%e2%88%95", b"%c0%af", b"%e0%80%af", b"%f0%80%80%af"),
+    *(b"%ff/", b"/%e2%80%8b", b"/%ef%bb%bf", b"/%e2%80%ae"),
+    *(b"\xef\xbc\x8f", b"\xc0\xaf", b"/\xff", b"/ ", b"/\t", b"/\x00", b"/\x0b", b"/\x85"),
+)
+# Written before the whole of it; most are open themselves.
+PREFIXES = (
+    *(b"/", b"//", b"///", b"/.", b"/..", b"/./.", b"/%2e", b"/%2f", b"%2f", b"/%252f", b"/x/.."),
+    *(b"/static", b"/static/..", b"/static/%2e%2e", b"/static/..%2f..", b"/static/%252e%252e"),
+    *(b"/v2/health", b"/v2/health/..", b"/v2/health/%2e%2e", b"/v2/health/../..", b"/docs/.."),
+    *(b"/healthz", b"/healthz/..", b"/healthz;", b"/healthz?", b"/healthz#", b"/healthz%00"),
+    *(b"/healthz%0a", b"/healthz%3f", b"/healthz\\..", b"/healthz/%5c..", b"/?", b"/#", b"?", b"#"),
+    *(b"/v1", b"/V1", b"/v1/..", b"/v2", b"/admin", b"/admin/..", b"/models", b"/models/.."),
+    *(b"*", b".", b";", b"/;", b"\\", b"/\\", b"/%5c", b"%00", b"/%00", b"/%20", b" ", b"\t"),
+    *(b"http://a", b"http://localhost", b"HTTP://A", b"https://a", b"http://a:80", b"http://a@b"),
+    *(b"http://a/", b"http://a//", b"http://a/%2f", b"http://a/.", b"http://a?", b"http://a#"),
+    *(b"http://", b"http:", b"http:/", b"http:///", b"ftp://a", b"ws://a", b"file://", b"x:"),
+    *(b"//a", b"/http://a", b"/http:", b"http://[::1]", b"http://a%2f", b"http://a\\"),
+)
+# Written behind the whole of it.
+SUFFIXES = (
+    *(b"/", b"//", b"/.", b"/..", b"/./", b"/x/..", b"/%2e", b"/%2e%2e", b"%2f", b"%2F", b"%252f"),
+    *(b";", b";a=b", b"%3b", b"?", b"??", b"?a", b"?/healthz", b"?path=/healthz", b"?_method=GET"),
+    *(b"?%00", b"?a=//healthz", b"?#", b"#", b"#/healthz", b"%23", b"%3f", b"%3f/healthz", b"&"),
+    *(b"%00", b"%00.js", b"%00/healthz", b"%20", b"%09", b"%0a", b"%0d%0aX-API-Key:%20a", b"%ff"),
+    *(b".", b"..", b".json", b"%2e", b"+", b"*", b",", b"!", b"\\", b"%5c", b"\x00", b"\xff", b" "),
+    *(b"/../../healthz", b"/../../../healthz", b"/%2e%2e/%2e%2e/healthz", b"/../../static/docs.js"),
+    *(b"%e2%80%8b", b"%cc%81", b"%ef%bc%8f", b"%c0%80", b"%", b"%2", b"%zz", b"%u0000"),
+)
+# Headers that some servers, frameworks and proxies take for the path, its beginning or the method.
+FOR_THE_PATH = (
+    *("X-Original-URL", "X-Rewrite-URL", "X-Original-URI", "X-Forwarded-Uri", "X-Forwarded-Path"),
+    *("Path-Info", "PATH_INFO", "RAW_URI", "REQUEST_URI", "Request-Uri", "X-Envoy-Original-Path"),
+)
+FOR_ITS_BEGINNING = ("X-Forwarded-Prefix", "X-Script-Name", "Script-Name", "SCRIPT_NAME")
+BEGINNINGS = (b"", b"/", b"//", b"/.", b"/x", b"/admin", b"/healthz", b"/static")
+FOR_THE_METHOD = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW", "get")
+
+
+def spelled(plain: Request) -> Iterator[Request]:
+    """Each spelling of a request once: those of its path, its method, and those by headers."""
+    path = plain.target
+    targets = dict.fromkeys(chain(by_affixes(path), by_slashes(path), by_letters(path)))
+    for target in targets:
+        yield replace(plain, target=target)
+    yield from by_headers(plain)
+    for method in METHODS:
+        if method != plain.method:
+            yield replace(plain, method=method)
+
+
+def by_affixes(path: bytes) -> Iterator[bytes]:
+    """With more in front of it or behind it."""
+    yield from (prefix + path for prefix in PREFIXES)
+    yield from (path + suffix for suffix in SUFFIXES)
+
+
+def by_slashes(path: bytes) -> Iterator[bytes]:
+    """With each of its slashes, and all of them, written otherwise."""
+    places = [match.start() for match in re.finditer(b"/", path)]
+    for other in SLASHES:
+        yield path.replace(b"/", other)
+        yield from (path[:at] + other + path[at + 1 :] for at in places)
+
+
+def by_letters(path: bytes) -> Iterator[bytes]:
+    """With its letters in another case, percent-encoded, or what some take for the same."""
+    yield from (path.upper(), path.title(), path.swapcase(), path[:2].upper() + path[2:])
+    letters = [at for at, byte in enumerate(path) if chr(byte).isalpha()]
+    for at in letters[:1] + letters[-1:]:
+        for other in _letter(path[at]):
+            yield path[:at] + other + path[at + 1 :]
+    for encoded in (_percent, _percent_upper, _percent_twice, _fullwidth, _overlong):
+        yield b"".join(b"/" if byte == ord("/") else encoded(byte) for byte in path)
+        yield b"/" + b"".join(map(encoded, path[1:]))
+        yield b"".join(map(encoded, path))
+    for ours, theirs in (
+        (b"s", b"%c5%bf"),
+        (b"k", b"%e2%84%aa"),
+        (b"i", b"%c4%b1"),
+        (b"i", b"\xb9"),
+    ):
+        yield path.replace(ours, theirs)
+
+
+def _letter(byte: int) -> Iterator[bytes]:
+    """Other ways to write one letter, or it with what some do not see."""
+    letter = bytes([byte])
+    yield from (_percent(byte), _percent_upper(byte), _percent_twice(byte), b"%%25%02x" % byte)
+    yield from (_fullwidth(byte), _overlong(byte), b"%%u00%02x" % byte, b"\\%c" % byte)
+    yield from (letter + b"%cc%81", letter + b"%e2%80%8b", letter + b"%c2%ad", letter + b"%00")
+    yield from (b"%00" + letter, b"%" + letter, letter + b"%", letter.swapcase(), letter + b"\xad")
+
+
+def _percent(byte: int) -> bytes:
+    return b"%%%02x" % byte
+
+
+def _percent_upper(byte: int) -> bytes:
+    return b"%%%02X" % byte
+
+
+def _percent_twice(byte: int) -> bytes:
+    return b"%%25%02x" % byte
+
+
+def _fullwidth(byte: int) -> bytes:
+    """U+FF01 to U+FF5E, which NFKC makes ASCII."""
+    return b"".join(map(_percent, chr(byte + 0xFEE0).encode()))
+
+
+def _overlong(byte: int) -> bytes:
+    """Two bytes of UTF-8 where one is enough, which is no UTF-8."""
+    return b"%%%02x%%%02x" % (0xC0 | byte >> 6, 0x80 | byte & 0x3F)
+
+
+def by_headers(plain: Request) -> Iterator[Request]:
+    """Headers that name it while the request line names another, or that name its beginning."""
+    for name in FOR_THE_PATH:
+        for target in (b"/healthz", b"/nowhere"):
+            yield replace(plain, target=target, headers=(*plain.headers, (name, plain.target)))
+    for name in FOR_ITS_BEGINNING:
+        for beginning in BEGINNINGS:
+            for target in {plain.target, beginning + plain.target}:
+                yield replace(plain, target=target, headers=(*plain.headers, (name, beginning)))
+    for name in FOR_THE_METHOD:
+        for method in ("GET", "POST"):
+            told = (name, plain.method.encode())
+            yield replace(plain, method=method, headers=(*plain.headers, told))
