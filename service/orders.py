@@ -8,11 +8,12 @@ other is a byte in shared memory, which a worker that comes late reads too.
 
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from ctypes import c_bool
 from multiprocessing.sharedctypes import RawValue
+
+from service.logs.survivor import Survivor
 
 
 class Orders:
@@ -48,10 +49,4 @@ class Orders:
 
     def on_look(self, look: Callable[[], None]) -> None:
         """Call `look` in this worker, in a thread of its own, whenever it is told to."""
-
-        def wait() -> None:
-            while True:
-                signal.sigwait({signal.SIGURG})
-                look()
-
-        threading.Thread(target=wait, name="await-orders", daemon=True).start()
+        Survivor("await-orders").follow(look, lambda: signal.sigwait({signal.SIGURG}))

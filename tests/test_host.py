@@ -99,7 +99,7 @@ def test_following_goes_on_after_a_fault(
     with monkeypatch.context() as fault:
         fault.setattr(shelf, "stamps", None)
         host.follow(seconds=0.01)
-        await_(lambda: "could not be followed" in caplog.text, "the fault is met")
+        await_(lambda: "follow-registry failed, and goes on" in caplog.text, "the fault is met")
     publish_again(shelf, shipped)
     await_(lambda: host.find("calories").version == 2, "version 2 is served")
     host.close()
@@ -294,7 +294,7 @@ def test_a_version_is_loading_until_it_is_swapped_in(
         seen.append((states(host), host.find("calories").version))
 
     publish_again(shelf, shipped)
-    monkeypatch.setattr("service.serving.host._warm_up", look)
+    monkeypatch.setattr("service.serving.loaded.Loaded._check", look)
     host.refresh()
     assert seen == [({1: "loaded", 2: "loading"}, 1)]
 

@@ -440,15 +440,6 @@ def test_two_workers_never_share_a_slot(tmp_path: Path) -> None:
     second.close()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[[1]]", b'{"a":1}', b'[["a",["b"],[],["x"]]]'])
-def test_a_broken_file_is_left_out_with_a_warning(
-    content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / "worker-0.json").write_bytes(content)
-    assert list(Tally.read(tmp_path / "worker-0.json")) == []
-    assert "worker-0.json cannot be read and are left out" in caplog.text
-
-
 def test_a_folder_that_cannot_be_had_costs_no_request(
     tmp_path: Path, shipped_root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

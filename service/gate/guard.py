@@ -34,6 +34,7 @@ from service.gate.wire import (
     send,
 )
 from service.logs import catalogue
+from service.logs.survivor import Survivor
 
 log = logging.getLogger("service")
 
@@ -45,7 +46,10 @@ Refuse = Callable[[str, ServiceError], Reply]  # in the dialect spoken at a path
 
 
 class Observer(Protocol):
-    """Told of every request once, when it is answered: the seam for metrics and the access log."""
+    """Told of every request once, when it is answered: the seam for metrics and the access log.
+
+    What it raises changes no answer.
+    """
 
     def __call__(self, environ: Environ, status: int, seconds: float) -> None:
         """Note a request.
@@ -74,6 +78,7 @@ class Guard:
         self._room = room
         self._admit = admit
         self._observer = observer
+        self._survivor = Survivor("observers")
         # A deque, for taking from it and giving back need no lock.
         self._permits = deque([None] * max_in_flight)
         self._reserved = deque([None] * RESERVED)  # for those who watch the service
@@ -147,7 +152,7 @@ class Guard:
         try:
             return self._bounded(environ, noting)
         finally:
-            observer(environ, status, perf_counter() - began)
+            self._survivor.run(observer, environ, status, perf_counter() - began)
 
 
 def hints(error: ServiceError) -> Headers:

@@ -59,12 +59,15 @@ REQUEST = Event(
 REQUEST_FAILED = Event(
     "request_failed", ERROR, "Request {request_id} failed.", ("trace_id",), traceback=True
 )
+PART_FAILED = Event(
+    "part_failed", ERROR, "{part} failed, and goes on: {reason}", (), traceback=True
+)
 
 EVENTS = (
     *(STARTING, LISTENING, WORKER_STARTED, WORKER_LOST, SERVING),
     *(VERSION_LOADED, VERSION_REFUSED, VERSION_DROPPED),
     *(LABEL_MOVED, LABEL_REMOVED),
-    *(DRAINING, STOPPED, REQUEST, REQUEST_FAILED),
+    *(DRAINING, STOPPED, REQUEST, REQUEST_FAILED, PART_FAILED),
 )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 
 from service.gate.wire import Environ
+from service.logs.survivor import Survivor
 from service.observe.metrics import Metrics
 from service.serving.dataplane import Prediction, Recorder
 from service.serving.engines import Rows
@@ -40,6 +41,7 @@ class Watched(Recorder):
     def __init__(self, metrics: Metrics, watchers: Sequence[Watcher]) -> None:
         self._metrics = metrics
         self._watchers = watchers
+        self._survivor = Survivor("observers")
         self._here = _Here()
 
     def chose(self, source: Loaded) -> None:
@@ -61,6 +63,6 @@ class Watched(Recorder):
         """Tell of one request."""
         here = self._here
         outcome, here.outcome = here.outcome, Outcome()
-        self._metrics(environ, status, seconds)
+        self._survivor.run(self._metrics, environ, status, seconds)
         for watcher in self._watchers:
-            watcher(environ, status, seconds, outcome)
+            self._survivor.run(watcher, environ, status, seconds, outcome)

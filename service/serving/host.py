@@ -5,22 +5,21 @@ once and computes on what it found there, while the next version is loaded besid
 """
 
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from queue import Empty, SimpleQueue
 from time import perf_counter
 from typing import NamedTuple
 from weakref import WeakValueDictionary
-
-import numpy as np
 
 from models.labels import STABLE, Place
 from models.registry import Registry, RegistryError, Stamp
 from service import heap
 from service.errors import NotFound, NotLoaded
 from service.logs import catalogue
+from service.logs.survivor import Survivor
 from service.serving import changes
 from service.serving.engines import Choice
 from service.serving.loaded import Loaded, Model, Share, Snapshot
@@ -28,6 +27,7 @@ from service.serving.policy import Policy
 
 log = logging.getLogger("service.host")
 
+LONGEST = 1000  # characters of a reason
 REGISTRY = "The registry"  # in a place with the models' names, which have no capitals
 
 
@@ -53,6 +53,7 @@ class Host:
         self._stamps: dict[str, Stamp] = {}  # of each model as it was last looked into
         self._tried: dict[str, dict[int, Stamp]] = {}  # of each version as it loaded or failed
         self._trouble: dict[str, str] = {}
+        self._survivor = Survivor("follow-registry")
         self._looks: SimpleQueue[bool] = SimpleQueue()  # unlike an Event, safe in a signal handler
 
     def find(
@@ -115,12 +116,15 @@ class Host:
         if not self.snapshot.keys() <= stamps.keys():
             self.snapshot = {name: it for name, it in self.snapshot.items() if name in stamps}
         for model, stamp in stamps.items():
-            if stamp != self._stamps.get(model) or self._repaired(model):
-                self._renew(model, stamp)
-            else:
-                self._trouble.pop(model, None)
+            self._survivor.run(self._refresh, model, stamp)
         self._stamps = {model: self._stamps.get(model, ()) for model in stamps}
         self._tried = {model: self._tried.get(model, {}) for model in stamps}
+
+    def _refresh(self, model: str, stamp: Stamp) -> None:
+        if stamp != self._stamps.get(model) or self._repaired(model):
+            self._renew(model, stamp)
+        else:
+            self._trouble.pop(model, None)
 
     def _has_read_nothing(self) -> bool:
         return not self.snapshot and REGISTRY in self._trouble
@@ -134,15 +138,11 @@ class Host:
     def follow(self, seconds: float) -> None:
         """Refresh every so many seconds in a thread of its own, until `close`."""
 
-        def run() -> None:
-            while self._await_look(seconds):
-                try:
-                    self.refresh()
-                except Exception:
-                    log.exception("The registry could not be followed; trying again.")
-                heap.trim()
+        def look() -> None:
+            self.refresh()
+            heap.trim()
 
-        threading.Thread(target=run, name="follow-registry", daemon=True).start()
+        self._survivor.follow(look, partial(self._await_look, seconds))
 
     def look(self) -> None:
         """Let the following thread refresh at once; may be called by a signal handler."""
@@ -199,9 +199,9 @@ class Host:
             self.loads.append(Load(model, version not in failures, perf_counter() - began))
         now = _settled(before, places, loaded, failures)
         self._serve(model, now)
-        changes.tell(model, before, now)
         self._tried[model] = tried
         self._stamps[model] = stamp
+        changes.tell(model, before, now)
 
     def _serve(self, model: str, served: Model) -> None:
         self.snapshot = dict(sorted({**self.snapshot, model: served}.items()))
@@ -209,7 +209,6 @@ class Host:
     def _load(self, model: str, version: int) -> Loaded:
         began = perf_counter()
         found = Loaded.verified(self.registry, model, version, self._engine)
-        _warm_up(found)
         about = {"model": model, "version": version, "engine": found.engine.name}
         catalogue.tell(
             log, catalogue.VERSION_LOADED, **about, seconds=round(perf_counter() - began, 3)
@@ -224,10 +223,17 @@ class Host:
 
 
 def _why(error: Exception) -> str:
-    """A sentence; what the disk refuses has none of its own."""
+    """A sentence in a line of moderate length, for logs, labels and answers.
+
+    What the disk refuses has none of its own; what a library says may have any length and form.
+    """
+    said = str(error) or type(error).__name__
     if isinstance(error, OSError) and error.filename:
-        return f"{error.filename} cannot be read: {error.strerror}."
-    return str(error)
+        said = f"{error.filename} cannot be read: {error.strerror}."
+    line = " ".join(said.split())
+    if not line.isprintable():  # as of a file whose name is no text
+        line = line.encode("ascii", "backslashreplace").decode()
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 2]} …"
 
 
 def _settled(
@@ -256,13 +262,3 @@ def _settled(
             unloading[version] = it.engine
     labels = {label: at.version for label, at in settled.items()}
     return Model(labels, shares, loaded, failures, unloading=unloading)
-
-
-def _warm_up(found: Loaded) -> None:
-    """Answer the training means once; raises RuntimeError when the answer is no number."""
-    means = np.array([[each.mean for each in found.manifest.inputs]], np.float32)
-    if not all(np.isfinite(column).all() for column in found.engine.predict(means)):
-        raise RuntimeError(
-            f"{found.model} version {found.version} answers its own training mean with "
-            "something that is no finite number."
-        )

@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ import numpy as np
 
 from service.ending import at_end
 from service.gate.wire import REFUSAL, ROUTE, Environ
+from service.logs.survivor import Survivor, survived
 from service.observe.metrics.exposition import Exposition
 from service.observe.metrics.families import key
 from service.observe.metrics.record import NOTHING, Answer, Record, count
@@ -70,9 +71,11 @@ class Metrics(Recorder):
         self._records: deque[Record] = deque()  # appended to without a lock
         self._notes: deque[tuple[Key, float]] = deque()
         self._waiting = 0  # rows; a rough figure, for no lock is taken to add to it
+        self._survivor = Survivor("metrics")
+        self._survived: Counter[str] = Counter()  # what is counted already, by part
         self._lock = threading.Lock()
         self._slot = _slot(folder)
-        self._tally = Tally.read(self._slot.file) if self._slot else Tally()
+        self._tally = self._read(self._slot.file) if self._slot else Tally()
         self._retention = Retention(time.monotonic())
         self._processor = 0.0  # seconds that are counted already
 
@@ -103,39 +106,39 @@ class Metrics(Recorder):
     def follow(self) -> None:
         """Leave a copy of the counts in the folder every second, and at the end."""
 
-        def run() -> None:
-            while True:
-                self.flush()
-                time.sleep(FLUSH_SECONDS)
+        def pause() -> bool:
+            time.sleep(FLUSH_SECONDS)
+            return True
 
-        threading.Thread(target=run, name="flush-metrics", daemon=True).start()
+        self.flush()
+        self._survivor.follow(self.flush, pause)
         at_end(self.flush)
 
     def flush(self) -> None:
-        """Replace this worker's copy; a disk that fails costs counts, no request."""
-        self._drain()
-        self._forget()
-        if self._slot is None:
-            return
-        try:
+        """Replace this worker's copy; whatever fails costs counts, no request."""
+        for step in (self._drain, self._forget, self._write):
+            self._survivor.run(step)
+
+    def _write(self) -> None:
+        if self._slot:
             with self._lock:
                 self._tally.write(self._slot.file)
-        except OSError as error:
-            log.warning("The metrics cannot be kept: %s", error)
 
     def scrape(self, accept: str = "") -> tuple[bytes, str]:
         """All workers' counts and what is served, and the content type of their text."""
         self.flush()
         total = self._sum()
         total.keep(partial(self._retention.tells, now=time.monotonic()))
-        found = Exposition(total, self._host.snapshot, self._workers(), self._server)
+        found = Exposition(
+            total, self._host.snapshot, self._workers(), self._server, self._survivor
+        )
         return found.encoded(accept)
 
     def _drain(self) -> None:
-        """Count what waits: the requests, the loads, the processor's time."""
+        """Count what waits: the requests, the loads, what was survived, the processor's time."""
         with self._lock:
             self._waiting = 0
-            count(self._tally, _all_of(self._records))
+            count(self._tally, _all_of(self._records), self._survivor)
             for load in _all_of(self._loads):
                 outcome = "loaded" if load.good else "failed"
                 self._tally.add(key("calories_loads_total", load.model, outcome))
@@ -144,6 +147,10 @@ class Metrics(Recorder):
                 )
             for each, number in _all_of(self._notes):
                 self._tally.add(each, number)
+            for part, times in tuple(survived.items()):
+                more = times - self._survived[part]
+                self._tally.add(key("calories_part_failures_total", part), more)
+                self._survived[part] = times
             used = time.process_time()
             slot = str(self._slot.number if self._slot else 0)
             self._tally.add(key("process_cpu_seconds_total", slot), used - self._processor)
@@ -162,15 +169,20 @@ class Metrics(Recorder):
             with self._lock:
                 total.update(self._tally)
         else:
-            for each in tallies(self._folder):
-                total.update(each)
+            for path in tallies(self._folder):
+                total.update(self._read(path))
         return total
+
+    def _read(self, path: Path) -> Tally:
+        """What a file holds; nothing when it is no tally, for others may have written it."""
+        return self._survivor.run(Tally.read, path) or Tally()
 
     def _workers(self) -> Mapping[int, int]:
         """The pids of the workers that live, by slot."""
+        alone = {self._slot.number if self._slot else 0: os.getpid()}
         if self._folder and self._slot:
-            return living(self._folder)
-        return {0: os.getpid()}
+            return self._survivor.run(living, self._folder) or alone
+        return alone
 
 
 def _slot(folder: Path | None) -> Slot | None:

@@ -1,7 +1,7 @@
 """The exposition: what was counted and what is served, as prometheus_client's families."""
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,13 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-from models.manifest import Manifest
 from service import __version__
+from service.logs.survivor import Survivor
 from service.observe.metrics.families import FAMILIES, input_key, shares
 from service.observe.metrics.tally import Key, Numbers, Tally
-from service.serving.loaded import Snapshot
+from service.serving.loaded import Model, Snapshot
 
-Gauge = tuple[str, tuple[str, ...], float]  # family, values of the labels, value
+Families = Mapping[str, Any]  # of prometheus_client, by their names
 
 TYPES = {
     "counter": CounterMetricFamily,
@@ -36,15 +36,24 @@ TYPES = {
 
 
 class Exposition(Collector):
-    """One scrape: the tally of all workers, what is served, and each worker's slot and pid."""
+    """One scrape: the tally of all workers, what is served, and each worker's slot and pid.
+
+    Each series and each model is told by itself, so that one that cannot be told hides no other.
+    """
 
     def __init__(
-        self, tally: Tally, snapshot: Snapshot, workers: Mapping[int, int], server: str
+        self,
+        tally: Tally,
+        snapshot: Snapshot,
+        workers: Mapping[int, int],
+        server: str,
+        survivor: Survivor,
     ) -> None:
         self._tally = tally
         self._snapshot = snapshot
         self._workers = workers
         self._server = server
+        self._survivor = survivor
 
     def encoded(self, accept: str) -> tuple[bytes, str]:
         """The text in the format that the header Accept asks for, and its content type."""
@@ -55,8 +64,8 @@ class Exposition(Collector):
         return encode(self), content_type
 
     def collect(self) -> Iterable[Metric]:
-        """Every family, with the series that it has now."""
-        found: dict[str, Any] = {
+        """Every family, with the series that it has now, but for what cannot be told."""
+        found: Families = {
             name: TYPES[family.type](
                 name.removesuffix("_info") if family.type == "info" else name,
                 family.help,
@@ -64,10 +73,14 @@ class Exposition(Collector):
             )
             for name, family in FAMILIES.items()
         }
-        self._add_counted(found)
-        self._add_training(found)
-        for name, labels, value in (*self._served(), *self._processes()):
-            found[name].add_metric(labels, value)
+        run, models = self._survivor.run, self._snapshot
+        own = {key for served in models.values() for key in run(_bucketed, served) or ()}
+        for key, numbers in sorted(self._tally, key=lambda each: each[0]):
+            run(_add_counted, found, own, key, numbers)
+        for model, served in models.items():
+            run(_add_training, found, served)
+            run(_add_served, found, model, served)
+        run(self._add_processes, found)
         about = {
             "version": __version__,
             "server": self._server,
@@ -76,54 +89,58 @@ class Exposition(Collector):
         found["calories_service_info"].add_metric((), about)
         return found.values()
 
-    def _add_counted(self, found: Mapping[str, Any]) -> None:
-        """What workers counted, but for buckets that no version has any more."""
-        own = {input_key(card, given) for card in self._cards() for given in card.inputs}
-        for key, numbers in sorted(self._tally, key=lambda each: each[0]):
-            family = FAMILIES.get(key.family)
-            if family is None or (key not in own and key.bounds != family.bounds):
-                continue
-            if family.type == "histogram":
-                found[key.family].add_metric(key.labels, _buckets(key, numbers), numbers[-1])
-            else:
-                found[key.family].add_metric(key.labels, numbers[0])
-
-    def _served(self) -> Iterator[Gauge]:
-        """The state of every version, and what each label names."""
-        for model, served in self._snapshot.items():
-            for version, (state, reason) in served.versions().items():
-                yield "calories_version_info", (model, str(version), state, reason), 1
-            for label, version in served.labels.items():
-                yield "calories_label_version", (model, label), version
-                created = served.loaded[version].manifest.created.timestamp()
-                yield "calories_label_created_timestamp_seconds", (model, label), created
-            for label, share in served.shares.items():
-                yield "calories_label_percent", (model, label), share.percent
-
-    def _add_training(self, found: Mapping[str, Any]) -> None:
-        """What training saw, as if it had been counted here: the quantiles, the mean."""
-        for card in self._cards():
-            for given in card.inputs:
-                rows, parts = card.data.rows, shares(given)
-                series = input_key(card, given)
-                numbers = np.array(
-                    [*(round(part * rows) for part in parts.values()), rows, given.mean * rows]
-                )
-                found["calories_training_grams"].add_metric(
-                    series.labels, _buckets(series, numbers), numbers[-1]
-                )
-
-    def _cards(self) -> Iterator[Manifest]:
-        for served in self._snapshot.values():
-            for source in served.loaded.values():
-                yield source.manifest
-
-    def _processes(self) -> Iterator[Gauge]:
+    def _add_processes(self, found: Families) -> None:
         """What /proc tells of the workers that live; where there is none, how many they are."""
-        yield "calories_workers", (), len(self._workers)
+        found["calories_workers"].add_metric((), len(self._workers))
         for slot, pid in self._workers.items():
             for name, value in _process(pid):
-                yield name, (str(slot),), value
+                found[name].add_metric((str(slot),), value)
+
+
+def _bucketed(served: Model) -> set[Key]:
+    """The inputs that are counted in buckets of their own version."""
+    cards = [source.manifest for source in served.loaded.values()]
+    return {input_key(card, given) for card in cards for given in card.inputs}
+
+
+def _add_counted(found: Families, own: Collection[Key], key: Key, numbers: Numbers) -> None:
+    """What workers counted, but for buckets that no version has any more."""
+    family = FAMILIES.get(key.family)
+    if family is None or len(key.labels) != len(family.labels):  # of another release
+        return
+    if key not in own and key.bounds != family.bounds:
+        return
+    if family.type == "histogram":
+        found[key.family].add_metric(key.labels, _buckets(key, numbers), numbers[-1])
+    else:
+        found[key.family].add_metric(key.labels, numbers[0])
+
+
+def _add_served(found: Families, model: str, served: Model) -> None:
+    """The state of every version of a model, and what each label names."""
+    for version, (state, reason) in served.versions().items():
+        found["calories_version_info"].add_metric((model, str(version), state, reason), 1)
+    for label, version in served.labels.items():
+        found["calories_label_version"].add_metric((model, label), version)
+        created = served.loaded[version].manifest.created.timestamp()
+        found["calories_label_created_timestamp_seconds"].add_metric((model, label), created)
+    for label, share in served.shares.items():
+        found["calories_label_percent"].add_metric((model, label), share.percent)
+
+
+def _add_training(found: Families, served: Model) -> None:
+    """What training saw, as if it had been counted here: the quantiles, the mean."""
+    for source in served.loaded.values():
+        card = source.manifest
+        for given in card.inputs:
+            rows, parts = card.data.rows, shares(given)
+            series = input_key(card, given)
+            numbers = np.array(
+                [*(round(part * rows) for part in parts.values()), rows, given.mean * rows]
+            )
+            found["calories_training_grams"].add_metric(
+                series.labels, _buckets(series, numbers), numbers[-1]
+            )
 
 
 def _process(pid: int) -> Iterator[tuple[str, float]]:

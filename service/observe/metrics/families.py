@@ -89,6 +89,11 @@ FAMILIES = {
     "calories_prediction_log_dropped_total": Family(
         "counter", "Rows answered that the prediction log had no room for or could not write."
     ),
+    "calories_part_failures_total": Family(
+        "counter",
+        "Exceptions in a part of the service that goes on, as a background thread.",
+        ("part",),
+    ),
     "calories_service_info": Family("info", "What runs here.", ("version", "server", "python")),
     "calories_workers": Family("gauge", "Workers that are alive."),
     "process_cpu_seconds_total": Family(

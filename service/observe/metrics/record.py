@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from models.manifest import Manifest
+from service.logs.survivor import Survivor
 from service.observe.metrics.families import input_key, key, prediction_key, range_key
 from service.observe.metrics.tally import Tally
 from service.serving.dataplane import Kcal
@@ -25,14 +26,14 @@ Record = tuple[str, str, str, int, float, Answer]
 DIALECTS = {"predict": "native", "explain": "native", "v1": "tfserving", "v2": "v2"}
 
 
-def count(tally: Tally, records: Iterable[Record]) -> None:
-    """Count records, those that are alike together."""
+def count(tally: Tally, records: Iterable[Record], survivor: Survivor) -> None:
+    """Count records, those that are alike together; what cannot be counted costs no others."""
     alike: defaultdict[tuple[object, ...], list[Record]] = defaultdict(list)
     for record in records:
         path, route, refusal, status, _, (card, label, _) = record
         alike[dialect_of(path), route, refusal, status, id(card), label].append(record)
     for group in alike.values():
-        _count_alike(tally, group)
+        survivor.run(_count_alike, tally, group)
 
 
 @lru_cache(64)

@@ -10,12 +10,15 @@ leave as many files as there are workers. The kernel lets go of the lock of whoe
 
 import fcntl
 import os
+import re
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
-from service.observe.metrics.tally import Tally
+NAME = re.compile(r"worker-([0-9]{1,6})\.(?:json|lock)")
+PATIENCE = 2.0  # seconds: whoever holds the folder needs some thousandths
 
 
 class Slot:
@@ -48,33 +51,46 @@ def living(folder: Path) -> dict[int, int]:
     """The slots that are held, and the pids of who holds them."""
     found = {}
     with _alone(folder):
-        for path in folder.glob("worker-*.lock"):
-            lock = _open(path)
-            if not _free(lock):
-                found[int(path.stem.partition("-")[2])] = int(os.read(lock, 20))
-            os.close(lock)
-    return dict(sorted(found.items()))
+        for number, path in _named(folder, "lock"):
+            with suppress(OSError, ValueError):  # that is no lock of ours
+                lock = _open(path)
+                try:
+                    if not _free(lock):
+                        found[number] = int(os.read(lock, 20))
+                finally:
+                    os.close(lock)
+    return found
 
 
-def tallies(folder: Path) -> Iterator[Tally]:
-    """What each slot has counted, as of its last copy."""
-    for path in sorted(folder.glob("worker-*.json")):
-        yield Tally.read(path)
+def tallies(folder: Path) -> list[Path]:
+    """The files of all slots: what each has counted, as of its last copy."""
+    return [path for _, path in _named(folder, "json")]
+
+
+def _named(folder: Path, kind: str) -> list[tuple[int, Path]]:
+    """The files of this kind by their slots; what else lies there is passed over."""
+    paths = folder.glob(f"worker-*.{kind}")
+    return sorted((int(found[1]), path) for path in paths if (found := NAME.fullmatch(path.name)))
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """While slots are taken or looked at, nobody else does either."""
+    """While slots are taken or looked at, nobody else does either; raises TimeoutError."""
     lock = _open(folder / "slots.lock")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        until = time.monotonic() + PATIENCE
+        while not _free(lock):
+            if time.monotonic() > until:
+                raise TimeoutError(f"{folder} is held by another for {PATIENCE:g} s.")
+            time.sleep(0.005)
         yield
     finally:
         os.close(lock)
 
 
 def _open(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    """Open what nobody else made a link, and without waiting for who reads a pipe."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
 
 
 def _lock_file(folder: Path, number: int) -> Path:

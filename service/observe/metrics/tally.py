@@ -1,6 +1,6 @@
 """A tally: series with their numbers in NumPy arrays, so that workers add up by adding arrays."""
 
-import logging
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,10 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 from numpy.typing import NDArray
+from pydantic import ConfigDict, FiniteFloat, TypeAdapter
 
-log = logging.getLogger("service.metrics")
+from models import files
+
+LARGEST = 16 * 1024**2  # bytes of a file
 
 Numbers = NDArray[np.float64]
+Series = tuple[str, tuple[str, ...], tuple[FiniteFloat, ...], list[FiniteFloat]]
+WRITTEN = TypeAdapter(list[Series], config=ConfigDict(strict=True))
 
 
 class Key(NamedTuple):
@@ -57,21 +62,27 @@ class Tally:
         """Replace a file by one rename, so that no reader finds half of it; raises OSError."""
         draft = path.with_suffix(".draft")
         series = [(*key, numbers) for key, numbers in self]
-        draft.write_bytes(orjson.dumps(series, option=orjson.OPT_SERIALIZE_NUMPY))
+        content = orjson.dumps(series, option=orjson.OPT_SERIALIZE_NUMPY)
+        how = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK
+        with os.fdopen(os.open(draft, how, 0o600), "wb") as file:
+            file.write(content)
         draft.rename(path)
 
     @classmethod
     def read(cls, path: Path) -> "Tally":
-        """What a file holds; nothing, and a warning, when it is no tally."""
+        """What a file holds; nothing where there is none.
+
+        Raises ValueError for what `write` did not write, BrokenVersion for what is no file.
+        """
         found = cls()
         try:
-            for family, labels, bounds, numbers in orjson.loads(path.read_bytes()):
-                found._add(Key(family, tuple(labels), tuple(bounds)), np.array(numbers, np.float64))
+            content = files.read(path, LARGEST)
         except FileNotFoundError:
-            pass
-        except (OSError, ValueError, TypeError) as error:
-            log.warning("The metrics in %s cannot be read and are left out: %s", path, error)
-            return cls()
+            return found
+        for family, labels, bounds, numbers in WRITTEN.validate_json(content):
+            if len(numbers) != (len(bounds) + 2 if bounds else 1):
+                raise ValueError(f"{path} holds {len(numbers)} numbers of {len(bounds)} buckets.")
+            found._add(Key(family, labels, bounds), np.array(numbers))
         return found
 
     def _add(self, key: Key, numbers: Numbers) -> None:
