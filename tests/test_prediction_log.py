@@ -1,6 +1,8 @@
 """The prediction log: what is in it, what bounds it, and what it costs a request when it fails."""
 
+import json
 import os
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +13,8 @@ import pytest
 import requests
 from werkzeug.test import Client, TestResponse
 
+from models.manifest import MANIFEST
+from models.publish import import_version
 from models.registry import Registry
 from service.app import create_app, create_host
 from service.observe.metrics import Metrics
@@ -144,7 +148,7 @@ def test_a_folder_that_cannot_be_written_costs_rows_and_no_request(
         assert logged.predict([ROW, ROW]).status_code == 200
         logged.log.write()
     assert logged.dropped == [2, 2]
-    assert len([text for text in caplog.messages if "cannot be logged" in text]) == 1
+    assert len([text for text in caplog.messages if "prediction-log failed" in text]) == 1
     logged.folder.unlink()
     logged.predict()
     logged.log.write()
@@ -165,6 +169,20 @@ def test_the_oldest_files_go_when_there_are_too_many_bytes(logged: Logged) -> No
     assert not old.parent.exists()
     assert new.exists()
     assert len(logged.files()) == 2
+
+
+def test_what_is_no_file_keeps_no_old_file_from_going(logged: Logged) -> None:
+    day = logged.folder / "2026-01-01"
+    (day / "a.parquet").mkdir(parents=True)
+    (day / "b.parquet").symlink_to("nowhere")
+    os.mkfifo(day / "c.parquet")
+    (day / "d.parquet").write_bytes(bytes(12_000_000))
+    for name, age in (("a", 2000), ("c", 2000), ("d", 1000)):
+        os.utime(day / f"{name}.parquet", (time.time() - age,) * 2)
+    logged.predict()
+    logged.log.write()
+    assert not (day / "d.parquet").exists()
+    assert [path.suffix for path in logged.folder.glob("2*/*-*.parquet")] == [".parquet"]
 
 
 def test_drafts_that_somebody_left_behind_go_and_those_in_work_stay(logged: Logged) -> None:
@@ -208,6 +226,39 @@ def test_two_workers_have_written_everything_when_the_service_has_stopped(
     rows = [row for path in folder.glob("*/*.parquet") for row in pq.read_table(path).to_pylist()]
     assert sorted(row["inputs"]["sugar"] for row in rows) == list(range(80))
     assert {row["request_id"] for row in rows} == {each.headers["x-request-id"] for each in answers}
+
+
+def test_a_version_that_comes_back_with_other_inputs_loses_no_rows(
+    tmp_path: Path, registry: Registry, shipped: Registry
+) -> None:
+    def put(source: str) -> None:
+        """Version 1 of `m` is a copy of another model, whatever it was before."""
+        draft, place = registry.root / ".draft", registry.root / "m" / "1"
+        shutil.copytree(shipped.folder(source, 1), draft)
+        manifest = json.loads((draft / MANIFEST).read_text())
+        (draft / MANIFEST).write_text(json.dumps({**manifest, "model": "m"}))
+        shutil.rmtree(place, ignore_errors=True)
+        place.parent.mkdir(exist_ok=True)
+        draft.rename(place)
+
+    def asked(row: dict[str, int], query: str = "?model=m") -> bool:
+        return service.predict(row, query).ok
+
+    import_version(registry, shipped.folder("calories", 1))
+    put("linear-unit")
+    folder = tmp_path / "log"
+    settings = {"registry": registry.root, "poll_seconds": 0.05, "prediction_log": folder}
+    with running(tmp_path, DEV_PYTHON, workers=1, **settings) as service:
+        assert asked(ROW, "")
+        await_(lambda: asked({"sugar": 5}), "the version answers")
+        put("linear")
+        await_(lambda: asked(ROW), "the version answers with other inputs")
+        text = requests.get(f"{service.url}/metrics", timeout=PATIENCE).text
+        service.stop()
+    assert "calories_prediction_log_dropped_total 0.0" in text
+    rows = [row for path in folder.glob("*/*.parquet") for row in pq.read_table(path).to_pylist()]
+    found = sorted((row["model"], row["version"], *row["inputs"]) for row in rows)
+    assert found == [("calories", 1, *ROW), ("m", 1, "sugar"), ("m", 1, *ROW)]
 
 
 def test_without_pyarrow_the_service_does_not_start(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from the moment it has its name, and has a name that no other worker takes. Only
 is wanted, for it takes pyarrow.
 """
 
-import logging
+import os
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,11 +26,10 @@ from numpy.typing import NDArray
 
 from service.ending import at_end
 from service.gate.wire import REQUEST_ID, Environ
+from service.logs.survivor import Survivor
 from service.observe.watch import Outcome
 from service.serving.dataplane import Kcal
 from service.serving.engines import Rows
-
-log = logging.getLogger("service.prediction_log")
 
 WRITE_SECONDS = 60.0  # between two files of a worker, that there be few ...
 ENOUGH_ROWS = 1 << 16  # ... unless so many wait
@@ -64,7 +64,7 @@ class PredictionLog:
         self._rows = 0  # that wait
         self._enough = threading.Event()
         self._writing = threading.Lock()
-        self._trouble = ""
+        self._survivor = Survivor("prediction-log")
 
     def __call__(self, environ: Environ, _: int, __: float, outcome: Outcome) -> None:
         """Note a request that was answered with predictions; drop it when too many rows wait."""
@@ -89,31 +89,27 @@ class PredictionLog:
     def follow(self) -> None:
         """Write every minute in a thread of its own, and what is left at the end."""
 
-        def run() -> None:
-            while True:
-                self._enough.wait(WRITE_SECONDS)
-                self._enough.clear()
-                self.write()
+        def pause() -> bool:
+            self._enough.wait(WRITE_SECONDS)
+            self._enough.clear()
+            return True
 
-        threading.Thread(target=run, name="prediction-log", daemon=True).start()
+        self._survivor.follow(self.write, pause)
         at_end(self.write)
 
     def write(self) -> None:
-        """Write what waits; a disk that fails costs rows, no request."""
+        """Write what waits; what cannot be written costs its rows, which are counted, no others."""
         with self._writing:
             with self._lock:
                 waiting, self._waiting, self._rows = self._waiting, [], 0
-            for entries in _by_version(waiting):
-                try:
-                    self._write(entries)
-                    self._trouble = ""
-                except (OSError, pa.ArrowException) as error:
+            for entries in _alike(waiting):
+                if not self._survivor.run(self._write, entries):
                     self._dropped(sum(len(entry.rows) for entry in entries))
-                    self._tell(error)
             if waiting:
-                self._prune()
+                self._survivor.run(self._prune)
 
-    def _write(self, entries: Sequence[Entry]) -> None:
+    def _write(self, entries: Sequence[Entry]) -> Path:
+        """Make a file of requests of one version; gives its place."""
         now = datetime.now(UTC)
         day = self._folder / f"{now:%Y-%m-%d}"
         day.mkdir(parents=True, exist_ok=True)
@@ -121,37 +117,32 @@ class PredictionLog:
         draft = day / f".{name}"
         try:
             pq.write_table(table(entries), draft, compression="zstd")
-            draft.rename(day / name)
+            return draft.rename(day / name)
         finally:
             draft.unlink(missing_ok=True)
 
     def _prune(self) -> None:
         """Remove the oldest files beyond the bound, and drafts of workers that died."""
-        with suppress(OSError):  # another worker does the same
-            found = sorted((at.st_mtime, at.st_size, path) for path, at in self._files())
-            surplus = sum(size for _, size, _ in found) - self._bytes
-            for written, size, path in found:
-                draft = path.name.startswith(".")  # of somebody who is still writing, or died
-                if written < time.time() - STALE_SECONDS if draft else surplus > 0:
-                    path.unlink(missing_ok=True)
+        found = sorted((at.st_mtime, at.st_size, path) for path, at in self._files())
+        surplus = sum(size for _, size, _ in found) - self._bytes
+        for written, size, path in found:
+            draft = path.name.startswith(".")  # of somebody who is still writing, or died
+            if written < time.time() - STALE_SECONDS if draft else surplus > 0:
+                with suppress(OSError):  # another worker does the same; the day has other files
+                    path.unlink()
                     surplus -= size
-                    with suppress(OSError):  # the day has other files
-                        path.parent.rmdir()
+                    path.parent.rmdir()
 
-    def _files(self) -> Iterator[tuple[Path, Any]]:
+    def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
         for path in self._folder.glob("*/*.parquet"):
             with suppress(FileNotFoundError):
-                yield path, path.stat()
-
-    def _tell(self, error: Exception) -> None:
-        """Log trouble once, not every minute."""
-        if self._trouble != str(error):
-            log.error("Predictions cannot be logged in %s: %s", self._folder, error)
-        self._trouble = str(error)
+                at = path.lstat()
+                if stat.S_ISREG(at.st_mode):
+                    yield path, at
 
 
 def table(entries: Sequence[Entry]) -> Any:
-    """Requests of one version as an Arrow table, a row for each of theirs."""
+    """Requests of one version with the same inputs as an Arrow table, a row for each of theirs."""
     first = entries[0]
     request = pa.array(np.repeat(np.arange(len(entries)), [len(each.rows) for each in entries]))
     micros = np.array([each.time * 1e6 for each in entries]).astype("datetime64[us]")
@@ -173,9 +164,11 @@ def table(entries: Sequence[Entry]) -> Any:
     return pa.table(columns)
 
 
-def _by_version(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
-    def version(entry: Entry) -> tuple[str, int]:
-        return entry.model, entry.version
+def _alike(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+    """Those of one version with the same inputs: its number may come back with others."""
 
-    for _, group in groupby(sorted(entries, key=version), version):
+    def kind(entry: Entry) -> tuple[str, int, tuple[str, ...]]:
+        return entry.model, entry.version, entry.inputs
+
+    for _, group in groupby(sorted(entries, key=kind), kind):
         yield list(group)
