@@ -21,6 +21,7 @@ class Constant:
     """An engine that answers every row with the same three numbers."""
 
     name = "constant"
+    width: int | None = None
 
     def __init__(self, *answers: float) -> None:
         self._answers = answers

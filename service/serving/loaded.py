@@ -11,8 +11,8 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from models.manifest import Manifest
-from models.registry import Registry
-from service.serving.engines import Choice, Engine, load
+from models.registry import BrokenVersion, Registry
+from service.serving.engines import OUTPUTS, Choice, Engine, load
 
 
 class State(StrEnum):
@@ -53,9 +53,34 @@ class Loaded:
 
     @classmethod
     def verified(cls, registry: Registry, model: str, version: int, choice: Choice) -> "Loaded":
-        """The version, checked and loaded; raises what the registry and the engines raise."""
+        """The version, checked and loaded, when it answers as its manifest says.
+
+        Raises BrokenVersion, and what else the registry and the engines raise.
+        """
         manifest = registry.verify(model, version)
-        return cls(manifest, load(registry, manifest, choice))
+        found = cls(manifest, load(registry, manifest, choice))
+        found._check()
+        return found
+
+    def _check(self) -> None:
+        """Answer the training means; raises BrokenVersion when the answer cannot be one."""
+        about, width = f"{self.model} version {self.version}", self.engine.width
+        if width not in (None, len(self.inputs)):
+            raise BrokenVersion(
+                f"{about} takes {width} inputs, and its manifest has {len(self.inputs)}."
+            )
+        for count in (2, 1):  # one row last, as most will ask
+            columns = self.engine.predict(np.tile(self.mean, (count, 1)))
+            for name, column in zip(OUTPUTS, columns, strict=True):
+                if column.shape != (count,) or column.dtype != np.float32:
+                    found = f"{column.dtype} {list(column.shape)}"
+                    raise BrokenVersion(
+                        f"{about} answers {name} as {found}, expected float32 [{count}]."
+                    )
+                if not np.isfinite(column).all():
+                    raise BrokenVersion(
+                        f"{about} answers its own training mean with no finite number."
+                    )
 
     def for_label(self, label: str) -> "Loaded":
         """The same version, told apart as what `label` answers with its share."""

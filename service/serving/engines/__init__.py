@@ -1,5 +1,6 @@
 """Engines: one loaded version each, float32 rows in, float32 columns out."""
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Literal, Protocol
 
@@ -19,9 +20,16 @@ class Engine(Protocol):
     """A loaded version. Safe to call from many threads at once."""
 
     name: str
+    width: int | None  # inputs of a row, if the model says how many
 
     def predict(self, rows: Rows) -> Columns:
         """Answer float32 [n, k] rows with `calories`, `lower` and `upper`, float32 [n] each."""
+
+
+def width_of(shape: Sequence[int | None]) -> int | None:
+    """The k of a signature's [n, k], where it says that."""
+    k = shape[1] if len(shape) == 2 else None
+    return int(k) if k and k > 0 else None
 
 
 def load(registry: Registry, manifest: Manifest, choice: Choice) -> Engine:

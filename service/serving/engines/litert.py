@@ -5,7 +5,7 @@ from collections import deque
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from service.serving.engines import OUTPUTS, Columns, Rows
+from service.serving.engines import OUTPUTS, Columns, Rows, width_of
 
 IDLE = 16  # interpreters kept for the next call; each costs 0.3 MB and 0.2 ms to make
 BLOCK = 4096  # rows an invocation: larger ones gain nothing and would keep their memory
@@ -23,7 +23,9 @@ class LiteRT:
 
     def __init__(self, twin: bytes) -> None:
         self._twin = twin
-        self._idle: deque[_Lane] = deque([_Lane(twin)], maxlen=IDLE)
+        first = _Lane(twin)
+        self.width = first.width
+        self._idle: deque[_Lane] = deque([first], maxlen=IDLE)
 
     def predict(self, rows: Rows) -> Columns:
         """Answer float32 [n, k] rows; an interpreter that raises is not used again."""
@@ -48,7 +50,9 @@ class _Lane:
         # Inputs and outputs are found through the signature: their order is not the names'.
         # The runner is let go again, for while one is alive the interpreter cannot be resized.
         runner = self._interpreter.get_signature_runner("features")
-        self._input = runner.get_input_details()["features"]["index"]
+        features = runner.get_input_details()["features"]
+        self._input = features["index"]
+        self.width = width_of(features["shape_signature"])
         outputs = runner.get_output_details()
         self._outputs = [outputs[name]["index"] for name in OUTPUTS]
         del runner

@@ -11,7 +11,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from models.errors import BrokenVersion
 from models.manifest import Manifest
 from models.registry import Registry
-from service.serving.engines import OUTPUTS, Columns, Rows
+from service.serving.engines import OUTPUTS, Columns, Rows, width_of
 from service.serving.engines.operations import check
 
 GRAPH = "saved_model.pb"
@@ -28,6 +28,8 @@ class SavedModel:
     def __init__(self, registry: Registry, manifest: Manifest) -> None:
         self._loaded = _load(registry, manifest)  # kept: it owns the variables
         self._features = self._loaded.signatures["features"]
+        shape = self._features.structured_input_signature[1]["features"].shape
+        self.width = width_of(shape.as_list() if shape.rank else ())
 
     def predict(self, rows: Rows) -> Columns:
         """Answer float32 [n, k] rows."""
