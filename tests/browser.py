@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.needs import need
 from tests.serving import PATIENCE
 
-CHROMIUM = "/usr/bin/chromium"  # of the system: .ci/run installs it
 DESK = (1280, 900)
 PHONE = (360, 740)
 # What Chromium itself says of an answer that is no success; whether it should be, a test knows.
@@ -19,8 +19,9 @@ expect.set_options(timeout=PATIENCE * 1000)
 
 @contextmanager
 def browsing() -> Iterator[Browser]:
+    chromium = need("chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=chromium)
         yield browser
         browser.close()
 

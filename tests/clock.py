@@ -1,9 +1,10 @@
 """A wall clock that can be set, for a program that is started with its settings."""
 
-import shutil
 import struct
 import subprocess
 from pathlib import Path
+
+from tests.needs import need
 
 HERE = Path(__file__).parent
 
@@ -12,12 +13,10 @@ class Clock:
     """A real one until it is set; the machine's own is never touched."""
 
     def __init__(self, folder: Path) -> None:
-        compiler = shutil.which("cc")
-        assert compiler, "there is no C compiler, cc, to make the clock with: install gcc"
         library = folder / "clock.so"
         source = HERE / "clock.c"
         options = ("-shared", "-fPIC", "-Wall", "-Werror")
-        subprocess.run([compiler, *options, "-o", library, source], check=True)
+        subprocess.run([need("cc"), *options, "-o", library, source], check=True)
         self._file = folder / "clock"
         self._file.write_bytes(struct.pack("q", 0))
         self.settings = {"ld_preload": library, "clock_file": self._file}

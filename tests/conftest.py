@@ -1,6 +1,5 @@
 """A ladder of small real things, each standing on the one before."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -15,6 +14,11 @@ from hypothesis import settings
 from models.manifest import Architecture, Code, Data, Evaluation, Input, Interval, Manifest, Score
 from models.publish import publish, staging
 from models.registry import SHELF, Registry
+from tests.needs import (
+    lack,
+    need,
+    pytest_terminal_summary,  # noqa: F401  pytest finds it here
+)
 
 # A busy machine takes its time, and that is no failure. Where CI is set Hypothesis would ask the
 # same examples each time; the default goes on looking.
@@ -103,31 +107,16 @@ class Keys:
     public: Path
 
 
+def openssl(*arguments: str | Path) -> None:
+    subprocess.run([need("openssl"), *arguments], check=True, capture_output=True)
+
+
 def make_keys(folder: Path, name: str, curve: str) -> Keys:
     """The commands of docs/trust.md."""
     keys = Keys(folder / f"{name}.pem", folder / f"{name}.pub.pem")
     option = f"ec_paramgen_curve:{curve}"
-    made: list[str | Path] = [
-        "openssl",
-        "genpkey",
-        "-algorithm",
-        "EC",
-        "-pkeyopt",
-        option,
-        "-out",
-        keys.private,
-    ]
-    subprocess.run(made, check=True, capture_output=True)
-    told: list[str | Path] = [
-        "openssl",
-        "pkey",
-        "-in",
-        keys.private,
-        "-pubout",
-        "-out",
-        keys.public,
-    ]
-    subprocess.run(told, check=True, capture_output=True)
+    openssl("genpkey", "-algorithm", "EC", "-pkeyopt", option, "-out", keys.private)
+    openssl("pkey", "-in", keys.private, "-pubout", "-out", keys.public)
     return keys
 
 
@@ -144,9 +133,9 @@ def mounted(disk: Path) -> Iterator[Path]:
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
     done = subprocess.run(mount, capture_output=True, text=True, check=False)
     if done.returncode:
-        if "CI" in os.environ:
-            pytest.fail(done.stderr)
-        pytest.skip("only root may mount a disk, and not in every container")
+        lack(
+            "the right to mount a disk is missing: run the tests as root, in a privileged container"
+        )
     try:
         yield disk
     finally:

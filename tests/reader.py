@@ -34,6 +34,7 @@ import yaml
 
 from benchmarks.started import Process, finished, group, started
 from tests.markdown import Block
+from tests.needs import PACKAGES, need
 from tests.serving import DEV_PYTHON, PATIENCE, ROOT, await_, free_port
 
 SERVES = re.compile(r"(\bmake serve\b|-m service( |$))")
@@ -71,6 +72,13 @@ def reading(folder: Path) -> Iterator["Reader"]:
             yield reader
         finally:
             reader.close()
+
+
+def need_programs(block: Block) -> None:
+    """End the test when something that a block calls is missing."""
+    for program in PACKAGES:
+        if re.search(rf"(^|[|;&(])\s*{program}\b", block.code, re.MULTILINE):
+            need(program)
 
 
 class Reader:
@@ -137,6 +145,7 @@ class Reader:
 
     def _serve(self, line: str) -> str:
         self.close()
+        need("curl")
         command = ["bash", "-c", f"{self._recall}\n{line}"]
         self.service = self._serving.enter_context(
             started(

@@ -3,7 +3,6 @@
 import json
 import os
 import runpy
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +33,7 @@ from benchmarks.targets import TARGETS
 from service.server import granian
 from service.server.gunicorn_worker import Worker
 from service.settings import Settings
+from tests.needs import need
 from tests.serving import await_
 
 CORE = min(os.sched_getaffinity(0))
@@ -120,20 +120,17 @@ def test_a_constant_is_served_on_a_free_port_and_ends(tmp_path: Path) -> None:
     assert not any(Path(f"/proc/{pid}").exists() for pid in started)
 
 
-WITH_WRK = pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is missing: install wrk")
-
-
-@WITH_WRK
 @pytest.mark.parametrize("seconds", [0.001, 0.01, 0.1])
 def test_a_window_ends_however_short_it_is(tmp_path: Path, seconds: float) -> None:
+    need("wrk")
     body = tmp_path / "body.json"
     body.write_bytes(ONE.content())
     with serving(GUNICORN_CONSTANT, CORE, tmp_path) as server:
         assert load.run(server.url(ONE), body, 2, seconds).requests >= 0
 
 
-@WITH_WRK
 def test_a_subject_is_measured() -> None:
+    need("wrk")
     subject = _with_cells(GUNICORN, (Cell(ONE, 2), Cell(Body("columns", 10), 1)))
     kept: list[Record] = []
     measure([subject], 1, PLAN, [], kept.append)

@@ -13,11 +13,12 @@ import pytest
 import requests
 
 from benchmarks.started import started
-from tests.overload.edge import CONFIGURATION, NGINX
+from tests.needs import need
+from tests.overload.edge import CONFIGURATION
 from tests.serving import PATIENCE, Server, await_, free_port, running, shown
 
 # Stands in front of nginx in PATH: so the servers can change at a chosen moment of its start.
-SCRIPT = f'#!/bin/sh\n{{}}\nexec {NGINX} "$@"\n'
+SCRIPT = '#!/bin/sh\n{before}\nexec {nginx} "$@"\n'
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Edge:
         """The edge, with these lines of shell run before nginx."""
         script = self.folder / "bin" / "nginx"
         script.parent.mkdir()
-        script.write_text(SCRIPT.format(before))
+        script.write_text(SCRIPT.format(before=before, nginx=need("nginx")))
         script.chmod(0o755)
         port = free_port()
         (self.folder / "listen.conf").write_text(f"listen 127.0.0.1:{port};\n")

@@ -1,6 +1,5 @@
 """The manifests: rendered by kustomize, valid, and in step with what the service really does."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -14,7 +13,7 @@ import pytest
 import yaml
 
 from service.settings import Settings
-from tests.overload.edge import NGINX
+from tests.needs import need
 from tests.serving import ROOT, free_port
 from training.exit_codes import HELD_BACK
 
@@ -23,15 +22,10 @@ HOW_TO = ROOT / "docs" / "how-to" / "kubernetes.md"
 KUSTOMIZED = ("base", "overlays/local", "overlays/production")  # with the Deployment
 Resource = dict[str, Any]
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("kubectl") is None and "CI" not in os.environ,
-    reason="kubectl, which has kustomize in it, is not installed",
-)
-
 
 @cache
 def rendered(folder: str) -> tuple[Resource, ...]:
-    command = ["kubectl", "kustomize", str(FOLDER / folder)]
+    command = [need("kubectl"), "kustomize", str(FOLDER / folder)]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return tuple(yaml.safe_load_all(text))
 
@@ -195,7 +189,7 @@ def test_nginx_takes_the_servers_of_a_pod_into_its_configuration(tmp_path: Path)
     shutil.copy(ROOT / "deploy" / "edge" / "nginx.conf", tmp_path)
     shutil.copy(FOLDER / "base" / "servers.conf", tmp_path)
     (tmp_path / "listen.conf").write_text(f"listen 127.0.0.1:{free_port()};\n")
-    command = [NGINX, "-t", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
+    command = [need("nginx"), "-t", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
     tested = subprocess.run(command, capture_output=True, text=True, check=False)
     assert tested.returncode == 0, tested.stderr
 

@@ -23,7 +23,7 @@ from models.manifest import REPORT, ROWS
 from models.publish import publish, staging
 from models.registry import Registry
 from tests.browser import DESK, PHONE, Visits, browsing
-from tests.overload.edge import NGINX
+from tests.needs import need
 from tests.serving import DEV_PYTHON, PATIENCE, ROOT, Server, await_, free_port, running
 
 STATIC = ROOT / "service" / "pages" / "static"
@@ -191,6 +191,7 @@ def test_the_lines_to_copy_give_the_answer_of_the_page(page: Page, server: Serve
     fill(page, sugar=6)
     expect(page.locator("#curl")).to_contain_text('"sugar":6')
     kcal = server.predict(row(page)).json()["calories"]
+    need("curl")
     curl = page.locator("#curl").inner_text()
     told = subprocess.run(["/bin/sh", "-c", curl], capture_output=True, text=True, check=True)
     assert f'"calories":{kcal}' in told.stdout
@@ -573,7 +574,7 @@ def proxied(server: Server, home: Path) -> Iterator[str]:
     settings = f"daemon off; user {getuser()}; pid {home}/pid; error_log stderr; events {{}}"
     (home / "nginx.conf").write_text(f"{settings} {http}")
     url = f"http://127.0.0.1:{port}/cereals/"
-    with started([NGINX, "-c", home / "nginx.conf"]):
+    with started([need("nginx"), "-c", home / "nginx.conf"]):
         await_(lambda: answers(url), "nginx answers")
         yield url
 

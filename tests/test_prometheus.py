@@ -17,6 +17,7 @@ from benchmarks.started import started
 from models.publish import import_version
 from models.registry import Registry
 from service.observe.metrics.families import FAMILIES
+from tests.needs import need
 from tests.serving import PATIENCE, ROOT, ROW, Server, await_, free_port, running, shown
 
 DEPLOY = ROOT / "deploy" / "prometheus"
@@ -32,7 +33,7 @@ HEADERS = {"X-API-Key": KEY}
 
 
 def promtool(*arguments: str | Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
-    command = ["promtool", *arguments]
+    command = [need("promtool"), *arguments]
     return subprocess.run(
         command, cwd=DEPLOY, input=given, capture_output=True, text=True, check=False
     )
@@ -90,7 +91,7 @@ def prometheus(
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     (folder / "calories.key").write_text(KEY)
     command = [
-        "prometheus",
+        need("prometheus"),
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",

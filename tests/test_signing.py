@@ -17,7 +17,7 @@ from models.manifest import Manifest
 from models.publish import import_version, publish, sign_version, staging
 from models.registry import Registry, RegistryError, Untrusted
 from models.signing import signer, verifier
-from tests.conftest import Keys, Publish, make_keys
+from tests.conftest import Keys, Publish, make_keys, openssl
 from tests.serving import ROOT
 
 REFERENCE = """
@@ -362,10 +362,6 @@ def rsa(folder: Path) -> Keys:
     openssl("genpkey", "-algorithm", "RSA", "-out", keys.private)
     openssl("pkey", "-in", keys.private, "-pubout", "-out", keys.public)
     return keys
-
-
-def openssl(*arguments: str | Path) -> None:
-    subprocess.run(["openssl", *arguments], check=True, capture_output=True)  # noqa: S607
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.markdown import Block, blocks, documents
-from tests.reader import alike, parsed, reading
+from tests.reader import alike, need_programs, parsed, reading
 from tests.serving import ROOT
 
 TYPED = ("sh", "python")
@@ -22,6 +22,9 @@ WALKED = [
 
 @pytest.mark.parametrize("document", WALKED, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_block_does_what_the_document_says(document: Path, tmp_path: Path) -> None:
+    for block in blocks(document):
+        if block.language == "sh" and not block.remark.startswith(NOT_RUN):
+            need_programs(block)
     shown = None
     with reading(tmp_path) as reader:
         try:

@@ -25,10 +25,12 @@ from tests.compose.driver import (
     bytes_over_base,
     compose,
     docker,
+    engine_answers,
     seconds_until_healthy,
     tell,
     timed,
 )
+from tests.needs import lack
 from tests.serving import DEV_PYTHON, PATIENCE, ROOT, ROW, await_
 from tests.soak.load import BODY, REQUEST
 
@@ -84,6 +86,13 @@ def await_version(project: Compose, version: int, **headers: str) -> None:
         lambda: project.predict(ROW, **headers).json()["version"] == version,
         f"version {version} answers",
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engine() -> None:
+    """A Docker engine; without it nothing here is tried."""
+    if not engine_answers():
+        lack("no Docker engine with compose answers: install one from docs.docker.com/engine")
 
 
 @pytest.fixture(scope="session")

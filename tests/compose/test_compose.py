@@ -3,7 +3,6 @@
 The stages are fixtures (conftest.py); each test states one thing that was seen in its stage.
 """
 
-import os
 from typing import Any
 
 import pytest
@@ -24,15 +23,9 @@ from tests.compose.driver import (
     bytes_over_base,
     cached_steps,
     docker,
-    engine_answers,
     tell,
 )
 from tests.serving import PATIENCE, ROW
-
-pytestmark = pytest.mark.skipif(
-    not engine_answers() and "CI" not in os.environ,
-    reason="no Docker engine with compose answers here; .ci/run starts one",
-)
 
 HEALTHY_SECONDS = 5.0
 # Health is looked at every 2 s, so what is ready a moment after a look counts as 2 s later. A

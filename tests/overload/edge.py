@@ -1,6 +1,5 @@
 """The edge as the compose file has it: the same nginx.conf, with another port and server."""
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +7,9 @@ from getpass import getuser
 from pathlib import Path
 
 from benchmarks.started import started
+from tests.needs import need
 from tests.serving import ROOT, Server, await_, free_port, shown
 
-NGINX = shutil.which("nginx") or "/usr/sbin/nginx"  # .ci/run installs it
 CONFIGURATION = ROOT / "deploy" / "edge"
 
 
@@ -19,7 +18,7 @@ def edge(
     folder: Path, *service_ports: int, of_one_address: int = 4096, under: str = ""
 ) -> Iterator[Server]:
     """Nginx in front of the services at these ports, from its first answer until its end."""
-    port = free_port()
+    nginx, port = need("nginx"), free_port()
     home = folder / f"edge-{port}"
     home.mkdir()
     bound = f"limit_conn clients {of_one_address};"
@@ -29,7 +28,7 @@ def edge(
     _render(home, "listen.conf", "8080", f"127.0.0.1:{port}")
     log = home / "error.log"
     directives = f"daemon off; user {getuser()};"
-    command = [*under.split(), NGINX, "-p", home, "-c", home / "nginx.conf", "-g", directives]
+    command = [*under.split(), nginx, "-p", home, "-c", home / "nginx.conf", "-g", directives]
     with (
         log.open("w") as output,
         started(command, grace=10, stdout=output, stderr=subprocess.STDOUT) as process,
