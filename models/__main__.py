@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from models.compare import lacking
 from models.labels import STABLE, Place
+from models.numbers import decimal_argument, whole_argument
 from models.publish import Sign, import_version, prune, sign_version
-from models.registry import Registry, RegistryError, usual
+from models.registry import LAST_VERSION, Registry, RegistryError, usual
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -141,19 +142,24 @@ def _parser() -> argparse.ArgumentParser:
     for each in (show, sign, label, unlabel, rollback, pruned):
         each.add_argument("model")
     verify.add_argument("model", nargs="?", help="default: all")
+    number = whole_argument(1, LAST_VERSION)
     for each in (show, verify, sign):
-        each.add_argument("version", type=int, nargs="?")
+        each.add_argument("version", type=number, nargs="?")
     verify.add_argument("--public-key", type=Path, metavar="PEM", help="check signatures, too")
     sign.add_argument("--private-key", type=Path, metavar="PEM", required=True, help="an ECDSA key")
     imported.add_argument("--sign", type=Path, metavar="PEM", help="sign it with this private key")
     label.add_argument("label")
-    label.add_argument("version", type=int)
+    label.add_argument("version", type=number)
     label.add_argument(
-        "--percent", type=float, help="the share of stable's requests it takes (default: none)"
+        "--percent",
+        type=decimal_argument(),
+        help="the share of stable's requests it takes (default: none)",
     )
     unlabel.add_argument("label")
     rollback.add_argument("label", nargs="?", default=STABLE)
-    pruned.add_argument("--keep", type=int, default=5, help="newest versions to keep (default: 5)")
+    pruned.add_argument(
+        "--keep", type=number, default=5, help="newest versions to keep (default: 5)"
+    )
     compared.add_argument("folder", type=Path, help="such as OTHER")
     imported.add_argument("folder", type=Path, help="such as OTHER/calories/2")
     imported.add_argument("--no-promote", action="store_true", help="leave stable where it is")

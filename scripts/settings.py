@@ -52,9 +52,11 @@ def takes(schema: dict[str, Any]) -> str:
 
 def bounds(schema: dict[str, Any]) -> str:
     """From where to where a number may be."""
-    low = f"{schema['minimum']:,g}" if "minimum" in schema else ""
-    above = f" above {schema['exclusiveMinimum']:,g}" if "exclusiveMinimum" in schema else ""
-    high = f"{schema['maximum']:,g}" if "maximum" in schema else ""
+    low, least, high = (
+        f"{schema[name]:,.16g}" if name in schema else ""
+        for name in ("minimum", "exclusiveMinimum", "maximum")
+    )
+    above = f" above {least}" if least else ""
     if low and high:
         return f" from {low} to {high}"
     return above + (f" from {low}" if low else "") + (f" up to {high}" if high else "")

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import CliApp
 
+from models.numbers import SHOWN
 from models.registry import RegistryError
 from service import __version__, optional
 from service.gate.access import NoAccess, check, warnings
@@ -121,7 +122,7 @@ def _advice(error: OSError, settings: Settings) -> str:
 def _received(detail: ErrorDetails) -> str:
     """The wrong value, if its setting is one that may be shown."""
     field = Settings.model_fields.get(str(detail["loc"][0])) if detail["loc"] else None
-    return f", received {detail['input']!r}" if field and field.repr else ""
+    return f", received {str(detail['input'])[:SHOWN]!r}" if field and field.repr else ""
 
 
 def _tell(sentence: str) -> None:

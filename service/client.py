@@ -13,6 +13,9 @@ from typing import Any
 
 import requests
 
+from models.numbers import decimal_argument, whole_argument
+from models.registry import LAST_VERSION
+
 URL = "http://127.0.0.1:8000"
 INPUTS = ("sugar", "fiber", "protein")
 HINTS = {401: " Here: --key KEY, or the variable API_KEY."}
@@ -217,10 +220,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m service.client", description=__doc__)
-    parser.add_argument("grams", type=float, nargs="+", help="sugar, fiber and protein a serving")
+    number = decimal_argument()
+    parser.add_argument("grams", type=number, nargs="+", help="sugar, fiber and protein a serving")
     parser.add_argument("--url", default=URL, help=f"default: {URL}")
     parser.add_argument("--model", default="calories", help="default: calories")
-    parser.add_argument("--version", type=int, help="default: what `stable` names")
+    version = whole_argument(1, LAST_VERSION)
+    parser.add_argument("--version", type=version, help="default: what `stable` names")
     parser.add_argument("--label", help="such as canary")
     parser.add_argument("--explain", action="store_true", help="tell what each input adds")
     parser.add_argument(
@@ -229,7 +234,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="sent as X-API-Key (default: the variable API_KEY, which no list of processes shows)",
     )
     parser.add_argument("--ca", metavar="FILE", help="trust the authorities in this PEM file only")
-    parser.add_argument("--timeout", type=float, default=10.0, help="seconds (default: 10)")
+    seconds = decimal_argument(0.001, 86_400)
+    parser.add_argument("--timeout", type=seconds, default=10.0, help="seconds (default: 10)")
     options = parser.parse_args(arguments)
     if len(options.grams) > len(INPUTS):
         parser.error(f"expected at most {len(INPUTS)} numbers: {', '.join(INPUTS)}")
@@ -243,7 +249,7 @@ def _retry_after(answer: requests.Response) -> float | None:
         return float(value)
     try:
         at = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 

@@ -31,6 +31,8 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from models.numbers import decimal_argument
+
 log = logging.getLogger("service.keys")
 
 Scope = Literal["predict", "admin"]
@@ -57,7 +59,7 @@ class _Written(BaseModel):
     name: str = Field(pattern=f"^{NAME}$")
     scope: Scope
     sha256: str = Field(pattern="^[0-9a-fA-F]{64}$")
-    rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    rate: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)] | None = None
 
 
 class _File(BaseModel):
@@ -99,6 +101,8 @@ def read(path: Path) -> tuple[Key, ...]:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(it) for it in first["loc"] if it in KNOWN or isinstance(it, int))
         raise ValueError(f"{path}: {place}: {first['msg']} ({MADE_WITH})") from None
+    except (ValueError, RecursionError):  # Python's own, of the TOML reader
+        raise ValueError(f"{path} has a number that is too long, or is nested too deep") from None
     return distinct(
         [Key(it.name, it.scope, bytes.fromhex(it.sha256), it.rate) for it in written.key]
     )
@@ -221,11 +225,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("name", help="whose key it is; the access log tells it")
     parser.add_argument("--scope", choices=("predict", "admin"), default="predict")
     parser.add_argument("--append", type=Path, metavar="FILE", help="add it to a KEYS_FILE")
-    parser.add_argument("--rate", type=float, help="its own requests a second")
+    parser.add_argument("--rate", type=decimal_argument(), help="its own requests a second")
     options = parser.parse_args(arguments)
     if not re.fullmatch(NAME, options.name):
         parser.error(f"expected a name of letters, digits and . _ -, received {options.name!r}")
-    if options.rate is not None and not 0 < options.rate < float("inf"):
+    if options.rate is not None and options.rate <= 0:
         parser.error(f"expected a --rate above 0, received {options.rate:g}")
     if options.rate and not options.append:
         parser.error("--rate is kept in a file: give --append FILE, or set RATE_LIMIT for all keys")

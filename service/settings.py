@@ -75,10 +75,10 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(1.0, gt=0, le=3600)
     """How often the registry is looked at for new versions and moved labels."""
 
-    max_body_bytes: int = Field(8 * MEBIBYTE, ge=1024)
+    max_body_bytes: int = Field(8 * MEBIBYTE, ge=1024, le=1024 * MEBIBYTE)
     """The largest request body; a larger one gets 413."""
 
-    max_bodies_bytes: int = Field(16 * MEBIBYTE, ge=1024)
+    max_bodies_bytes: int = Field(16 * MEBIBYTE, ge=1024, le=1024 * 1024 * MEBIBYTE)
     """The most bytes of all bodies that a worker reads or answers at once, those of at most 16 KiB
     not counted; a body that finds no room gets 503 and is told to try again. It is never less than
     MAX_BODY_BYTES."""
@@ -113,10 +113,10 @@ class Settings(BaseSettings):
     tls_key: Place | None = None
     """The PEM file with the certificate's private key."""
 
-    max_rows: int = Field(100_000, ge=1)
+    max_rows: int = Field(100_000, ge=1, le=1_000_000_000)
     """The most rows one request may hold; more get 422."""
 
-    max_in_flight: int = Field(64, ge=1)
+    max_in_flight: int = Field(64, ge=1, le=1_000_000)
     """The most requests a worker of gunicorn holds, answering and waiting; one more gets 503 and
     is told to try again. Granian queues ahead of its threads, at most 1,024 connections each."""
 
@@ -139,9 +139,6 @@ class Settings(BaseSettings):
 
     write_seconds: float = Field(60.0, gt=0, le=3600)
     """How long a client may leave an answer untaken; then its connection is closed."""
-
-    max_bodies_bytes: int = Field(64 * MEBIBYTE, ge=1024)
-    """The most bytes that a worker holds of all bodies together; one more gets 503."""
 
     max_connections: int = Field(4096, ge=1, le=100_000)
     """The most connections of a worker, fewer where it may not open so many files (RLIMIT_NOFILE).
@@ -177,7 +174,7 @@ class Settings(BaseSettings):
     """A folder for Parquet files of what was predicted for what (docs/drift.md), of all models and
     callers; needs requirements/bulk.txt."""
 
-    prediction_log_megabytes: int = Field(1000, ge=1)
+    prediction_log_megabytes: int = Field(1000, ge=1, le=1_000_000_000)
     """How large that folder may become; the oldest files go."""
 
     traces: Literal["auto", "otlp", "off"] = "auto"

@@ -208,7 +208,7 @@ def test_a_name_that_is_taken_is_not_appended(
     ("arguments", "sentence"),
     [
         (['a"\nb'], "expected a name of letters"),
-        (["till", "--rate", "nan"], "expected a --rate above 0"),
+        (["till", "--rate", "nan"], "expected a number; got 'nan'"),
         (["till", "--rate", "0"], "expected a --rate above 0"),
     ],
 )

@@ -18,6 +18,7 @@ from pathlib import Path
 import keras
 from rich.console import Console
 
+from models.numbers import SHOWN, decimal, whole, whole_argument
 from models.publish import Sign
 from models.registry import Registry, RegistryError, checked, usual
 from training import console as show
@@ -145,12 +146,11 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _widths(text: str) -> tuple[int, ...]:
-    try:
-        widths = tuple(int(width) for width in text.split(","))
-    except ValueError:
-        widths = (0,)
-    if min(widths) < 1 or max(widths) > 1024:
-        raise argparse.ArgumentTypeError(f"expected widths from 1 to 1024 as in 4,3; got {text!r}")
+    widths = tuple(whole(width.strip(" "), 1024, 1) or 0 for width in text.split(","))
+    if 0 in widths:
+        raise argparse.ArgumentTypeError(
+            f"expected widths from 1 to 1024 as in 4,3; got {text[:SHOWN]!r}"
+        )
     return widths
 
 
@@ -162,12 +162,9 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0.0
+    share = decimal(text) or 0.0
     if not 0 < share < 1:
-        raise argparse.ArgumentTypeError(f"expected a share between 0 and 1; got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a share between 0 and 1; got {text[:SHOWN]!r}")
     return share
 
 
@@ -198,7 +195,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="INPUT=COLUMN",
         help="what an input is called in the data; may be repeated",
     )
-    add("--seed", type=int, default=0, help="default: 0")
+    add("--seed", type=whole_argument(0, 2**32 - 1), default=0, help="default: 0")
     add("--coverage", type=_share, default=0.9, help="share of truths in the interval, default 0.9")
     add("--model", metavar="NAME", help="the name to publish under")
     add("--registry", type=Path, default=usual(), metavar="DIR", help="$REGISTRY, else models/")

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.numbers import decimal
+
 Table = Mapping[str, Iterable[object]]
 
 
@@ -90,13 +92,17 @@ def numbers(path: Path, header: str, cells: Iterable[object]) -> list[float]:
 def _number(path: Path, header: str, row: int, cell: object) -> float:
     if cell is None or cell == "":
         return math.nan
-    try:
-        number = float(cell)  # type: ignore[arg-type]  # whatever it is, it is tried
-    except (TypeError, ValueError):
-        number = math.inf
-    if math.isinf(number) or (math.isnan(number) and isinstance(cell, str)):
+    number = decimal(cell.strip(" \t")) if isinstance(cell, str) else _float(cell)
+    if number is None or math.isinf(number):
         raise DataError(
             f"{path}, row {row}, column '{header}': expected a number, found {cell!r}. "
             "Correct the cell, or leave it empty to leave the row out."
         )
     return number
+
+
+def _float(cell: object) -> float | None:
+    try:
+        return float(cell)  # type: ignore[arg-type]  # whatever it is, it is tried
+    except (TypeError, ValueError, OverflowError):
+        return None

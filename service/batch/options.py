@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from models.labels import STABLE
-from models.registry import usual
+from models.numbers import whole_argument
+from models.registry import LAST_VERSION, usual
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -26,7 +27,9 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     )
     add("--model", default="calories", help="default: calories")
     version = made.add_mutually_exclusive_group()
-    version.add_argument("--version", type=int, help="default: the labelled one")
+    version.add_argument(
+        "--version", type=whole_argument(1, LAST_VERSION), help="default: the labelled one"
+    )
     version.add_argument("--label", default=STABLE, help="default: stable")
     add("--registry", type=Path, default=usual(), metavar="DIR", help="$REGISTRY, else models/")
     add("--public-key", type=Path, metavar="PEM", help="score only with a version it signed")

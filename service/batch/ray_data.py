@@ -16,6 +16,7 @@ import ray
 import ray.data
 import ray.exceptions
 
+from models.numbers import whole
 from models.registry import RegistryError
 from service.batch.blocks import Block, Scorer, Work
 from service.batch.tables import TableError
@@ -97,5 +98,9 @@ def _connect(address: str) -> None:
 def _try(address: str) -> None:
     """Raise OSError when nobody listens at HOST:PORT; Ray would try for minutes."""
     host, colon, port = address.rpartition(":")
-    if colon and port.isdigit() and "/" not in host:
-        socket.create_connection((host, int(port)), timeout=5).close()
+    if not colon or "/" in host:
+        return
+    number = whole(port, 65535)
+    if number is None:
+        raise ValueError(f"'{port[:40]}' is no port")
+    socket.create_connection((host, number), timeout=5).close()

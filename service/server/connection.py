@@ -315,7 +315,7 @@ class Connection(asyncio.Protocol):
             self._refuse(BodyTooLarge(LARGE.format(self._limits.max_body_bytes)))
         elif self._chunked > PADDING * self._size + self._limits.max_header_bytes:
             self._refuse(MalformedBody(heads.CHUNK))
-        elif self._listener.held > self._limits.max_bodies_bytes:
+        elif self._listener.held > self._limits.room_for_bodies:
             self._refuse(Overloaded(NO_ROOM))
 
     def _next_part(self) -> bytes:

@@ -12,7 +12,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from models.registry import Registry, RegistryError, usual
+from models.numbers import decimal_argument, whole_argument
+from models.registry import LAST_VERSION, Registry, RegistryError, usual
 from training.drift import log, page, reference
 from training.drift.measure import THRESHOLD, Drift, drifts
 from training.exit_codes import DRIFTED
@@ -57,9 +58,19 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("log", type=Path, metavar="FOLDER", help="what the service wrote for PREDICTION_LOG")
     add("--model", default="calories", metavar="NAME", help="default: calories")
-    add("--version", type=int, metavar="N", help="default: the newest one in the log")
+    add(
+        "--version",
+        type=whole_argument(1, LAST_VERSION),
+        metavar="N",
+        help="default: the newest one in the log",
+    )
     add("--registry", type=Path, default=usual(), metavar="DIR", help="$REGISTRY, else models/")
     add("--output", type=Path, default=Path("drift.html"), help="default: drift.html")
-    add("--threshold", type=float, default=THRESHOLD, help=f"of the PSI, default: {THRESHOLD}")
+    add(
+        "--threshold",
+        type=decimal_argument(0),
+        default=THRESHOLD,
+        help=f"of the PSI, default: {THRESHOLD}",
+    )
     add("--fail", action="store_true", help="end with 4 when there is drift")
     return parser
