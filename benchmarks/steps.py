@@ -9,21 +9,23 @@ import os
 import sys
 from collections.abc import Callable
 from io import BytesIO
+from time import perf_counter
 from typing import Any
 
 from benchmarks.bodies import BATCHES, INPUTS, ONE, Body
 from benchmarks.engine import best
 from models.registry import SHELF
-from service.api.answers import Request
-from service.api.native import operations as native
-from service.app import create_app, create_host
+from service.api.answers import JSON
+from service.api.native import read, write
+from service.app import Application, create_app, create_application, create_host
+from service.exchange import Exchange, Request
 from service.observe.metrics import Metrics
-from service.serving.dataplane import DataPlane, Prediction
-from service.serving.engines import Rows
+from service.serving.dataplane import DataPlane, predict
 from service.settings import Settings
 
 BODIES = (ONE, *(body for body in BATCHES if body.count == 1000))
 SETTINGS = Settings(registry=SHELF)
+HEADERS = {"content-type": "application/json"}
 
 Steps = dict[str, Callable[[], object]]
 
@@ -48,30 +50,33 @@ def _steps(body: Body) -> Steps:
     host = create_host(SETTINGS)
     plane = DataPlane(host, SETTINGS.default_model, SETTINGS.max_rows)
     source, content = plane.choose(), body.content()
-    rows, form = native.read(native.TYPE, content, INPUTS, SETTINGS.max_rows)
-    answer = plane.predict(source, rows)
+    rows, form = read.rows(JSON, content, INPUTS, SETTINGS.max_rows)
+    answer = predict(source, rows)
     environ, metrics = _environ(content), Metrics(host)
+    application = create_application(SETTINGS, host)
+    told = _answered(application, content)
     fast, flask = (
         create_app(SETTINGS.model_copy(update={"fast_path": way}), host).wsgi_app
         for way in (True, False)
     )
     return {
-        "parse and validate": lambda: native.read(native.TYPE, content, INPUTS, SETTINGS.max_rows),
+        "parse and validate": lambda: read.rows(JSON, content, INPUTS, SETTINGS.max_rows),
         "infer": lambda: source.engine.predict(rows),
-        "infer, check the answer and the ranges": lambda: plane.predict(source, rows),
-        "render": lambda: native.reply(answer, native.TYPE, form),
-        "record it for the metrics, and count": lambda: _record(metrics, answer, rows, environ),
-        "the dialect: parse to render": lambda: native.predict(plane, Request(content, environ)),
-        "the app: guard, fast path, dialect": lambda: _ask(fast, environ, content),
+        "infer, check the answer and the ranges": lambda: predict(source, rows),
+        "render": lambda: write.predicted(answer, JSON, form),
+        "record it for the metrics, and count": lambda: metrics(told),
+        "the application: from enter to leave": lambda: _answered(application, content),
+        "the app as WSGI": lambda: _ask(fast, environ, content),
         "the app without the fast path": lambda: _ask(flask, environ, content),
     }
 
 
-def _record(metrics: Metrics, answer: Prediction, rows: Rows, environ: dict[str, Any]) -> None:
-    """As one request does; every so many are counted together."""
-    metrics.chose(answer.source)
-    metrics.answered(rows, answer)
-    metrics(environ, 200, 0.0001)
+def _answered(application: Application, content: bytes) -> Exchange:
+    exchange = Exchange(Request("POST", "/predict", "", HEADERS, content), perf_counter())
+    application.enter(exchange)
+    application.answer(exchange)
+    application.leave(exchange)
+    return exchange
 
 
 def _environ(content: bytes) -> dict[str, Any]:

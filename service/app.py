@@ -1,45 +1,44 @@
-"""The composition root: from Settings to a Flask app."""
+"""The composition root: from Settings to the application, and to a Flask app around it."""
 
+import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
-from http import HTTPStatus
+from time import perf_counter
 
-from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from flask import Flask
 
-from service.api.admin import routes as admin
-from service.api.answers import Reply
-from service.api.fast_path import FastPath
-from service.api.native import models
+from service.api.admin import operations as admin
+from service.api.flask_app import Entered, FlaskApp
 from service.api.native import operations as native
-from service.api.native import routes as predict
-from service.api.operating import health
-from service.api.operating import metrics as metric_routes
-from service.api.routes import respond
-from service.api.scopes import Scopes
-from service.api.spoken import dialect
+from service.api.native.errors import OTHER
+from service.api.operating import operations as operating
+from service.api.table import Table
 from service.api.tfserving import operations as tfserving
-from service.api.tfserving import routes as v1_routes
 from service.api.v2 import operations as v2
-from service.api.v2 import routes as v2_routes
-from service.errors import ServiceError
-from service.gate.access import Access, keys_of
-from service.gate.guard import Guard
+from service.errors import ServiceError, Unforeseen
+from service.exchange import Exchange, Operation, Response
+from service.gate.access import keys_of
+from service.gate.gate import Gate
 from service.gate.room import Room
-from service.gate.wire import ROUTE
+from service.logs import catalogue
+from service.logs.survivor import Survivor
 from service.observe.access_log import AccessLog
 from service.observe.metrics import Metrics
 from service.observe.metrics.families import key
-from service.observe.watch import Watched, Watcher
+from service.observe.trace_context import trace_context
 from service.optional import traced
-from service.pages import docs
-from service.pages import front as pages
+from service.pages import operations as pages
 from service.serving import policy, trust
 from service.serving.dataplane import DataPlane
 from service.serving.host import Host
 from service.serving.loaded import Loaded
 from service.settings import Settings
+
+log = logging.getLogger("service")
+
+Observer = Callable[[Exchange], None]  # told of each request once, when it is over
 
 
 def create_host(settings: Settings) -> Host:
@@ -50,15 +49,15 @@ def create_host(settings: Settings) -> Host:
     return host
 
 
-def create_watchers(settings: Settings, metrics: Metrics) -> list[Watcher]:
-    """Whoever the settings want to be told of each request."""
-    watchers: list[Watcher] = []
+def create_observers(settings: Settings, metrics: Metrics) -> list[Observer]:
+    """Whoever the settings want to be told of each request, beside the metrics."""
+    observers: list[Observer] = []
     if settings.access_log:
-        watchers.append(AccessLog(settings.access_log))
+        observers.append(AccessLog(settings.access_log))
     if traced(settings):
         from service.observe.traces import otlp  # noqa: PLC0415  only for those who want it
 
-        watchers.append(otlp())
+        observers.append(otlp())
     if settings.prediction_log:
         from service.observe.prediction_log import PredictionLog  # noqa: PLC0415  pyarrow, 100 MB
 
@@ -66,92 +65,124 @@ def create_watchers(settings: Settings, metrics: Metrics) -> list[Watcher]:
         dropped(0)  # so that it is seen before it happens
         kept = PredictionLog(settings.prediction_log, settings.prediction_log_megabytes, dropped)
         kept.follow()
-        watchers.append(kept)
-    return watchers
+        observers.append(kept)
+    return observers
+
+
+class Application:
+    """Takes exchanges from a server: finds their operations, and lets in, answers and tells.
+
+    As exchange.Application says: none of these raises, and they are called in this order.
+    """
+
+    def __init__(self, table: Table, gate: Gate, observers: Sequence[Observer]) -> None:
+        self.table = table
+        self.flask = FlaskApp(table, self)
+        self.wsgi: Callable[..., Iterable[bytes]] = self.flask.wsgi_app
+        self._gate = gate
+        self._observers = observers
+        self._survivor = Survivor("observers")
+
+    def enter(self, exchange: Exchange) -> None:
+        """Find what answers, and let it in, or set the response that refuses it."""
+        request = exchange.request
+        self._gate.name(exchange)
+        found = self.table.find(request.method, request.path)
+        if found is None:
+            self._unmatched(exchange)
+            return
+        exchange.operation, exchange.arguments = found
+        exchange.dialect = exchange.operation.dialect
+        try:
+            self._gate.enter(exchange)
+        except ServiceError as error:
+            self.refuse(exchange, error)
+
+    def answer(self, exchange: Exchange) -> None:
+        """Let the operation answer, or word in its dialect what it raises."""
+        try:
+            exchange.response = exchange.operation.answer(exchange)  # type: ignore[union-attr]
+        except ServiceError as error:
+            exchange.response = exchange.dialect.refuse(error)  # type: ignore[union-attr]
+        except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
+            self.refuse(exchange, error)
+
+    def refuse(self, exchange: Exchange, error: Exception) -> None:
+        """Word a refusal; what is none of ours is logged with its traceback, and is a failure."""
+        if not isinstance(error, ServiceError):
+            trace = trace_context(exchange.request)
+            told = {"request_id": exchange.id, "trace_id": trace.trace_id if trace else ""}
+            catalogue.tell(log, catalogue.REQUEST_FAILED, **told)
+            error = Unforeseen()
+        exchange.refusal = type(error).__name__
+        exchange.response = exchange.dialect.refuse(error)  # type: ignore[union-attr]
+
+    def leave(self, exchange: Exchange) -> None:
+        """Give its room back and tell the observers; what one of them raises costs no answer."""
+        exchange.seconds = perf_counter() - exchange.began
+        self._gate.leave(exchange)
+        for observe in self._observers:
+            self._survivor.run(observe, exchange)
+
+    def _unmatched(self, exchange: Exchange) -> None:
+        """No row answers: 404, 405, or for OPTIONS the methods that there are."""
+        request = exchange.request
+        exchange.dialect = self.table.dialect(request.path)
+        allowed = self.table.allowed(request.path)
+        if allowed and request.method == "OPTIONS":
+            exchange.response = Response(200, b"", headers=(("Allow", ", ".join(allowed)),))
+        else:
+            exchange.response = exchange.dialect.unmatched(request, allowed)
+
+
+def create_application(
+    settings: Settings,
+    host: Host,
+    metrics: Metrics | None = None,
+    observers: Sequence[Observer] = (),
+) -> Application:
+    """What answers with the versions in `host`, counts in `metrics`, and tells `observers`."""
+    metrics = metrics or Metrics(host, server=settings.server)
+    keys = keys_of(settings)
+    plane = DataPlane(host, settings.default_model, settings.max_rows)
+    rows: tuple[Operation, ...] = (
+        *native.operations(plane),
+        *tfserving.operations(plane),
+        *v2.operations(plane),
+        *admin.operations(host, settings.told(), keys),
+        *operating.operations(plane, metrics.scrape),
+        *pages.operations(plane, partial(_document, settings, host), OTHER),
+    )
+    if not settings.fast_path:
+        rows = tuple(replace(row, hot=False) for row in rows)
+    table = Table(rows, OTHER, {"model": settings.default_model})
+    return Application(table, Gate(settings, keys), (metrics, *observers))
 
 
 def create_app(
     settings: Settings,
     host: Host,
     metrics: Metrics | None = None,
-    watchers: Sequence[Watcher] = (),
+    observers: Sequence[Observer] = (),
 ) -> Flask:
-    """The app that answers with the versions in `host`, counts in `metrics`, tells `watchers`."""
-    metrics = metrics or Metrics(host, server=settings.server)
-    observer = Watched(metrics, watchers) if watchers else metrics
-    app = Flask("service", static_folder=None)
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's DefaultJSONProvider
-    app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False  # a redirect would be a page, to whatever Host says
-    app.config["PROPAGATE_EXCEPTIONS"] = True  # to the guard, which answers for both ways
+    """The same as a Flask app, for any WSGI server."""
+    return flask_app(create_application(settings, host, metrics, observers), settings)
 
-    keys = keys_of(settings)
-    plane = DataPlane(host, settings.default_model, settings.max_rows, observer)
-    app.register_blueprint(predict.blueprint(plane))
-    app.register_blueprint(models.blueprint(plane))
-    app.register_blueprint(v1_routes.blueprint(plane))
-    app.register_blueprint(v2_routes.blueprint(plane))
-    app.register_blueprint(health.blueprint(plane))
-    app.register_blueprint(metric_routes.blueprint(metrics))
-    app.register_blueprint(pages.blueprint(settings.default_model, plane))
-    app.register_blueprint(admin.blueprint(host, settings, keys))
-    app.register_blueprint(docs.blueprint(plane, partial(_document, settings, host)))
-    app.register_error_handler(HTTPException, _refuse)
-    app.before_request(_name_route)
 
-    model = settings.default_model
-    hot = {
-        "/predict": partial(native.predict, plane),
-        f"/v1/models/{model}:predict": partial(tfserving.predict, plane, model=model),
-        f"/v2/models/{model}/infer": partial(v2.infer, plane, model=model),
-    }
-    if settings.fast_path:
-        app.wsgi_app = FastPath(app.wsgi_app, hot)  # type: ignore[method-assign]
-    app.wsgi_app = Guard(  # type: ignore[method-assign]
-        app.wsgi_app,
-        _refusal,
-        max_body_bytes=settings.max_body_bytes,
-        max_in_flight=settings.max_in_flight,
-        room=Room(settings.room_for_bodies),
-        admit=Access(settings, keys, Scopes(app.url_map, hot)),
-        observer=observer,
-    )
+def flask_app(application: Application, settings: Settings) -> Flask:
+    """An application as a Flask app that enters its exchanges itself."""
+    app = application.flask
+    room = Room(settings.room_for_bodies)
+    entered = Entered(app.wsgi_app, application, room, settings.max_body_bytes)
+    app.wsgi_app = entered  # type: ignore[method-assign]
     return app
 
 
 def _document(settings: Settings, host: Host, source: Loaded) -> bytes:
-    """The OpenAPI document; its examples are asked of an app of their own, which counts apart."""
-    from service.api.document import document  # noqa: PLC0415  megabytes that only this takes
+    """The OpenAPI document; its examples are asked of an application that counts apart."""
+    from service.api.document import document  # noqa: PLC0415  megabytes for this alone
 
     anyone = settings.model_copy(update={"predict_key_waived": True})
     apart = Metrics(host, server=settings.server, loads=deque())
-    return document(create_app(anyone, host, apart), source, settings.max_rows)
-
-
-def _refusal(path: str, error: ServiceError) -> Reply:
-    """The guard's refusals, in the dialect spoken at the path."""
-    return dialect(path).refuse(error)
-
-
-def _name_route() -> None:
-    """Tell the observer which route a path belongs to; the fast path names its own."""
-    if request.url_rule is not None:
-        request.environ[ROUTE] = request.url_rule.rule
-
-
-def _refuse(error: HTTPException) -> Response:
-    """Flask's own refusals (404, 405 ...) in the path's dialect, their headers kept."""
-    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    response = respond(dialect(request.path).problem(status, _sentence(error, status)))
-    for name, value in error.get_headers():
-        if name.lower() != "content-type":
-            response.headers[name] = value
-    return response
-
-
-def _sentence(error: HTTPException, status: HTTPStatus) -> str:
-    if isinstance(error, MethodNotAllowed):
-        return f"This path answers {', '.join(sorted(error.valid_methods or []))} only."
-    if status == HTTPStatus.NOT_FOUND:
-        return "There is nothing at this path; predictions are at POST /predict."
-    return error.description or status.phrase
+    application = create_application(anyone, host, apart)
+    return document(application.table, application, source, settings.max_rows)

@@ -27,6 +27,12 @@ class MalformedBody(ServiceError):
 class BodyTooLarge(ServiceError):
     """The body has more bytes than a request may have."""
 
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The body is larger than MAX_BODY_BYTES allows, {limit} bytes; send fewer rows a "
+            "request."
+        )
+
 
 class TooSlow(ServiceError):
     """The request took longer to come than it may."""
@@ -46,6 +52,10 @@ class UnsupportedMediaType(ServiceError):
 
 class NotAcceptable(ServiceError):
     """The answer is asked for in formats that are not spoken here."""
+
+
+class Unsupported(ServiceError):
+    """What is asked for is part of the protocol, and is never done here."""
 
 
 class NotFound(ServiceError):
@@ -81,8 +91,18 @@ class Conflict(ServiceError):
 
 
 class Overloaded(ServiceError):
-    """As many requests are being answered as may be at once."""
+    """As many requests are being answered as may be at once; `seconds` from now is a good time."""
+
+    seconds = 1
+
+    def __init__(
+        self, sentence: str = "The service is busy with as many requests as it may be; try again."
+    ) -> None:
+        super().__init__(sentence)
 
 
 class Unforeseen(ServiceError):
     """An exception that nobody expected; the log has its traceback."""
+
+    def __init__(self, sentence: str = "The service failed to answer; its log says why.") -> None:
+        super().__init__(sentence)

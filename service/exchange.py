@@ -4,13 +4,11 @@ Data only. The server makes an Exchange from the head of a request, the gate let
 refuses it, an operation answers it, and the observers are handed it when it is over.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from http import HTTPStatus
-
     from service.errors import ServiceError
 
 Headers = tuple[tuple[str, str], ...]
@@ -22,12 +20,13 @@ class Request:
     """What was asked. `path` is decoded once, where it is read; nothing decodes it again."""
 
     method: str
-    path: str
+    path: str  # percent-decoded, then read as UTF-8; what is none becomes U+FFFD
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)  # names in lower case, joined by ", "
     body: bytes = b""
     client: str = ""  # the address that it came from; empty over a Unix socket
     scheme: str = "http"
+    version: str = "1.1"  # of HTTP
 
     def header(self, name: str) -> str:
         """A header by its name in lower case; empty when it was not sent."""
@@ -36,7 +35,10 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """What is answered; the server adds Date, Connection and the request's id."""
+    """What is answered; the server adds Date, Connection, Content-Length and the request's id.
+
+    304 goes without Content-Type and Content-Length; the answer to HEAD without its body.
+    """
 
     status: int
     body: bytes
@@ -45,26 +47,28 @@ class Response:
 
 
 class Dialect(Protocol):
-    """How one HTTP API words what is refused."""
+    """How one HTTP API words what is refused; `name` is what metrics and logs call it."""
 
     name: str
 
     def refuse(self, error: "ServiceError") -> Response:
         """A domain error in the dialect's form."""
 
-    def problem(self, status: "HTTPStatus", detail: str) -> Response:
-        """A status and a sentence in the dialect's form."""
+    def unmatched(self, request: Request, allowed: Sequence[str]) -> Response:
+        """No operation is at this path, or none for this method: there are only `allowed`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One thing that can be asked over HTTP: a row of the table.
 
-    `path` is a template, `/v2/models/{model}/infer`. `answer` gives the Response or raises a
+    `path` is a template, `/v2/models/{model}/infer`. A parameter is one segment of the path;
+    `{version:digits}` is of digits, `{file:path}` the rest. `answer` gives the Response or raises a
     domain error. A hot one is answered in the event loop where its body is small, one of those
     who watch the service in a thread of their own, all others by Flask.
     """
 
+    name: str  # unlike any other's: the OpenAPI document's operationId
     method: str
     path: str
     answer: Callable[["Exchange"], Response]
@@ -73,6 +77,7 @@ class Operation:
     hot: bool = False
     watching: bool = False  # /healthz, /readyz and /metrics, which answer under any load
     takes_body: bool = False
+    any_case: bool = False  # but of a `:verb`; no parameter has a colon, no path a slash at its end
 
 
 @dataclass(slots=True)
@@ -83,6 +88,7 @@ class Exchange:
     began: float = 0.0  # perf_counter, when its head was whole
     id: str = ""
     operation: Operation | None = None  # None: no row of the table answers this
+    dialect: Dialect | None = None  # the operation's, else that of the path's first segment
     arguments: Mapping[str, str] = field(default_factory=dict)  # the path's parameters
     key: str = ""  # the name of the key that was shown, where one is asked for
     trace: Any = None
@@ -91,7 +97,8 @@ class Exchange:
     prediction: Any = None  # the answers to them
     asked: float = 0.0  # perf_counter, when the rows went into the engine ...
     answered: float = 0.0  # ... and when their answers came out
-    refusal: str = ""  # the name of the error that it was refused with
+    room: Any = None  # what the gate gets back when it is over
+    refusal: str = ""  # the name of the error with which the gate refused it, or of its failure
     response: Response | None = None
     seconds: float = 0.0  # from its head to its response
 
@@ -109,8 +116,11 @@ class Application(Protocol):
     def answer(self, exchange: Exchange) -> None:
         """The body is read: set `response`, without Flask; for operations hot or watching."""
 
-    def refuse(self, exchange: Exchange, error: "ServiceError") -> None:
-        """The server cannot have it answered: set `response` and `refusal`."""
+    def refuse(self, exchange: Exchange, error: Exception) -> None:
+        """The server cannot have it answered: set `response` and `refusal`.
+
+        What is no ServiceError is logged with its traceback, and is a failure.
+        """
 
     def leave(self, exchange: Exchange) -> None:
         """It is over, answered or not: tell the observers."""

@@ -8,8 +8,8 @@ from io import BytesIO
 
 from werkzeug.test import Client, TestResponse, run_wsgi_app
 
+from service.api.flask_app import App, Environ, StartResponse
 from service.app import create_app
-from service.gate.wire import App, Environ, StartResponse
 from service.serving.host import Host
 from service.settings import Settings
 

@@ -1,8 +1,5 @@
 """The data plane's checks are the same for a row alone and for a row among others."""
 
-from types import SimpleNamespace
-from typing import Any
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +7,7 @@ from hypothesis import strategies as st
 
 from models.registry import Registry
 from service.errors import EngineFailure
-from service.serving.dataplane import DataPlane
+from service.serving.dataplane import predict
 from service.serving.engines import Columns, Rows
 from service.serving.loaded import Loaded
 
@@ -30,34 +27,26 @@ class Constant:
         return tuple(np.full(len(rows), answer, np.float32) for answer in self._answers)
 
 
-@pytest.fixture(scope="module")
-def plane() -> DataPlane:
-    host: Any = SimpleNamespace()  # predict does not ask it
-    return DataPlane(host, "calories", 10)
-
-
 def loaded(shipped: Registry, *answers: float) -> Loaded:
     return Loaded(shipped.manifest("calories", 1), Constant(*answers))
 
 
 @given(st.lists(st.sampled_from(EDGES) | st.floats(0, 20), min_size=3, max_size=3))
-def test_a_row_alone_is_in_range_as_among_others(
-    plane: DataPlane, shipped: Registry, row: list[float]
-) -> None:
+def test_a_row_alone_is_in_range_as_among_others(shipped: Registry, row: list[float]) -> None:
     source = loaded(shipped, 2, 1, 3)
     rows = np.array([row, row], np.float32)
-    alone = plane.predict(source, rows[:1])
+    alone = predict(source, rows[:1])
     assert alone.in_range.dtype == bool
-    assert [*alone.in_range] * 2 == [*plane.predict(source, rows).in_range]
+    assert [*alone.in_range] * 2 == [*predict(source, rows).in_range]
 
 
 @pytest.mark.parametrize("rows", [1, 3])
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_an_answer_that_is_no_finite_number_is_a_failure(
-    plane: DataPlane, shipped: Registry, rows: int, wrong: float, place: int
+    shipped: Registry, rows: int, wrong: float, place: int
 ) -> None:
     answers = [100.0, 90.0, 110.0]
     answers[place] = wrong
     with pytest.raises(EngineFailure, match="calories version 1 answered something"):
-        plane.predict(loaded(shipped, *answers), np.ones((rows, 3), np.float32))
+        predict(loaded(shipped, *answers), np.ones((rows, 3), np.float32))

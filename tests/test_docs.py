@@ -8,7 +8,7 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from service.pages.front import STATIC, TEMPLATES
+from service.pages.operations import STATIC, TEMPLATES
 from tests.browser import browsing
 from tests.serving import PATIENCE, Server, running
 

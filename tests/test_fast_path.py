@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 from werkzeug.test import EnvironBuilder
 
 from models.registry import Registry
-from service.api.answers import Reply, Request
-from service.api.fast_path import FastPath
+from service.api.flask_app import App, Environ
 from service.app import create_app, create_host
-from service.gate.wire import BODY, App, Environ, StartResponse
 from service.serving.host import Host
 from service.settings import Settings
 from tests.both_ways import Answer, answer, both_ways, compared
@@ -57,11 +55,11 @@ def post(app: App, body: bytes = ROW, changes: Environ | None = None) -> Answer:
         ({"REQUEST_METHOD": "GET"}, 405),
         ({"REQUEST_METHOD": "HEAD"}, 405),
         ({"REQUEST_METHOD": "OPTIONS"}, 200),
-        ({"REQUEST_METHOD": "post"}, 200),
+        ({"REQUEST_METHOD": "post"}, 405),
         ({"REQUEST_METHOD": "BREW"}, 405),
         ({"PATH_INFO": "/predict/"}, 200),
         ({"PATH_INFO": "/Predict"}, 404),
-        ({"PATH_INFO": "//predict"}, 200),
+        ({"PATH_INFO": "//predict"}, 404),
         ({"PATH_INFO": ""}, 404),
         ({"SCRIPT_NAME": "/below"}, 200),
         ({"QUERY_STRING": None}, 200),
@@ -119,25 +117,15 @@ def test_any_body_is_answered_the_same_both_ways(app: App, body: str | bytes) ->
     assert line[:3] in {"200", "400", "422"}
 
 
-def nowhere(_: Environ, __: StartResponse) -> list[bytes]:
-    raise AssertionError("Flask was asked")
-
-
-def test_a_hot_request_does_not_reach_flask() -> None:
-    def echo(request: Request) -> Reply:
-        return Reply(200, request.body)
-
-    environ = EnvironBuilder("/predict", method="POST").get_environ()
-    environ[BODY] = b"hot"
-    assert answer(FastPath(nowhere, {"/predict": echo}), environ)[2] == b"hot"
-
-
-def test_the_fast_path_can_be_turned_off(small: Settings, host: Host) -> None:
-    app = create_app(small.model_copy(update={"fast_path": False}), host)
+@pytest.mark.parametrize("fast_path", [True, False])
+def test_what_is_hot_reaches_flask_only_without_the_fast_path(
+    small: Settings, host: Host, *, fast_path: bool
+) -> None:
+    app = create_app(small.model_copy(update={"fast_path": fast_path}), host)
     asked: list[str] = []
     app.before_request(lambda: asked.append("flask"))
     app.test_client().post("/predict", data=ROW, content_type="application/json")
-    assert asked == ["flask"]
+    assert asked == [] if fast_path else ["flask"]
 
 
 def test_a_failure_is_answered_the_same_both_ways(

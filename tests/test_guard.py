@@ -1,181 +1,200 @@
-"""The guard, around small WSGI apps."""
+"""What the gate gives, refuses and takes back, as the clients of a service see it."""
 
+import logging
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from werkzeug.test import Client, TestResponse
+from flask import Flask, request
+from flask.testing import FlaskClient
 
-from service.api.native import operations as native
-from service.gate.guard import Guard, Observer
-from service.gate.overload import OPERATIONS, RESERVED, TURNED_AWAY
-from service.gate.room import Room
-from service.gate.wire import BODY, ROUTE, App, Environ, StartResponse
+from models.registry import Registry
+from service.app import create_app, create_host
+from service.exchange import Exchange
+from service.gate.overload import RESERVED, TURNED_AWAY
+from service.serving.host import Host
+from service.settings import Settings
 
-LIMIT = 8
+ROW = {"sugar": 5, "fiber": 1, "protein": 2}
+WATCHED = ("/healthz", "/readyz", "/metrics")
 
-
-def echo(environ: Environ, start_response: StartResponse) -> list[bytes]:
-    environ[ROUTE] = "/echo"
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [environ[BODY]]
+Serve = Callable[..., Flask]
 
 
-def guarded(app: App, observer: Observer | None = None, max_in_flight: int = 2) -> Client:
-    guard = Guard(
-        app,
-        lambda _, error: native.refuse(error),
-        max_body_bytes=LIMIT,
-        max_in_flight=max_in_flight,
-        room=Room(LIMIT),
-        observer=observer,
-    )
-    return Client(guard, TestResponse)
+@pytest.fixture
+def host(shipped: Registry) -> Iterator[Host]:
+    host = create_host(Settings(registry=shipped.root))
+    yield host
+    host.close()
+
+
+@pytest.fixture
+def serve(host: Host) -> Serve:
+    def serve(observers: Any = (), **settings: Any) -> Flask:
+        given = Settings(registry=host.registry.root, **settings)
+        return create_app(given, host, observers=observers)
+
+    return serve
 
 
 @pytest.mark.parametrize("given", ["a", "0e9f-11", "9f1b7c5a-52a3-4d35-8a8e", "a" * 128])
-def test_a_valid_request_id_comes_back(given: str) -> None:
-    response = guarded(echo).get("/", headers={"X-Request-Id": given})
+def test_a_valid_request_id_comes_back(serve: Serve, given: str) -> None:
+    response = serve().test_client().get("/healthz", headers={"X-Request-Id": given})
     assert response.headers["X-Request-Id"] == given
 
 
 @pytest.mark.parametrize(
     "given", ["", " ", "a b", "a;b", "<i>", "é", "a" * 129, "-a", "a\x00", "a\n"]
 )
-def test_an_invalid_request_id_is_replaced(given: str) -> None:
-    response = guarded(echo).open("/", environ_overrides={"HTTP_X_REQUEST_ID": given})
+def test_an_invalid_request_id_is_replaced(serve: Serve, given: str) -> None:
+    overrides = {"HTTP_X_REQUEST_ID": given}
+    response = serve().test_client().open("/healthz", environ_overrides=overrides)
     assert response.headers["X-Request-Id"] not in {given, ""}
 
 
-def test_generated_request_ids_are_unique_also_between_workers() -> None:
-    clients = [guarded(echo), guarded(echo)]
-    ids = [client.get("/").headers["X-Request-Id"] for client in clients for _ in range(100)]
+def test_generated_request_ids_are_unique_also_between_workers(serve: Serve) -> None:
+    clients = [serve().test_client(), serve().test_client()]
+    ids = [client.get("/healthz").headers["X-Request-Id"] for client in clients for _ in range(100)]
     assert len(set(ids)) == 200
 
 
-def test_a_refusal_has_a_request_id_too() -> None:
-    assert guarded(echo).post("/", data=b"123456789").headers["X-Request-Id"]
+@pytest.mark.parametrize(("path", "size"), [("/nowhere", 1), ("/explain", 2000)])
+def test_a_refusal_has_a_request_id_too(serve: Serve, path: str, size: int) -> None:
+    response = serve(max_body_bytes=1024).test_client().post(path, data=b"1" * size)
+    assert response.status_code in {404, 413}
+    assert response.headers["X-Request-Id"]
 
 
-def test_a_body_is_read_once_and_can_be_read_again() -> None:
-    def read(environ: Environ, start_response: StartResponse) -> list[bytes]:
-        start_response("200 OK", [])
-        return [environ["wsgi.input"].read() + environ[BODY]]
-
-    assert guarded(read).post("/", data=b"1234").data == b"12341234"
-
-
-def test_a_body_over_the_limit_gets_413_and_is_not_handed_on() -> None:
-    response = guarded(echo).post("/", data=b"123456789")
-    assert response.status_code == 413
-    assert "MAX_BODY_BYTES" in response.get_json()["detail"]
+def test_what_extends_flask_can_read_the_body_too(serve: Serve) -> None:
+    app, seen = serve(), []
+    app.before_request(lambda: seen.append(request.get_json()))
+    assert app.test_client().post("/explain", json=ROW).status_code == 200
+    assert seen == [ROW]
 
 
+@pytest.mark.parametrize("path", ["/predict", "/explain"])
 @pytest.mark.parametrize("error", [OSError, ValueError, EOFError])
-def test_a_body_that_breaks_off_gets_400(error: type[Exception]) -> None:
+def test_a_body_that_breaks_off_gets_400(serve: Serve, path: str, error: type[Exception]) -> None:
     class Broken:
         def read(self, _: int) -> bytes:
             raise error
 
     environ: dict[str, Any] = {"wsgi.input": Broken(), "CONTENT_LENGTH": "4"}
-    response = guarded(echo).open("/", method="POST", environ_overrides=environ)
+    response = serve().test_client().open(path, method="POST", environ_overrides=environ)
     assert response.status_code == 400
     assert "broke off" in response.get_json()["detail"]
 
 
-def held(client: Client, entered: threading.Event) -> Callable[[], None]:
-    """Start a request that waits inside the app; gives what to wait for its end with."""
-    thread = threading.Thread(target=lambda: client.get("/"))
-    thread.start()
-    entered.wait(10)
-    return lambda: thread.join(10)
-
-
-def test_more_requests_than_the_bound_get_503_until_one_has_ended() -> None:
-    entered, leave = threading.Event(), threading.Event()
-
-    def wait(environ: Environ, start_response: StartResponse) -> list[bytes]:
-        entered.set()
-        leave.wait(10)
-        return echo(environ, start_response)
-
-    client = guarded(wait, max_in_flight=1)
-    ended = held(client, entered)
-    refused = client.get("/")
-    leave.set()
-    ended()
-    assert refused.status_code == 503
-    assert refused.headers["Retry-After"] == "1"
-    assert refused.get_json()["status"] == 503
-    assert client.get("/").status_code == 200
-
-
-def test_health_and_metrics_have_places_of_their_own() -> None:
-    client = guarded(echo, max_in_flight=0)
-    assert client.get("/predict").status_code == 503
-    for path in OPERATIONS:
-        assert client.get(path).status_code == 200
-
-
-def test_those_who_watch_find_room_as_often_as_they_ask() -> None:
-    client = guarded(echo)
-    assert {client.get("/healthz").status_code for _ in range(2 * RESERVED)} == {200}
-
-
-def test_those_who_watch_are_bounded_as_well() -> None:
+def holding(app: Flask, path: str, while_held: Callable[[FlaskClient], None], times: int) -> None:
+    """Call `while_held` while so many requests for `path` are being answered."""
     entered, leave = threading.Semaphore(0), threading.Event()
 
-    def wait(environ: Environ, start_response: StartResponse) -> list[bytes]:
-        entered.release()
-        leave.wait(10)
-        return echo(environ, start_response)
+    def wait() -> None:
+        if request.path == path:
+            entered.release()
+            leave.wait(10)
 
-    client = guarded(wait)
-    with ThreadPoolExecutor(RESERVED) as pool:
-        for _ in range(RESERVED):
-            pool.submit(client.get, "/healthz")
-        for _ in range(RESERVED):
-            entered.acquire(timeout=10)
-        refused = client.get("/healthz")
-        leave.set()
-    assert refused.status_code == 503
+    app.before_request(wait)
+    with ThreadPoolExecutor(times) as pool:
+        for _ in range(times):
+            pool.submit(app.test_client().get, path)
+        for _ in range(times):
+            assert entered.acquire(timeout=10)
+        try:
+            while_held(app.test_client())
+        finally:
+            leave.set()
 
 
-def test_what_the_server_has_no_room_for_is_refused_and_observed() -> None:
-    seen: list[int] = []
-    client = guarded(echo, lambda _, status, __: seen.append(status))
-    response = client.open("/", environ_overrides={TURNED_AWAY: True})
+def test_more_requests_than_the_bound_get_503_until_one_has_ended(serve: Serve) -> None:
+    def refused(client: FlaskClient) -> None:
+        response = client.post("/predict", json=ROW)
+        assert response.status_code == 503
+        assert response.headers["Retry-After"] == "1"
+        assert response.get_json()["status"] == 503
+        assert [client.get(path).status_code for path in WATCHED] == [200] * 3
+
+    app = serve(max_in_flight=1)
+    holding(app, "/models", refused, 1)
+    assert app.test_client().post("/predict", json=ROW).status_code == 200
+
+
+def test_those_who_watch_are_bounded_as_well(serve: Serve) -> None:
+    def refused(client: FlaskClient) -> None:
+        assert client.get("/metrics").status_code == 503
+
+    app = serve()
+    holding(app, "/healthz", refused, RESERVED)
+    assert {app.test_client().get("/healthz").status_code for _ in range(2 * RESERVED)} == {200}
+
+
+def test_what_the_server_has_no_room_for_is_refused_and_observed(serve: Serve) -> None:
+    seen: list[Exchange] = []
+    client = serve([seen.append]).test_client()
+    response = client.post("/predict", environ_overrides={TURNED_AWAY: True})
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "1"
-    assert seen == [503]
+    assert [each.refusal for each in seen] == ["Overloaded"]
 
 
-def test_a_failure_gives_its_place_back(caplog: pytest.LogCaptureFixture) -> None:
-    def fail(_: Environ, __: StartResponse) -> list[bytes]:
+def test_a_failure_gives_its_place_back_and_the_log_tells_which_it_was(
+    serve: Serve, host: Host, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = serve(max_in_flight=1).test_client()
+    monkeypatch.setattr(host, "snapshot", None)
+    answers = [client.get("/models", headers={"X-Request-Id": name}) for name in "abc"]
+    assert [answer.status_code for answer in answers] == [500, 500, 500]
+    assert caplog.messages == [f"Request {name} failed." for name in "abc"]
+
+
+def test_what_fails_in_flask_is_answered_too(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = serve()
+
+    def fail() -> None:
         raise ZeroDivisionError
 
-    client = guarded(fail, max_in_flight=1)
-    assert [client.get("/").status_code for _ in range(3)] == [500, 500, 500]
+    app.before_request(fail)
+    assert app.test_client().get("/v2").get_json().keys() == {"error"}
+    assert caplog.records[0].exc_info
 
 
-def test_the_log_tells_which_request_failed(caplog: pytest.LogCaptureFixture) -> None:
-    def fail(_: Environ, __: StartResponse) -> list[bytes]:
+def test_an_observer_is_told_of_each_request_once(serve: Serve) -> None:
+    seen: list[tuple[str, str, int]] = []
+
+    def observe(exchange: Exchange) -> None:
+        operation, response = exchange.operation, exchange.response
+        assert response
+        assert 0 < exchange.seconds < 60
+        seen.append((exchange.id, operation.path if operation else "", response.status))
+
+    client = serve([observe]).test_client()
+    asked = [("/predict", "a"), ("/models/calories", "b"), ("/nowhere", "c")]
+    for path, name in asked:
+        client.get(path, headers={"X-Request-Id": name})
+    assert seen == [("a", "", 405), ("b", "/models/{name}", 200), ("c", "", 404)]
+
+
+def test_an_observer_that_fails_costs_no_answer(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: Exchange) -> None:
         raise ZeroDivisionError
 
-    guarded(fail).get("/", headers={"X-Request-Id": "mine"})
-    assert caplog.messages == ["Request mine failed."]
+    seen: list[Exchange] = []
+    client = serve([fail, seen.append]).test_client()
+    assert client.post("/predict", json=ROW).status_code == 200
+    assert len(seen) == 1
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
-def test_an_observer_is_told_of_each_request_once() -> None:
-    seen: list[tuple[str, str, int, float]] = []
-
-    def observe(environ: Environ, status: int, seconds: float) -> None:
-        seen.append((environ["REQUEST_METHOD"], environ.get(ROUTE, ""), status, seconds))
-
-    client = guarded(echo, observe)
-    client.post("/any", data=b"1234")
-    client.post("/any", data=b"123456789")
-    assert [each[:3] for each in seen] == [("POST", "/echo", 200), ("POST", "", 413)]
-    assert all(0 < each[3] < 10 for each in seen)
+def test_the_methods_of_a_path_are_told(serve: Serve) -> None:
+    client = serve().test_client()
+    told = client.options("/models/calories").headers["Allow"]
+    assert re.split(", ", told) == ["GET", "HEAD", "OPTIONS"]
+    assert client.post("/models/calories").headers["Allow"] == told
+    assert client.head("/models/calories").data == b""

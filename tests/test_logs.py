@@ -16,8 +16,7 @@ import requests
 from werkzeug.test import Client, TestResponse
 
 from models.registry import Registry
-from service.app import create_app, create_host, create_watchers
-from service.gate.wire import Environ, StartResponse
+from service.app import create_app, create_host, create_observers
 from service.logs import output
 from service.logs.catalogue import EVENTS, VERSION_DROPPED, tell
 from service.observe.metrics import Metrics
@@ -136,8 +135,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> Any:
 def client(shipped: Registry, **settings: Any) -> Client:
     chosen = Settings(registry=shipped.root, **settings)
     host = create_host(chosen)
-    watchers = create_watchers(chosen, Metrics(host))
-    app = create_app(chosen, host, watchers=watchers)
+    app = create_app(chosen, host, observers=create_observers(chosen, Metrics(host)))
     return Client(app.wsgi_app, TestResponse)
 
 
@@ -201,9 +199,9 @@ def test_a_path_cannot_break_a_line(shipped: Registry, logged: Any) -> None:
     assert found["path"] == "/no%0Awhere%1B%5B31m"
 
 
-def test_off_there_is_no_line_and_no_watcher(shipped: Registry, logged: Any) -> None:
+def test_off_there_is_no_line_and_no_observer(shipped: Registry, logged: Any) -> None:
     host = create_host(Settings(registry=shipped.root))
-    assert create_watchers(Settings(), Metrics(host)) == []
+    assert create_observers(Settings(), Metrics(host)) == []
     client(shipped).post("/predict", json=ROW)
     assert logged() == []
 
@@ -218,11 +216,8 @@ def test_a_share_is_logged_and_every_failure(
         asked.get("/healthz")
     assert [each["status"] for each in logged()] == [200]
 
-    def fail(_: Environ, __: StartResponse) -> list[bytes]:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr("service.api.fast_path.FastPath.__call__", lambda *given: fail(*given[1:]))
-    asked.get("/healthz")
+    monkeypatch.setattr("service.serving.dataplane.DataPlane.served", None)
+    asked.get("/models")
     assert [each["status"] for each in logged()] == [200, 500]
 
 

@@ -2,7 +2,6 @@
 
 import gc
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,14 +13,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from models.publish import import_version
 from models.registry import Registry
-from service.api.answers import STATUS
-from service.api.tfserving.document import SERVABLES
-from service.api.tfserving.operations import VERBS
+from service.api.refusals import STATUS
 from service.app import create_app, create_host
 from service.serving.host import Host
 from service.settings import Settings
 
-OPTIONAL = {"HEAD", "OPTIONS"}  # which Flask adds
 EXAMPLES = {"model": "calories", "name": "calories", "version": "1", "label": "stable"}
 
 
@@ -63,20 +59,6 @@ def conforms(document: dict[str, Any], schema: dict[str, Any], value: object) ->
 def test_the_document_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1.")
     OpenAPIV31SpecValidator(document).validate()
-
-
-def test_every_route_is_documented_and_nothing_else(app: Flask, document: dict[str, Any]) -> None:
-    routes = {
-        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
-        for rule in app.url_map.iter_rules()
-        for method in (rule.methods or set()) - OPTIONAL
-        if not rule.rule.startswith("/<v1:")
-    }
-    # Flask has one route for all of /v1; the dialect's own patterns find the way there.
-    paths = [f"/v1/models/{{model}}{servable}" for servable in SERVABLES]
-    v1 = {("GET", f"{path}{what}") for path in paths for what in ("", "/metadata")}
-    v1 |= {("POST", f"{path}:{verb}") for path in paths for verb in VERBS}
-    assert {(method, path) for method, path, _ in operations(document)} == routes | v1
 
 
 def test_no_operation_answers_its_examples_with_a_fault_of_the_service(

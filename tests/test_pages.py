@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from models.registry import Registry
 from service.app import create_app, create_host
-from service.pages.front import STATIC
+from service.pages.operations import STATIC
 from service.settings import Settings
 
 

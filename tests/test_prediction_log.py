@@ -19,7 +19,6 @@ from models.registry import Registry
 from service.app import create_app, create_host
 from service.observe.metrics import Metrics
 from service.observe.prediction_log import ENOUGH_ROWS, MOST_ROWS, STALE_SECONDS, PredictionLog
-from service.observe.watch import Watched
 from service.optional import Unavailable, check
 from service.settings import Settings
 from tests.serving import DEV_PYTHON, PATIENCE, ROW, SERVICE_PYTHON, await_, run, running
@@ -195,18 +194,6 @@ def test_drafts_that_somebody_left_behind_go_and_those_in_work_stay(logged: Logg
     logged.log.write()
     assert not left.exists()
     assert working.exists()
-
-
-def test_requests_at_once_have_an_outcome_each(shipped: Registry) -> None:
-    asked: list[float] = []
-    metrics = Metrics(create_host(Settings(registry=shipped.root)))
-    watched = Watched(metrics, [lambda *told: asked.append(told[3].asked)])
-    environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/predict"}
-    with ThreadPoolExecutor(1) as another:
-        watched.asked()
-        another.submit(watched, environ, 404, 0.1).result()
-        watched(environ, 200, 0.1)
-    assert asked[0] == 0 < asked[1]
 
 
 @pytest.mark.parametrize("server", ["gunicorn", "granian"])

@@ -14,7 +14,7 @@ from werkzeug.test import Client, TestResponse
 
 from models.publish import import_version
 from models.registry import Registry
-from service.api.tfserving import operations as tfserving
+from service.api.tfserving.write import signature_def
 from service.app import create_app, create_host
 from service.settings import Settings
 from tests.both_ways import both_ways
@@ -137,7 +137,7 @@ def test_the_signatures_are_those_of_saved_model_pb(shipped: Registry, model: st
     for signature in signatures.values():
         signature.pop("defaults", None)  # a field that api_rest.md does not print
     inputs = shipped.manifest(model, 1).input_names
-    assert tfserving.signature_def(inputs) == signatures
+    assert signature_def(inputs) == signatures
 
 
 # api_rest.md, "Predict API"

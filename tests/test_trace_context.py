@@ -2,7 +2,8 @@
 
 import pytest
 
-from service.gate.trace_context import TraceContext, trace_context
+from service.exchange import Request
+from service.observe.trace_context import TraceContext, trace_context
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
@@ -20,7 +21,9 @@ TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 def test_a_valid_traceparent_says_the_trace_the_span_and_whether_it_is_recorded(
     header: str, sampled: bool
 ) -> None:
-    assert trace_context({"HTTP_TRACEPARENT": header}) == TraceContext(TRACE, SPAN, sampled)
+    assert trace_context(Request("GET", "/", headers={"traceparent": header})) == TraceContext(
+        TRACE, SPAN, sampled
+    )
 
 
 @pytest.mark.parametrize(
@@ -42,8 +45,8 @@ def test_a_valid_traceparent_says_the_trace_the_span_and_whether_it_is_recorded(
     ],
 )
 def test_an_invalid_traceparent_is_none(header: str) -> None:
-    assert trace_context({"HTTP_TRACEPARENT": header}) is None
+    assert trace_context(Request("GET", "/", headers={"traceparent": header})) is None
 
 
 def test_without_a_traceparent_there_is_none() -> None:
-    assert trace_context({}) is None
+    assert trace_context(Request("GET", "/")) is None

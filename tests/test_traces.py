@@ -155,7 +155,7 @@ def test_a_trace_that_its_caller_does_not_record_is_not_recorded(spans: Spans) -
 
 
 def test_an_invalid_traceparent_begins_a_trace(spans: Spans) -> None:
-    [found] = named(spans, "POST /v2/models/calories/infer")
+    [found] = named(spans, "POST /v2/models/{model}/infer")
     assert found.trace_id.strip(b"\0")
     assert found.parent_span_id == b""
 

@@ -16,7 +16,7 @@ from werkzeug.test import Client, TestResponse
 from models.publish import import_version
 from models.registry import Registry
 from service import __version__
-from service.api.v2.operations import DATATYPES
+from service.api.v2.read import DATATYPES
 from service.app import create_app, create_host
 from service.settings import Settings
 from tests.both_ways import both_ways

@@ -2,29 +2,19 @@
 
     open        whether it lives and what it is: health, version, the pages and their files
     predict     everything that predicts, explains or tells of models
-    admin       everything below /admin
-    /metrics    open where predict is, else for a key of either scope
+    admin       what moves labels, and tells the settings
+    either      the metrics: open where predict is, else for a key of either kind
 
-What is not named here takes a predict key, so a new path is closed until someone opens it.
+An operation that says nothing takes a predict key, so a new one is closed until someone opens it.
 """
 
-from collections.abc import Callable
 from math import ceil
-from typing import Literal
 
-from service.api.answers import KEY_NAME
 from service.errors import Forbidden, RateLimited, Unauthorized
+from service.exchange import Exchange, Request, Scope
 from service.gate.rate import Rates
-from service.gate.wire import Environ
-from service.keys import Key, Keys, Scope, distinct, parse, read
+from service.keys import Key, Keys, distinct, parse, read
 from service.settings import Settings
-
-OfOperation = Literal["open", "predict", "admin", "either"]
-
-# For the OpenAPI document alone.
-ADMIN = "/admin"
-OPEN = frozenset({"/", "/healthz", "/readyz", "/version", "/docs", "/openapi.json"})
-OPEN_BELOW = ("/static/", "/v2/health/")
 
 SEND = "send it as 'X-API-Key: KEY' or 'Authorization: Bearer KEY'"
 NO_ADMIN_KEY = (
@@ -89,42 +79,38 @@ def warnings(settings: Settings) -> list[str]:
 class Access:
     """Lets a request in, or raises what refuses it; called before its body is read."""
 
-    def __init__(
-        self, settings: Settings, keys: Keys, scope_of: Callable[[Environ], OfOperation]
-    ) -> None:
+    def __init__(self, settings: Settings, keys: Keys) -> None:
         self._keys = keys
-        self._scope_of = scope_of
         self._predict_open = not settings.predict_needs_key
         self._admin_open = settings.admin_key_waived
         self._rate = settings.rate_limit
         self._rates = Rates(settings.rate_burst_seconds, settings.workers)
 
-    def __call__(self, environ: Environ) -> None:
-        """Raises Unauthorized, Forbidden or RateLimited; else leaves the key's name in environ."""
-        scope = self._scope_of(environ)
+    def check(self, exchange: Exchange, scope: Scope) -> None:
+        """Raises Unauthorized, Forbidden or RateLimited; else notes the name of the key."""
         if scope == "admin":
-            self._admit_admin(environ)
+            self._admit_admin(exchange)
         elif scope == "open" or self._predict_open:
             return
         else:
-            self._admit(environ, ("predict", "admin") if scope == "either" else ("predict",))
+            self._admit(exchange, ("predict", "admin") if scope == "either" else ("predict",))
 
-    def _admit_admin(self, environ: Environ) -> None:
+    def _admit_admin(self, exchange: Exchange) -> None:
         if self._admin_open:
-            _refuse_pages(environ)
+            _refuse_pages(exchange.request)
         elif self._keys.holds("admin"):
-            self._admit(environ, ("admin",))
+            self._admit(exchange, ("admin",))
         else:
             raise Forbidden(NO_ADMIN_KEY)
 
-    def _admit(self, environ: Environ, scopes: tuple[Scope, ...]) -> None:
-        secret = presented(environ)
+    def _admit(self, exchange: Exchange, scopes: tuple[Scope, ...]) -> None:
+        secret = presented(exchange.request)
         if not secret:
             raise Unauthorized(f"This path takes a key for {' or '.join(scopes)}: {SEND}.")
         key = self._keys.find(secret)
         if key is None:
             raise Unauthorized(f"The key is none that is known here; {SEND}.")
-        environ[KEY_NAME] = key.name
+        exchange.key = key.name
         if key.scope not in scopes:
             raise Forbidden(
                 f"The key '{key.name}' is for {key.scope}; this path takes one for "
@@ -144,19 +130,19 @@ class Access:
             )
 
 
-def _refuse_pages(environ: Environ) -> None:
+def _refuse_pages(request: Request) -> None:
     """Without a key, only this keeps a page from moving labels by the browser of who reads it.
 
     Also a page of this very host and port: its name may have been bound to another address since.
     """
-    if environ.get("HTTP_ORIGIN"):
+    if request.header("origin"):
         raise Forbidden("A page in a browser asked for this; without a key /admin answers to none.")
 
 
-def presented(environ: Environ) -> str:
+def presented(request: Request) -> str:
     """The key that a request shows, empty for none."""
-    key: str = environ.get("HTTP_X_API_KEY", "").strip()
+    key = request.header("x-api-key").strip()
     if key:
         return key
-    scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    scheme, _, token = request.header("authorization").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""

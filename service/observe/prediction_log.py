@@ -25,9 +25,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from service.ending import at_end
-from service.gate.wire import REQUEST_ID, Environ
+from service.exchange import Exchange
 from service.logs.survivor import Survivor
-from service.observe.watch import Outcome
 from service.serving.dataplane import Kcal
 from service.serving.engines import Rows
 
@@ -66,14 +65,14 @@ class PredictionLog:
         self._writing = threading.Lock()
         self._survivor = Survivor("prediction-log")
 
-    def __call__(self, environ: Environ, _: int, __: float, outcome: Outcome) -> None:
+    def __call__(self, exchange: Exchange) -> None:
         """Note a request that was answered with predictions; drop it when too many rows wait."""
-        rows, found = outcome.rows, outcome.found
-        if rows is None or found is None:
+        rows, found = exchange.rows, exchange.prediction
+        if found is None:
             return
         source = found.source
         entry = Entry(
-            *(source.model, source.version, source.inputs, time.time(), environ[REQUEST_ID]),
+            *(source.model, source.version, source.inputs, time.time(), exchange.id),
             *(rows, found.calories, found.lower, found.upper, found.in_range),
         )
         with self._lock:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from time import perf_counter, time_ns
 from typing import Any
+from urllib.parse import urlsplit
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
@@ -19,12 +20,11 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, set_span_in_
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from service import __version__
-from service.api.answers import KEY_NAME
 from service.ending import at_end
-from service.gate.wire import BODY, REFUSAL, REQUEST_ID, ROUTE, Environ, answered_bytes
+from service.exchange import Exchange, Request
 from service.observe.metrics.record import snake
-from service.observe.watch import Outcome
 
+Part = tuple[str, int, int]
 METHODS = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"}
 CALLER = TraceContextTextMapPropagator()
 
@@ -46,23 +46,23 @@ class Traces:
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
 
-    def __call__(self, environ: Environ, status: int, seconds: float, outcome: Outcome) -> None:
+    def __call__(self, exchange: Exchange) -> None:
         """Make the spans of one request, which has just ended."""
         now = time_ns()
         epoch = now - int(perf_counter() * 1e9)  # of perf_counter, in nanoseconds since 1970
-        began = now - int(seconds * 1e9)
+        began = now - int(exchange.seconds * 1e9)
         span = self._tracer.start_span(
-            _name(environ),
-            CALLER.extract(_caller(environ)),
+            _name(exchange),
+            CALLER.extract(_caller(exchange.request)),
             SpanKind.SERVER,
-            _asked(environ),
+            _asked(exchange),
             start_time=began,
         )
         if span.is_recording():
-            span.set_attributes(_came_to(environ, status, outcome))
-            if status >= 500:
+            span.set_attributes(_came_to(exchange))
+            if exchange.response is None or exchange.response.status >= 500:
                 span.set_status(StatusCode.ERROR)
-            for name, start, end in _parts(outcome, began, now, epoch):
+            for name, start, end in _parts(exchange, began, now, epoch):
                 self._within(span, name, start, end)
         span.end(now)
 
@@ -71,61 +71,61 @@ class Traces:
         inner.end(end)
 
 
-def _parts(outcome: Outcome, began: int, ended: int, epoch: int) -> Iterator[tuple[str, int, int]]:
+def _parts(exchange: Exchange, began: int, ended: int, epoch: int) -> Iterator[Part]:
     """What a request was busy with, in nanoseconds since 1970, as far as it got."""
-    if not outcome.asked:
+    if not exchange.asked:
         return
-    asked = epoch + int(outcome.asked * 1e9)
-    answered = epoch + int(outcome.answered * 1e9) if outcome.answered else ended
+    asked = epoch + int(exchange.asked * 1e9)
+    answered = epoch + int(exchange.answered * 1e9) if exchange.answered else ended
     yield "validate", began, asked
     yield "infer", asked, answered
-    if outcome.answered:
+    if exchange.answered:
         yield "render", answered, ended
 
 
-def _name(environ: Environ) -> str:
+def _name(exchange: Exchange) -> str:
     """The method and the route; never a path, of which there are endless."""
-    method = environ["REQUEST_METHOD"]
-    return f"{method if method in METHODS else 'HTTP'} {environ.get(ROUTE, '')}".rstrip()
+    method, operation = exchange.request.method, exchange.operation
+    route = operation.path if operation else ""
+    return f"{method if method in METHODS else 'HTTP'} {route}".rstrip()
 
 
-def _caller(environ: Environ) -> dict[str, str]:
-    names = ("traceparent", "tracestate")
-    return {name: environ.get(f"HTTP_{name.upper()}", "") for name in names}
+def _caller(request: Request) -> dict[str, str]:
+    return {name: request.header(name) for name in ("traceparent", "tracestate")}
 
 
-def _asked(environ: Environ) -> dict[str, Any]:
+def _asked(exchange: Exchange) -> dict[str, Any]:
     """What was asked: also what a sampler may decide by."""
-    method = environ["REQUEST_METHOD"]
+    request, operation = exchange.request, exchange.operation
+    host = urlsplit(f"//{request.header('host')}")
     told = {
-        "http.request.method": method if method in METHODS else "_OTHER",
-        "http.route": environ.get(ROUTE),
-        "url.path": environ["PATH_INFO"],
-        "url.scheme": environ.get("wsgi.url_scheme"),
-        "server.address": environ.get("SERVER_NAME"),
-        "server.port": int(environ.get("SERVER_PORT") or 0),
-        "client.address": environ.get("REMOTE_ADDR"),
-        "network.protocol.version": environ.get("SERVER_PROTOCOL", "").rpartition("/")[2],
-        "user_agent.original": environ.get("HTTP_USER_AGENT"),
-        "calories.request_id": environ[REQUEST_ID],
-        "calories.key": environ.get(KEY_NAME),
+        "http.request.method": request.method if request.method in METHODS else "_OTHER",
+        "http.route": operation and operation.path,
+        "url.path": request.path,
+        "url.scheme": request.scheme,
+        "server.address": host.hostname,
+        "server.port": host.port,
+        "client.address": request.client,
+        "network.protocol.version": request.version,
+        "user_agent.original": request.header("user-agent"),
+        "calories.request_id": exchange.id,
+        "calories.key": exchange.key,
     }
     return {name: value for name, value in told.items() if value}
 
 
-def _came_to(environ: Environ, status: int, outcome: Outcome) -> dict[str, Any]:
+def _came_to(exchange: Exchange) -> dict[str, Any]:
+    status = exchange.response.status if exchange.response else 0
     told: dict[str, Any] = {
-        "http.response.status_code": status,
-        "http.request.body.size": len(environ.get(BODY, b"")),
+        "http.response.status_code": int(status),
+        "http.request.body.size": len(exchange.request.body),
+        "http.response.body.size": len(exchange.response.body) if exchange.response else 0,
     }
-    size = answered_bytes(environ)
-    if size is not None:
-        told["http.response.body.size"] = size
     if status >= 500:
-        told["error.type"] = snake(environ.get(REFUSAL, "")) or str(status)
-    if outcome.source:
-        told["calories.model"] = outcome.source.model
-        told["calories.version"] = outcome.source.version
-    if outcome.rows is not None:
-        told["calories.rows"] = len(outcome.rows)
+        told["error.type"] = snake(exchange.refusal) or str(int(status))
+    if exchange.source:
+        told["calories.model"] = exchange.source.model
+        told["calories.version"] = exchange.source.version
+    if exchange.prediction:
+        told["calories.rows"] = len(exchange.rows)
     return told

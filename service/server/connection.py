@@ -41,7 +41,6 @@ PADDING = 16  # bytes that may come with one of a body in chunks: sizes, extensi
 
 BROKE_OFF = "The body broke off before its end; send it again."
 SLOW = "The body took longer than BODY_SECONDS allows, {:g} s; send it again."
-LARGE = "The body is larger than MAX_BODY_BYTES allows, {} bytes; send fewer rows a request."
 NO_ROOM = "The service holds as many bytes of requests as it may (MAX_BODIES_BYTES); try again."
 FAILED = "The service failed to answer; its log says why."
 BUSY = "The service is busy: an answer would have to wait for more than {:g} s; try again."
@@ -312,7 +311,7 @@ class Connection(asyncio.Protocol):
             if self._chunked > DRAINED and not self._whole:
                 self._respond(exchange, last=True)
         elif self._size > self._limits.max_body_bytes:
-            self._refuse(BodyTooLarge(LARGE.format(self._limits.max_body_bytes)))
+            self._refuse(BodyTooLarge(self._limits.max_body_bytes))
         elif self._chunked > PADDING * self._size + self._limits.max_header_bytes:
             self._refuse(MalformedBody(heads.CHUNK))
         elif self._listener.held > self._limits.room_for_bodies:

@@ -16,7 +16,7 @@ from granian.log import LogLevels
 from granian.server import MPServer
 
 from service import heap
-from service.gate.wire import App, Environ, StartResponse
+from service.api.flask_app import App, Environ, StartResponse
 from service.logs import catalogue, output
 from service.orders import Orders
 from service.settings import Settings

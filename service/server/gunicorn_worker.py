@@ -134,9 +134,9 @@ class Worker(BoundedThreadWorker):
 
 def refusal(status: HTTPStatus, said: str) -> bytes:
     """The whole HTTP answer."""
-    from service.api.native import operations as native  # noqa: PLC0415  not before the fork
+    from service.api.native.errors import OTHER  # noqa: PLC0415  not before the fork
 
-    reply = native.problem(status, f"{said} RFC 9112 says how a request is written.")
+    reply = OTHER.form(status, f"{said} RFC 9112 says how a request is written.")
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\n"
         f"Content-Type: {reply.content_type}\r\nContent-Length: {len(reply.body)}\r\n\r\n"

@@ -11,7 +11,6 @@ from contextlib import suppress
 import uvloop
 from gunicorn.workers import base
 
-from service.server.adapter import Adapter
 from service.server.listener import Listener, Shares
 from service.settings import Settings
 
@@ -39,7 +38,8 @@ class Worker(base.Worker):
         loop.add_signal_handler(signal.SIGTERM, stop.set)
         for number in (signal.SIGINT, signal.SIGQUIT):
             loop.add_signal_handler(number, self._end, stop)
-        application = Adapter(settings, self.wsgi)
+        from service.server.wsgi import application  # noqa: PLC0415  models load after the fork
+
         listener = Listener(application, settings, self.sockets, self.shares, self.leaving)
         listener.listen()
         beating = loop.create_task(self._beat(stop))

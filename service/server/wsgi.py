@@ -1,6 +1,6 @@
 """The server's target. Imported once in every worker, after the fork: models load here."""
 
-from service.app import create_app, create_host, create_watchers
+from service.app import create_application, create_host, create_observers, flask_app
 from service.logs import output
 from service.observe.metrics import Metrics
 from service.settings import Settings
@@ -11,4 +11,5 @@ host = create_host(settings)
 host.follow(settings.poll_seconds)
 metrics = Metrics(host, settings.metrics_folder, settings.server)
 metrics.follow()
-app = create_app(settings, host, metrics, create_watchers(settings, metrics))
+application = create_application(settings, host, metrics, create_observers(settings, metrics))
+app = flask_app(application, settings)

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from models.files import LARGEST_TEXT
 from models.manifest import REPORT, ROWS
-from models.registry import RegistryError
+from models.numbers import whole
+from models.registry import LAST_VERSION, RegistryError
 from service.errors import EngineFailure, Fault, InvalidInput, NotFound, NotLoaded
 from service.serving import shapley
 from service.serving.engines import Rows
@@ -38,30 +39,19 @@ class Explanation:
     base: np.float32
     contributions: Kcal
 
-
-class Recorder:
-    """Told by the thread that answers a request what came of it; this one notes nothing."""
-
-    def chose(self, source: Loaded) -> None:
-        """A request is for this version."""
-
-    def asked(self) -> None:
-        """Rows are read, and their inference begins."""
-
-    def answered(self, rows: Rows, found: Prediction) -> None:
-        """These float32 [n, k] rows were answered."""
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The inputs whose contributions these are."""
+        return self.prediction.source.inputs
 
 
 class DataPlane:
     """Answers questions with the versions in the host."""
 
-    def __init__(
-        self, host: Host, default_model: str, max_rows: int, recorder: Recorder | None = None
-    ) -> None:
+    def __init__(self, host: Host, default_model: str, max_rows: int) -> None:
         self._host = host
         self.default_model = default_model
         self.max_rows = max_rows
-        self._recorder = recorder or Recorder()
 
     def ready(self) -> str:
         """Empty when the default model answers, else the sentence that says why not."""
@@ -84,9 +74,7 @@ class DataPlane:
 
         `key` keeps one caller with one version while a canary takes its share.
         """
-        source = self._host.find(model or self.default_model, version, label, key)
-        self._recorder.chose(source)
-        return source
+        return self._host.find(model or self.default_model, version, label, key)
 
     def model(self, name: str) -> Model:
         """What is served of one model; raises NotFound or NotLoaded."""
@@ -120,13 +108,6 @@ class DataPlane:
         except RegistryError as error:
             raise NotLoaded(str(error)) from error
 
-    def predict(self, source: Loaded, rows: Rows) -> Prediction:
-        """Answer rows as `predict` does, and tell the recorder."""
-        self._recorder.asked()
-        found = predict(source, rows)
-        self._recorder.answered(rows, found)
-        return found
-
     def explain(self, source: Loaded, rows: Rows) -> Explanation:
         """Answer float32 [n, k] rows and tell what each input added: its exact Shapley value.
 
@@ -139,7 +120,6 @@ class DataPlane:
         if count > most:
             expected = f"at most {most} rows to explain, each by {2**k} predictions"
             raise InvalidInput([Fault("body", expected, str(count))])
-        self._recorder.asked()
         # float32 [n, 2^k] each; the first coalition is the background, the last the row itself
         calories, lower, upper = (
             column.reshape(count, 2**k)
@@ -152,9 +132,16 @@ class DataPlane:
             upper[:, -1].copy(),
             _in_range(source, rows),
         )
-        self._recorder.answered(rows, prediction)
         contributions = (calories.astype(np.float64) @ shapley.weights(k)).astype(np.float32)
         return Explanation(prediction, calories[0, 0], contributions)
+
+
+def version_of(text: str) -> int:
+    """The version that a path names; raises NotFound for what is no number of one."""
+    version = whole(text, LAST_VERSION)
+    if version is None:
+        raise NotFound(f"'{text[:40]}' is no version: expected a positive whole number.")
+    return version
 
 
 def predict(source: Loaded, rows: Rows) -> Prediction:

@@ -1,4 +1,4 @@
-"""The dialects as functions of bytes, for coverage-guided fuzzing and for its corpus."""
+"""The operations as functions of bytes, for coverage-guided fuzzing and for its corpus."""
 
 import atexit
 import json
@@ -7,57 +7,71 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from models.registry import SHELF, Registry
-from service.api.admin import operations as admin
-from service.api.answers import Reply, Request
-from service.api.native import explain
-from service.api.native import operations as native
-from service.api.tfserving import operations as tfserving
-from service.api.v2 import operations as v2
+from models.registry import SHELF
+from service.app import Application, create_application, create_host
 from service.codecs import formats
-from service.serving import policy
-from service.serving.dataplane import DataPlane
-from service.serving.host import Host
+from service.exchange import Exchange, Request, Response
+from service.settings import Settings
 
 CORPUS = Path(__file__).parent / "corpus"
 MAX_ROWS = 1000
 
-Target = Callable[[bytes], Reply]
+Target = Callable[[bytes], Response]
 
 
 def targets() -> dict[str, Target]:
-    """Each dialect over the models that ship; the host does not follow the registry."""
-    host = Host(Registry(SHELF), "litert", policy.parse("latest:1"))
-    host.refresh()
-    plane = DataPlane(host, "calories", MAX_ROWS)
+    """The operations over the models that ship; the host does not follow the registry."""
+    app = _application(SHELF)
+    post = partial(_ask, app, "POST")
+    json_ = {"content-type": "application/json"}
+    v1, v2 = "/v1/models/calories", "/v2/models/calories/infer"
     return {
-        "native": partial(_post, partial(native.predict, plane), CONTENT_TYPE="application/json"),
-        "explain": partial(_post, partial(explain.explain, plane), CONTENT_TYPE="application/json"),
-        "csv": partial(_post, partial(native.predict, plane), CONTENT_TYPE=formats.CSV),
-        "arrow": partial(_post, partial(native.predict, plane), CONTENT_TYPE=formats.ARROW),
-        "v1": partial(_post, partial(tfserving.predict, plane, model="calories")),
-        "v1-regress": partial(_post, partial(tfserving.regress, plane, model="calories")),
-        "v2": partial(_post, partial(v2.infer, plane, model="calories")),
-        "v2-binary": partial(_binary, partial(v2.infer, plane, model="calories")),
-        "v1-explain": partial(_post, partial(tfserving.explain, plane, model="calories")),
-        "v2-index": partial(_post, partial(v2.index, plane)),
+        "native": partial(post, "/predict", json_),
+        "explain": partial(post, "/explain", json_),
+        "csv": partial(post, "/predict", {"content-type": formats.CSV}),
+        "arrow": partial(post, "/predict", {"content-type": formats.ARROW}),
+        "v1": partial(post, f"{v1}:predict", {}),
+        "v1-regress": partial(post, f"{v1}:regress", {}),
+        "v2": partial(post, v2, {}),
+        "v2-binary": partial(_binary, partial(post, v2)),
+        "v1-explain": partial(post, f"{v1}:explain", {}),
+        "v2-index": partial(post, "/v2/repository/index", {}),
         "admin": _admin(),
-        "query": partial(_query, partial(native.predict, plane)),
+        "query": partial(_query, app),
     }
 
 
 def check(target: Target, body: bytes) -> None:
-    """Assert that a reply is no failure and, where it says so, strict JSON."""
-    reply = target(body)
-    assert reply.status < 500, reply
-    if "json" in reply.content_type:
-        json.loads(reply.body, parse_constant=_no_json)
+    """Assert that a response is no failure and, where it says so, strict JSON."""
+    response = target(body)
+    assert response.status < 500, response
+    if "json" in response.content_type:
+        json.loads(response.body, parse_constant=_no_json)
 
 
-def _post(answer: Callable[[Request], Reply], body: bytes, **environ: Any) -> Reply:
-    return answer(Request(body, environ))
+def _application(registry: Path) -> Application:
+    settings = Settings(
+        registry=registry,
+        engine="litert",
+        versions="latest:1",
+        max_rows=MAX_ROWS,
+        admin_key_waived=True,
+    )
+    return create_application(settings, create_host(settings))
+
+
+def _ask(
+    app: Application, method: str, path: str, headers: dict[str, str], body: bytes, query: str = ""
+) -> Response:
+    exchange = Exchange(Request(method, path, query, headers, body))
+    app.enter(exchange)
+    if exchange.response is None:
+        app.answer(exchange)
+    app.leave(exchange)
+    assert exchange.response
+    return exchange.response
 
 
 def _admin() -> Target:
@@ -65,22 +79,21 @@ def _admin() -> Target:
     folder = TemporaryDirectory()
     atexit.register(folder.cleanup)
     shutil.copytree(SHELF / "linear-unit" / "1", Path(folder.name) / "linear-unit" / "1")
-    host = Host(Registry(Path(folder.name)), "litert", policy.parse("latest:1"))
-    move = partial(admin.label, host, model="linear-unit", name="canary")
-    return partial(_post, move, CONTENT_TYPE="application/json")
+    path, headers = "/admin/models/linear-unit/labels/canary", {"content-type": "application/json"}
+    return partial(_ask, _application(Path(folder.name)), "PUT", path, headers)
 
 
-def _binary(answer: Callable[[Request], Reply], body: bytes) -> Reply:
+def _binary(post: Callable[[dict[str, str], bytes], Response], body: bytes) -> Response:
     """The first two bytes say how long the JSON is."""
     stated = str(int.from_bytes(body[:2], "little"))
-    return _post(answer, body[2:], HTTP_INFERENCE_HEADER_CONTENT_LENGTH=stated)
+    return post({"inference-header-content-length": stated}, body[2:])
 
 
-def _query(answer: Callable[[Request], Reply], text: bytes) -> Reply:
-    """Query string, Accept and content type: what a server gives as Latin-1 (PEP 3333)."""
+def _query(app: Application, text: bytes) -> Response:
+    """Query string, Accept and content type: what a server gives as Latin-1."""
     query, accept, kind = [*text.decode("latin-1").split("\n"), "", ""][:3]
-    environ = {"QUERY_STRING": query, "HTTP_ACCEPT": accept, "CONTENT_TYPE": kind}
-    return _post(answer, b'{"sugar":5,"fiber":1,"protein":2}', **environ)
+    headers = {"accept": accept, "content-type": kind}
+    return _ask(app, "POST", "/predict", headers, b'{"sugar":5,"fiber":1,"protein":2}', query)
 
 
 def _no_json(constant: str) -> NoReturn:

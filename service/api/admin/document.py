@@ -1,14 +1,15 @@
 """Administration. Nothing is asked here: it would move labels, and tell the settings to anyone."""
 
+from collections.abc import Mapping
 from typing import Any, NotRequired
 
 from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
 from service import __version__
-from service.api.admin.operations import Move, Rollback
-from service.api.native.document import ServedModel
-from service.api.openapi.parts import JSON, About, Exchange, Operation
+from service.api.admin.operations import Rollback, Target
+from service.api.native.document import Problem, ServedModel
+from service.api.openapi.parts import JSON, About, Case, Part, Section
 from service.errors import Conflict, Fault, InvalidInput, MalformedBody, NotFound
 from service.errors import UnsupportedMediaType as WrongType
 
@@ -49,7 +50,7 @@ OF_BODIES = (
 )
 
 
-def operations(about: About) -> tuple[Operation, ...]:
+def parts(about: About) -> Mapping[str, Part]:
     """Labels, and the state of a worker."""
     model, version = about.source.model, about.source.version
     placed = {"model": model, "labels": {"stable": version}}
@@ -81,43 +82,38 @@ def operations(about: About) -> tuple[Operation, ...]:
         "docker-compose that is 'docker-compose run --rm training python -m models --registry "
         f"/registry rollback {model} stable'."
     )
-    labels = "/admin/models/{model}/labels/{name}"
-    return (
-        Operation(
-            "PUT",
-            labels,
-            "label",
+    return {
+        "label": Part(
             "Point a label at a version, with a percent of the requests or without.",
             {JSON: Labels},
-            (Exchange("a canary", {"version": version, "percent": 5}, answer=canary),),
-            {JSON: Move},
+            (Case("a canary", {"version": version, "percent": 5}, answer=canary),),
+            {JSON: Target},
             refusals=(*OF_BODIES, no_version, no_share),
         ),
-        Operation(
-            "DELETE",
-            labels,
-            "unlabel",
+        "unlabel": Part(
             "Take a label away.",
             {JSON: Labels},
-            (Exchange("taken away", answer=placed),),
+            (Case("taken away", answer=placed),),
             refusals=(no_label, needed),
         ),
-        Operation(
-            "POST",
-            "/admin/models/{model}/rollback",
-            "rollback",
+        "rollback": Part(
             "Undo a label's last move.",
             {JSON: Labels},
-            (Exchange("undone", {"label": "stable"}, answer=placed),),
+            (Case("undone", {"label": "stable"}, answer=placed),),
             {JSON: Rollback},
             refusals=(*OF_BODIES, no_move, elsewhere),
         ),
-        Operation(
-            "GET",
-            "/admin/status",
-            "status",
+        "status": Part(
             "What the worker that answers holds, and its settings.",
             {JSON: Status},
-            (Exchange("a worker", answer=told),),
+            (Case("a worker", answer=told),),
         ),
-    )
+    }
+
+
+SECTION = Section(
+    "admin",
+    "Labels moved over HTTP, with a key for administration; errors are problem documents.",
+    Problem,
+    parts,
+)

@@ -9,9 +9,9 @@ Labels lie on disk: whichever worker answers moves them, and all workers follow.
 
 import logging
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from http import HTTPStatus
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -19,8 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from models.labels import STABLE
 from models.registry import NotInRegistry, RegistryError
 from service import __version__
-from service.api.answers import Reply, Request, dumps, require_plain
-from service.api.native import operations as native
+from service.api.answers import JSON, ok, require_plain
+from service.api.native.errors import OTHER
+from service.api.native.write import described
 from service.codecs.json_rows import path, received
 from service.codecs.media_types import media_type
 from service.errors import (
@@ -29,16 +30,16 @@ from service.errors import (
     InvalidInput,
     MalformedBody,
     NotFound,
-    ServiceError,
     UnsupportedMediaType,
 )
+from service.exchange import Exchange, Operation, Request, Response
 from service.keys import Keys
 from service.serving.host import Host
 
 log = logging.getLogger("service.admin")
 
 
-class Move(BaseModel):
+class Target(BaseModel):
     """Where a label goes; each description is what a wrong value was expected to be."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
@@ -58,51 +59,62 @@ class Rollback(BaseModel):
 Body = TypeVar("Body", bound=BaseModel)
 
 
-def label(host: Host, request: Request, model: str, name: str) -> Reply:
-    """Answer PUT /admin/models/<model>/labels/<name>: point a label at a version."""
-    try:
-        to = _body(request, Move)
-        share = [] if to.percent is None else ["--percent", f"{to.percent:g}"]
-        with _writing(host, request, "label", model, name, str(to.version), *share):
-            host.registry.set_label(model, name, to.version, to.percent)
-        return _placed(host, model)
-    except ServiceError as error:
-        return native.refuse(error)
+def operations(host: Host, settings: Mapping[str, Any], keys: Keys) -> tuple[Operation, ...]:
+    """Its rows of the table; `settings` are those that may be told."""
+
+    def row(name: str, method: str, path: str, answer: Callable[[Exchange], Response]) -> Operation:
+        body = method in {"PUT", "POST"}
+        return Operation(name, method, f"/admin{path}", answer, OTHER, "admin", takes_body=body)
+
+    labels = "/models/{model}/labels/{name}"
+    return (
+        row("label", "PUT", labels, partial(label, host)),
+        row("unlabel", "DELETE", labels, partial(unlabel, host)),
+        row("rollback", "POST", "/models/{model}/rollback", partial(rollback, host)),
+        row("status", "GET", "/status", partial(status, host, settings, keys)),
+    )
 
 
-def unlabel(host: Host, request: Request, model: str, name: str) -> Reply:
-    """Answer DELETE /admin/models/<model>/labels/<name>: take a label away."""
-    try:
-        with _writing(host, request, "unlabel", model, name):
-            host.registry.remove_label(model, name)
-        return _placed(host, model)
-    except ServiceError as error:
-        return native.refuse(error)
+def label(host: Host, exchange: Exchange) -> Response:
+    """Point a label at a version."""
+    model, name = exchange.arguments["model"], exchange.arguments["name"]
+    to = _body(exchange.request, Target)
+    share = [] if to.percent is None else ["--percent", f"{to.percent:g}"]
+    with _writing(host, exchange, "label", model, name, str(to.version), *share):
+        host.registry.set_label(model, name, to.version, to.percent)
+    return _placed(host, model)
 
 
-def rollback(host: Host, request: Request, model: str) -> Reply:
-    """Answer POST /admin/models/<model>/rollback: undo a label's last move."""
-    try:
-        name = _body(request, Rollback).label if request.body else STABLE
-        with _writing(host, request, "rollback", model, name):
-            host.registry.rollback(model, name)
-        return _placed(host, model)
-    except ServiceError as error:
-        return native.refuse(error)
+def unlabel(host: Host, exchange: Exchange) -> Response:
+    """Take a label away."""
+    model, name = exchange.arguments["model"], exchange.arguments["name"]
+    with _writing(host, exchange, "unlabel", model, name):
+        host.registry.remove_label(model, name)
+    return _placed(host, model)
 
 
-def status(host: Host, settings: Mapping[str, Any], keys: Keys) -> Reply:
-    """Answer GET /admin/status: what this worker holds, and with which settings."""
-    told = {
-        "service": __version__,
-        "models": [native.described(name, served) for name, served in host.snapshot.items()],
-        "keys": [{"name": key.name, "scope": key.scope} for key in keys.all()],
-        "settings": settings,
-    }
-    return Reply(HTTPStatus.OK, dumps(told))
+def rollback(host: Host, exchange: Exchange) -> Response:
+    """Undo a label's last move; `stable` is meant by a request without a body."""
+    model, request = exchange.arguments["model"], exchange.request
+    name = _body(request, Rollback).label if request.body else STABLE
+    with _writing(host, exchange, "rollback", model, name):
+        host.registry.rollback(model, name)
+    return _placed(host, model)
 
 
-def _placed(host: Host, model: str) -> Reply:
+def status(host: Host, settings: Mapping[str, Any], keys: Keys, _: Exchange) -> Response:
+    """Tell what this worker holds, and with which settings."""
+    return ok(
+        {
+            "service": __version__,
+            "models": [described(name, served) for name, served in host.snapshot.items()],
+            "keys": [{"name": key.name, "scope": key.scope} for key in keys.all()],
+            "settings": settings,
+        }
+    )
+
+
+def _placed(host: Host, model: str) -> Response:
     """The labels of a model as they lie on disk now."""
     places = host.registry.placed(model)
     shares = {name: at.percent for name, at in places.items() if at.percent is not None}
@@ -111,11 +123,11 @@ def _placed(host: Host, model: str) -> Reply:
         "labels": {name: at.version for name, at in places.items()},
         **({"shares": shares} if shares else {}),
     }
-    return Reply(HTTPStatus.OK, dumps(told))
+    return ok(told)
 
 
 @contextmanager
-def _writing(host: Host, request: Request, *command: str) -> Iterator[None]:
+def _writing(host: Host, exchange: Exchange, *command: str) -> Iterator[None]:
     """Carry out what `python -m models` does by `command`; look at it at once, and log who did it.
 
     Raises NotFound, and Conflict for what the registry refuses or cannot write here.
@@ -128,7 +140,7 @@ def _writing(host: Host, request: Request, *command: str) -> Iterator[None]:
         raise Conflict(str(error)) from error
     except OSError as error:
         raise Conflict(_elsewhere(host, error, shlex.join(command))) from error
-    log.info("%s by the key %r", shlex.join(command), request.key_name or "none")
+    log.info("%s by the key %r", shlex.join(command), exchange.key or "none")
     host.look()
 
 
@@ -144,9 +156,10 @@ def _elsewhere(host: Host, error: OSError, command: str) -> str:
 def _body(request: Request, form: type[Body]) -> Body:
     """The body as `form`; raises the errors of a body that is not that."""
     require_plain(request)
-    if media_type(request.content_type) != native.TYPE:
+    content_type = request.header("content-type")
+    if media_type(content_type) != JSON:
         raise UnsupportedMediaType(
-            f"expected content type {native.TYPE}, received {request.content_type or 'none'!r}."
+            f"expected content type {JSON}, received {content_type or 'none'!r}."
         )
     try:
         return form.model_validate_json(request.body)

@@ -1,1 +1,1 @@
-"""The native dialect: /predict, /explain and /models."""
+"""The native dialect: POST /predict and /explain, and what is served."""

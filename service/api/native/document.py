@@ -1,5 +1,6 @@
 """The native dialect: predictions, explanations, and what is served."""
 
+from collections.abc import Mapping
 from typing import Literal, NotRequired
 
 from openapi_pydantic import DataType, Schema
@@ -19,8 +20,9 @@ from service.api.openapi.parts import (
     UNKNOWN,
     WORD,
     About,
-    Exchange,
-    Operation,
+    Case,
+    Part,
+    Section,
     header,
     in_query,
 )
@@ -156,82 +158,70 @@ ACCEPT = header(
 )
 
 
-def operations(about: About) -> tuple[Operation, ...]:
-    """The operations of the native dialect."""
-    return (
-        Operation(
-            "POST",
-            "/predict",
-            "predict",
+def parts(about: About) -> Mapping[str, Part]:
+    """The parts of the native dialect, by operation."""
+    told = (SERVED, UNKNOWN)
+    return {
+        "predict": Part(
             "Predict calories for a row, rows or columns, in grams a serving.",
             {JSON: PredictedRow | PredictedRows | PredictedColumns, CSV: str, ARROW: bytes},
             (*_forms(about), *_refused(about), _asked_for_a_picture(about)),
             {JSON: about.forms, CSV: str, ARROW: bytes},
             (*QUERY, ACCEPT),
         ),
-        Operation(
-            "POST",
-            "/explain",
-            "explain",
+        "explain": Part(
             "Predict, and tell what each input adds: exact Shapley values.",
             {JSON: ExplainedRow | ExplainedRows | ExplainedColumns},
             (*_forms(about), *_refused(about)),
             {JSON: about.forms, CSV: str, ARROW: bytes},
             QUERY,
         ),
-        *_served(),
-    )
+        "models": Part("List the models.", {JSON: ServedModels}, (SERVED,)),
+        "model": Part("Tell one model.", {JSON: ServedModel}, told),
+        "manifest": Part("A version's manifest.", {JSON: Manifest}, told),
+        "report": Part("Its report, a page.", {HTML: str}, told),
+        "training": Part("Rows it was trained on, with what was measured.", {CSV: str}, told),
+    }
 
 
-def _served() -> tuple[Operation, ...]:
-    told = (SERVED, UNKNOWN)
-    version = "/models/{name}/{version}"
+SECTION = Section(
+    "native",
+    "Predictions, explanations and what is served; errors are problem documents.",
+    Problem,
+    parts,
+)
+
+
+def _forms(about: About) -> tuple[Case, ...]:
     return (
-        Operation("GET", "/models", "models", "List the models.", {JSON: ServedModels}, (SERVED,)),
-        Operation("GET", "/models/{name}", "model", "Tell one model.", {JSON: ServedModel}, told),
-        Operation("GET", version, "manifest", "A version's manifest.", {JSON: Manifest}, told),
-        Operation("GET", f"{version}/report", "report", "Its report, a page.", {HTML: str}, told),
-        Operation(
-            "GET",
-            f"{version}/training",
-            "training",
-            "Rows it was trained on, with what was measured.",
-            {CSV: str},
-            told,
-        ),
-    )
-
-
-def _forms(about: About) -> tuple[Exchange, ...]:
-    return (
-        Exchange("a row", about.row),
-        Exchange("rows", [about.row, dict.fromkeys(about.row, 0.0)]),
-        Exchange("columns", about.columns),
+        Case("a row", about.row),
+        Case("rows", [about.row, dict.fromkeys(about.row, 0.0)]),
+        Case("columns", about.columns),
         _csv(about),
     )
 
 
-def _csv(about: About) -> Exchange:
+def _csv(about: About) -> Case:
     lines = [",".join(about.row), ",".join(f"{value:g}" for value in about.row.values())]
-    return Exchange("CSV", "\n".join(lines) + "\n", CSV)
+    return Case("CSV", "\n".join(lines) + "\n", CSV)
 
 
-def _refused(about: About) -> tuple[Exchange, ...]:
+def _refused(about: About) -> tuple[Case, ...]:
     first = about.source.inputs[0]
     missing = {name: value for name, value in about.row.items() if name != first}
     return (
         NOT_JSON,
-        Exchange("an unknown model", about.row, query="model=bread"),
-        Exchange("an unknown version", about.row, query="version=999"),
-        Exchange("plain text", str(about.row), "text/plain"),
-        Exchange("no number", about.wrong),
-        Exchange("too much", {**about.row, first: 1001}),
-        Exchange("a missing input", missing),
-        Exchange("an unknown field", {**about.row, "fat": 1}),
-        Exchange("a mistyped parameter", about.row, query="modle=deep"),
+        Case("an unknown model", about.row, query="model=bread"),
+        Case("an unknown version", about.row, query="version=999"),
+        Case("plain text", str(about.row), "text/plain"),
+        Case("no number", about.wrong),
+        Case("too much", {**about.row, first: 1001}),
+        Case("a missing input", missing),
+        Case("an unknown field", {**about.row, "fat": 1}),
+        Case("a mistyped parameter", about.row, query="modle=deep"),
     )
 
 
-def _asked_for_a_picture(about: About) -> Exchange:
+def _asked_for_a_picture(about: About) -> Case:
     csv = _csv(about)
-    return Exchange("a picture", csv.body, csv.media_type, headers={"Accept": "image/png"})
+    return Case("a picture", csv.body, csv.media_type, headers={"accept": "image/png"})

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from http import HTTPStatus
 from string import Formatter
-from typing import Any
+from typing import Any, NamedTuple
 
 from openapi_pydantic import (
     Components,
@@ -27,11 +27,17 @@ from openapi_pydantic import (
 from openapi_pydantic import Operation as OperationObject
 
 from service import __version__
-from service.api.native.document import Problem
-from service.api.openapi.examples import Answer, Recorder, refused
-from service.api.openapi.parts import TOKEN, Operation, header, in_path, reference
+from service.api.openapi.examples import Asking, Shown, refused
+from service.api.openapi.parts import (
+    TOKEN,
+    About,
+    Part,
+    Section,
+    header,
+    in_path,
+    reference,
+)
 from service.api.openapi.shapes import Shapes
-from service.api.tfserving.document import Error
 from service.errors import (
     BodyTooLarge,
     Forbidden,
@@ -42,7 +48,8 @@ from service.errors import (
     Unauthorized,
     Unforeseen,
 )
-from service.gate.access import ADMIN, NO_ADMIN_KEY, OPEN, OPEN_BELOW, SEND
+from service.exchange import Application, Operation, Scope
+from service.gate.access import NO_ADMIN_KEY, SEND
 
 OK = HTTPStatus.OK
 DESCRIPTION = """\
@@ -51,24 +58,10 @@ one, TensorFlow Serving's REST API below /v1, and the Open Inference Protocol be
 A path that is not here gets 404, another method than a path's own 405 with Allow (below /v1, as
 in TensorFlow Serving, 400). Rows have the inputs of the model that answers by default; what
 another model takes is in its manifest, GET /models/NAME/VERSION."""
-TAGS = {
-    "native": "Predictions, explanations and what is served; errors are problem documents.",
-    "v1": "TensorFlow Serving's REST API and KServe's :explain; errors are {\"error\": sentence}.",
-    "v2": 'The Open Inference Protocol; errors are {"error": sentence}.',
-    "admin": "Labels moved over HTTP, with a key for administration; errors are problem documents.",
-    "operations": "Health, metrics, pages; errors are problem documents.",
-}
-ERRORS = {"v1": Error, "v2": Error, **dict.fromkeys(("native", "admin", "operations"), Problem)}
-
-# What the guard answers, whatever the path; no request can be shown that provokes it.
-ALWAYS = (
-    Overloaded("The service is busy with as many requests as it may be; try again."),
-    Unforeseen("The service failed to answer; its log says why."),
-)
+# What the gate answers, whatever is asked; no request can be shown that provokes it.
+ALWAYS = (Overloaded(), Unforeseen())
 OF_BODIES = (
-    BodyTooLarge(
-        "The body is larger than MAX_BODY_BYTES allows, 8388608 bytes; send fewer rows a request."
-    ),
+    BodyTooLarge(8_388_608),
     TooSlow("The body took longer than BODY_SECONDS allows, 60 s; send it again."),
 )
 OF_KEYS = (
@@ -83,6 +76,18 @@ OF_ADMIN_KEYS = (
 )
 KEY: list[dict[str, list[str]]] = [{"key": []}, {"bearer": []}]
 ANYONE_OR_KEY: list[dict[str, list[str]]] = [{}, *KEY]
+OF_SCOPES: dict[Scope, tuple[ServiceError, ...]] = {
+    "open": (),
+    "predict": OF_KEYS,
+    "either": OF_KEYS,
+    "admin": OF_ADMIN_KEYS,
+}
+SECURED: dict[Scope, list[dict[str, list[str]]] | None] = {
+    "open": None,
+    "predict": ANYONE_OR_KEY,
+    "either": ANYONE_OR_KEY,
+    "admin": KEY,
+}
 SECURITY = {
     "key": SecurityScheme(
         type="apiKey",
@@ -107,21 +112,32 @@ SENT = {
 ALWAYS_SENT = {"X-Request-Id", "WWW-Authenticate", "Content-Security-Policy"}  # where they may be
 
 
-def written(operations: Sequence[Operation], recorder: Recorder) -> bytes:
-    """The document as JSON."""
-    shapes = Shapes(operations)
+def written(
+    operations: Sequence[Operation],
+    sections: Sequence[Section],
+    about: About,
+    application: Application,
+) -> bytes:
+    """The document as JSON; raises KeyError for an operation that no section has a part of."""
+    parts = {
+        name: (section, part) for section in sections for name, part in section.parts(about).items()
+    }
+    told = [_Told(operation, *parts[operation.name]) for operation in operations]
+    shapes = Shapes([each.part for each in told], [each.error for each in sections])
+    asking = Asking(application, about.path)
     paths: dict[str, dict[str, Any]] = defaultdict(dict)
-    for operation in operations:
-        answers = [
-            *recorder.answers(operation),
-            *map(partial(refused, operation), (*operation.refusals, *guarded(operation))),
+    for each in told:
+        operation = each.operation
+        shown = [
+            *asking.shown(operation, each.part),
+            *map(partial(refused, operation), (*each.part.refusals, *gated(operation))),
         ]
-        paths[operation.path][operation.method.lower()] = _operation(operation, answers, shapes)
+        paths[operation.path][operation.method.lower()] = _operation(each, shown, shapes)
     found = OpenAPI(
         openapi="3.1.1",
         info=Info(title="The calorie service", version=__version__, description=DESCRIPTION),
         servers=[Server(url=".")],  # beside the document, below a proxy's prefix too
-        tags=[Tag(name=name, description=text) for name, text in TAGS.items()],
+        tags=[Tag(name=each.tag, description=each.description) for each in sections],
         paths={path: PathItem(**methods) for path, methods in paths.items()},
         components=Components(
             schemas=shapes.components,
@@ -135,68 +151,65 @@ def written(operations: Sequence[Operation], recorder: Recorder) -> bytes:
     )
 
 
-def guarded(operation: Operation) -> tuple[ServiceError, ...]:
-    """What the guard may refuse an operation with."""
-    of_keys = OF_ADMIN_KEYS if operation.path.startswith(ADMIN) else OF_KEYS
-    return (
-        *(of_keys if _security(operation.path) else ()),
-        *(OF_BODIES if operation.takes else ()),
-        *ALWAYS,
-    )
+class _Told(NamedTuple):
+    """An operation with what the document says of it."""
+
+    operation: Operation
+    section: Section
+    part: Part
 
 
-def _operation(operation: Operation, answers: Sequence[Answer], shapes: Shapes) -> OperationObject:
-    statuses = {each.status for each in answers} | ({OK} if operation.gives else set())
+def gated(operation: Operation) -> tuple[ServiceError, ...]:
+    """What the gate may refuse an operation with."""
+    of_body = OF_BODIES if operation.takes_body else ()
+    return (*OF_SCOPES[operation.scope], *of_body, *ALWAYS)
+
+
+def _operation(told: _Told, shown: Sequence[Shown], shapes: Shapes) -> OperationObject:
+    operation, section, part = told
+    statuses = {each.status for each in shown} | ({OK} if part.gives else set())
     names = [name for _, name, _, _ in Formatter().parse(operation.path) if name]
     return OperationObject(
         operationId=operation.name,
-        summary=operation.summary,
-        tags=[_tag(operation.path)],
+        summary=part.summary,
+        tags=[section.tag],
         parameters=[
             *map(in_path, names),
-            *operation.parameters,
+            *part.parameters,
             reference("parameters", "X-Request-Id"),
         ],
-        requestBody=_request(operation, answers, shapes) if operation.takes else None,
+        requestBody=_request(part, shown, shapes) if part.takes else None,
         responses={
             str(int(status)): _response(
-                HTTPStatus(status), operation, [it for it in answers if it.status == status], shapes
+                HTTPStatus(status), told, [it for it in shown if it.status == status], shapes
             )
             for status in sorted(statuses)
         },
-        security=_security(operation.path),
+        security=SECURED[operation.scope],
     )
 
 
-def _security(path: str) -> list[dict[str, list[str]]] | None:
-    if path in OPEN or path.startswith(OPEN_BELOW):
-        return None
-    return KEY if path.startswith(ADMIN) else ANYONE_OR_KEY
-
-
-def _request(operation: Operation, answers: Sequence[Answer], shapes: Shapes) -> RequestBody:
+def _request(part: Part, shown: Sequence[Shown], shapes: Shapes) -> RequestBody:
     """What an operation takes; only requests that were answered with 200 are examples."""
-    right = [answer.exchange for answer in answers if answer.exchange and answer.status == OK]
+    right = [each.case for each in shown if each.case and each.status == OK]
     content = {}
-    for media_type, shape in operation.takes.items():
+    for media_type, shape in part.takes.items():
         found = [(it.name, it.body) for it in right if it.media_type == media_type]
         content[media_type] = _media(shapes.taken(shape), found)
     return RequestBody(required=True, content=content)
 
 
-def _response(
-    status: HTTPStatus, operation: Operation, answers: Sequence[Answer], shapes: Shapes
-) -> Response:
-    refusal = {answer.media_type: ERRORS[_tag(operation.path)] for answer in answers}
+def _response(status: HTTPStatus, told: _Told, shown: Sequence[Shown], shapes: Shapes) -> Response:
+    refusal = {each.media_type: told.section.error for each in shown}
     content = {}
-    for media_type, shape in (operation.gives if status == OK else refusal).items():
-        shown = [
-            (each.name, each.shown)
-            for each in answers
-            if each.media_type == media_type and each.shown is not None
+    for media_type, shape in (told.part.gives if status == OK else refusal).items():
+        found = [
+            (each.name, each.value)
+            for each in shown
+            if each.media_type == media_type and each.value is not None
         ]
-        content[media_type] = _media(shapes.given(shape), shown)
-    headers = {name for each in answers for name in SENT if name in each.headers}
+        content[media_type] = _media(shapes.given(shape), found)
+    headers = {name for each in shown for name, _ in each.headers if name in SENT}
     return Response(
         description=status.phrase,
         headers={name: reference("headers", name) for name in sorted({"X-Request-Id", *headers})},
@@ -219,10 +232,3 @@ def _header(name: str) -> Header:
     if name in ALWAYS_SENT:
         return Header(description=SENT[name], required=True, param_schema=schema)
     return Header(description=SENT[name], param_schema=schema)
-
-
-def _tag(path: str) -> str:
-    first = path[1:].partition("/")[0]
-    if first in {"v1", "v2", "admin"}:
-        return first
-    return "native" if first in {"predict", "explain", "models"} else "operations"

@@ -1,11 +1,13 @@
 """What the document says of an operation, as the dialects' modules write it down."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any
 
 from openapi_pydantic import DataType, Parameter, Reference, Schema
+from pydantic import ConfigDict
+from typing_extensions import TypedDict
 
 from models.registry import NAME
 from service.codecs import formats, json_rows
@@ -22,7 +24,7 @@ Content = Mapping[str, Shape]  # by media type
 
 
 @dataclass(frozen=True)
-class Exchange:
+class Case:
     """A request; the service's own answer to it is the example of its status.
 
     `path` names what is other than the default model and its version, `body` is JSON or the
@@ -33,27 +35,35 @@ class Exchange:
     body: Any = None
     media_type: str = JSON
     query: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)  # names in lower case
     path: Mapping[str, str] = field(default_factory=dict)
     answer: Any = None
 
 
 @dataclass(frozen=True)
-class Operation:
-    """A method of a path: what it takes and gives by media type, and requests as examples.
+class Part:
+    """What the document says of an operation that its row does not say already.
 
-    It has the statuses that those requests get, those of `refusals`, and the guard's.
+    What it takes and gives by media type, and requests as examples. It has the statuses that
+    those requests get, those of `refusals`, and the gate's.
     """
 
-    method: str
-    path: str
-    name: str
     summary: str
     gives: Content
-    exchanges: tuple[Exchange, ...]
+    cases: tuple[Case, ...]
     takes: Content = field(default_factory=dict)
     parameters: tuple[Parameter, ...] = ()
     refusals: tuple[ServiceError, ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A dialect in the document: its tag, its form of errors, and its parts by operation."""
+
+    tag: str
+    description: str
+    error: Shape
+    parts: Callable[["About"], Mapping[str, Part]]
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,13 @@ class About:
         """What examples put into paths."""
         model, version = self.source.model, str(self.source.version)
         return {"model": model, "name": model, "version": version, "label": "stable"}
+
+
+class Error(TypedDict):
+    """A refusal, in the dialects that are not native."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+    error: str
 
 
 NUMBER = Schema(type=DataType.INTEGER, minimum=1, maximum=999_999_999)
@@ -136,7 +153,7 @@ CANARY_KEY = header(
 )
 
 NO_MODEL = {"model": "bread", "name": "bread"}
-GZIP = {"Content-Encoding": "gzip"}
-NOT_JSON = Exchange("no JSON", "{")
-SERVED = Exchange("as it is served")
-UNKNOWN = Exchange("an unknown model", path=NO_MODEL)
+GZIP = {"content-encoding": "gzip"}
+NOT_JSON = Case("no JSON", "{")
+SERVED = Case("as it is served")
+UNKNOWN = Case("an unknown model", path=NO_MODEL)

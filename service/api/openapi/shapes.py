@@ -6,29 +6,27 @@ from typing import Any
 from openapi_pydantic import Reference, Schema
 from pydantic import TypeAdapter
 
-from service.api.native.document import Problem
-from service.api.openapi.parts import Operation, Shape
-from service.api.tfserving.document import Error
+from service.api.openapi.parts import Part, Shape
 
 TEMPLATE = "#/components/schemas/{model}"
 
 
 class Shapes:
-    """The schemas of all that the operations take and give; named types are `components`."""
+    """The schemas of all that operations take and give; named types are `components`."""
 
-    def __init__(self, operations: Sequence[Operation]) -> None:
-        given = [shape for each in operations for shape in each.gives.values()]
+    def __init__(self, parts: Sequence[Part], errors: Sequence[Shape]) -> None:
+        given = [shape for each in parts for shape in each.gives.values()]
         self._found, rest = TypeAdapter.json_schemas(
             [
                 *(
                     (repr(shape), "validation", _adapter(shape))
-                    for each in operations
+                    for each in parts
                     for any_of in each.takes.values()
                     for shape in _several(any_of)
                 ),
                 *(
                     (repr(shape), "serialization", _adapter(shape))
-                    for shape in (*given, Problem, Error)
+                    for shape in (*given, *dict.fromkeys(errors))
                 ),
             ],
             ref_template=TEMPLATE,

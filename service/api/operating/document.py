@@ -1,11 +1,13 @@
 """What is neither a model nor a prediction: health, metrics, pages, and this document."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
-from service.api.openapi.parts import HTML, JSON, SERVED, About, Exchange, Operation
+from service.api.native.document import Problem
+from service.api.openapi.parts import HTML, JSON, SERVED, About, Case, Part, Section
 
 WHOLE = ConfigDict(extra="forbid")
 
@@ -25,26 +27,25 @@ class Release(TypedDict):
     python: str
 
 
-def operations(_: About) -> tuple[Operation, ...]:
+def parts(_: About) -> Mapping[str, Part]:
     """Probes, metrics, pages and their files."""
-    return (
-        _get("/healthz", "healthz", "The process answers.", {JSON: Healthy}),
-        _get("/readyz", "readyz", "The default model answers.", {JSON: Healthy}),
-        _get("/version", "version", "Which release this is.", {JSON: Release}),
-        _get("/metrics", "metrics", "For Prometheus.", {"text/plain": str}),
-        _get("/", "page", "A page to try the models.", {HTML: str}),
-        _get("/docs", "docs", "This document, a page.", {HTML: str}),
-        Operation("GET", "/openapi.json", "openapi", "This.", {JSON: dict[str, Any]}, ()),
-        Operation(
-            "GET",
-            "/static/{file}",
-            "static",
+    served = (SERVED,)
+    return {
+        "healthz": Part("The process answers.", {JSON: Healthy}, served),
+        "readyz": Part("The default model answers.", {JSON: Healthy}, served),
+        "version": Part("Which release this is.", {JSON: Release}, served),
+        "metrics": Part("For Prometheus.", {"text/plain": str}, served),
+        "page": Part("A page to try the models.", {HTML: str}, served),
+        "docs": Part("This document, a page.", {HTML: str}, served),
+        "openapi": Part("This.", {JSON: dict[str, Any]}, ()),
+        "static": Part(
             "What pages are made of.",
             {"*/*": bytes},
-            (Exchange("no such file", path={"file": "nothing.js"}),),
+            (Case("no such file", path={"file": "nothing.js"}),),
         ),
-    )
+    }
 
 
-def _get(path: str, name: str, summary: str, gives: dict[str, Any]) -> Operation:
-    return Operation("GET", path, name, summary, gives, (SERVED,))
+SECTION = Section(
+    "operations", "Health, metrics, pages; errors are problem documents.", Problem, parts
+)

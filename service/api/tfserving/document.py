@@ -1,5 +1,6 @@
 """TensorFlow Serving's REST API, and KServe V1's :explain."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import ConfigDict
@@ -14,20 +15,16 @@ from service.api.openapi.parts import (
     SERVED,
     UNKNOWN,
     About,
+    Case,
     Content,
-    Exchange,
-    Operation,
+    Error,
+    Part,
+    Section,
 )
-from service.api.tfserving.operations import BODY
+from service.api.tfserving.operations import SERVABLES
+from service.api.tfserving.read import BODY
 
 WHOLE = ConfigDict(extra="forbid")
-
-
-class Error(TypedDict):
-    """A refusal, in the dialects that are not native."""
-
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
-    error: str
 
 
 class OutputRow(TypedDict):
@@ -124,7 +121,6 @@ class Metadata(TypedDict):
     metadata: dict[str, Any]
 
 
-SERVABLES = {"": "", "/versions/{version}": "_of_version", "/labels/{label}": "_of_label"}
 SUMMARIES = {
     "predict": "Predict: `instances` (rows) or `inputs` (columns).",
     "regress": "The calories of `examples`, with a `context` or without.",
@@ -137,59 +133,46 @@ GIVES: dict[str, Content] = {
     "classify": {},
     "explain": {JSON: Explanations},
 }
-MALFORMED = Exchange("a name that is none", path={"model": "a:b"})
+UNKNOWN_LABEL = Case("an unknown label", path={"label": "nobody"})
+MALFORMED = Case("a name that is none", path={"model": "a:b"})
 
 
-def operations(about: About) -> tuple[Operation, ...]:
-    """Status, metadata and the four verbs, by model, version and label."""
-    return tuple(
-        operation
+def parts(about: About) -> Mapping[str, Part]:
+    """The parts of the dialect: the same for each way to name a version, but for one example."""
+    return {
+        f"v1_{name}{suffix}": part
         for servable, suffix in SERVABLES.items()
-        for operation in _operations(about, f"/v1/models/{{model}}{servable}", suffix)
-    )
+        for name, part in _parts(about, UNKNOWN_LABEL if "label" in servable else MALFORMED)
+    }
 
 
-def _operations(about: About, path: str, suffix: str) -> tuple[Operation, ...]:
-    unknown = Exchange("an unknown label", path={"label": "nobody"})
-    told = (SERVED, UNKNOWN, *((unknown,) if "{label}" in path else (MALFORMED,)))
-    return (
-        Operation(
-            "GET", path, f"v1_status{suffix}", "Versions and states.", {JSON: ModelStatus}, told
-        ),
-        Operation(
-            "GET",
-            f"{path}/metadata",
-            f"v1_metadata{suffix}",
-            "The signatures.",
-            {JSON: Metadata},
-            told,
-        ),
-        *(
-            Operation(
-                "POST",
-                f"{path}:{verb}",
-                f"v1_{verb}{suffix}",
-                summary,
-                GIVES[verb],
-                _exchanges(about, verb),
-                {JSON: BODY},
-                (CANARY_KEY,),
-            )
-            for verb, summary in SUMMARIES.items()
-        ),
-    )
+def _parts(about: About, unknown: Case) -> Iterator[tuple[str, Part]]:
+    told = (SERVED, UNKNOWN, unknown)
+    yield "status", Part("Versions and states.", {JSON: ModelStatus}, told)
+    yield "metadata", Part("The signatures.", {JSON: Metadata}, told)
+    for verb, summary in SUMMARIES.items():
+        cases = _cases(about, verb)
+        yield verb, Part(summary, GIVES[verb], cases, {JSON: BODY}, (CANARY_KEY,))
 
 
-def _exchanges(about: About, verb: str) -> tuple[Exchange, ...]:
+SECTION = Section(
+    "v1",
+    "TensorFlow Serving's REST API and KServe's :explain; errors are {\"error\": sentence}.",
+    Error,
+    parts,
+)
+
+
+def _cases(about: About, verb: str) -> tuple[Case, ...]:
     """Requests that are right, then such as are refused."""
     key = "examples" if verb in {"regress", "classify"} else "instances"
     rows = {key: [about.row]}
-    columns = Exchange("columns", {"inputs": about.columns})
+    columns = Case("columns", {"inputs": about.columns})
     return (
-        Exchange("rows", rows),
+        Case("rows", rows),
         *((columns,) if verb == "predict" else ()),
         NOT_JSON,
-        Exchange("no number", {key: [about.wrong]}),
-        Exchange("an unknown model", rows, path=NO_MODEL),
-        Exchange("a compressed body", rows, headers=GZIP),
+        Case("no number", {key: [about.wrong]}),
+        Case("an unknown model", rows, path=NO_MODEL),
+        Case("a compressed body", rows, headers=GZIP),
     )

@@ -1,5 +1,6 @@
 """The Open Inference Protocol, V2, with Triton's repository index."""
 
+from collections.abc import Iterator, Mapping
 from typing import Literal, NotRequired
 
 from openapi_pydantic import DataType, Schema
@@ -16,11 +17,14 @@ from service.api.openapi.parts import (
     SERVED,
     UNKNOWN,
     About,
-    Exchange,
-    Operation,
+    Case,
+    Error,
+    Part,
+    Section,
     header,
 )
-from service.api.v2.operations import BODY, HEADER, INDEX, Parameters
+from service.api.v2.operations import VERSIONS
+from service.api.v2.read import BODY, HEADER, INDEX, Parameters
 
 WHOLE = ConfigDict(extra="forbid")
 
@@ -106,7 +110,6 @@ class IndexedVersion(TypedDict):
     reason: str
 
 
-VERSIONS = {"": "", "/versions/{version}": "_of_version"}
 LENGTH = header(
     HEADER,
     "the length of the JSON, where tensors follow it as bytes",
@@ -114,91 +117,72 @@ LENGTH = header(
 )
 
 
-def operations(about: About) -> tuple[Operation, ...]:
-    """Health, metadata, inference and the repository."""
-    return (
-        Operation("GET", "/v2", "v2_server", "What this server is.", {JSON: Server}, (SERVED,)),
-        Operation(
-            "GET", "/v2/health/live", "v2_live", "The process answers.", {JSON: Live}, (SERVED,)
-        ),
-        Operation(
-            "GET",
-            "/v2/health/ready",
-            "v2_ready",
-            "The default model answers.",
-            {JSON: Ready},
-            (SERVED,),
-        ),
-        *(
-            operation
-            for version, suffix in VERSIONS.items()
-            for operation in _of_model(about, f"/v2/models/{{model}}{version}", suffix)
-        ),
-        Operation(
-            "POST",
-            "/v2/repository/index",
-            "v2_index",
+def parts(about: About) -> Mapping[str, Part]:
+    """The parts of the protocol, by operation."""
+    refused = Part(
+        "Refused: the registry on disk decides, for all workers.",
+        {},
+        (SERVED, Case("no name", path={"model": "a/b"})),
+    )
+    index = (
+        Case("what answers", {"ready": True}),
+        NOT_JSON,
+        Case("a compressed body", {}, headers=GZIP),
+    )
+    return {
+        "v2_server": Part("What this server is.", {JSON: Server}, (SERVED,)),
+        "v2_live": Part("The process answers.", {JSON: Live}, (SERVED,)),
+        "v2_ready": Part("The default model answers.", {JSON: Ready}, (SERVED,)),
+        **{
+            f"v2_{name}{suffix}": part
+            for suffix in VERSIONS.values()
+            for name, part in _of_model(about)
+        },
+        "v2_index": Part(
             "Every version, its state and the reason.",
             {JSON: list[IndexedVersion]},
-            (
-                Exchange("what answers", {"ready": True}),
-                NOT_JSON,
-                Exchange("a compressed body", {}, headers=GZIP),
-            ),
+            index,
             {JSON: INDEX},
         ),
-        *(
-            Operation(
-                "POST",
-                f"/v2/repository/models/{{model}}/{verb}",
-                f"v2_{verb}",
-                "Refused: the registry on disk decides, for all workers.",
-                {},
-                (SERVED, Exchange("no name", path={"model": "a/b"})),
-            )
-            for verb in ("load", "unload")
-        ),
-    )
+        "v2_load": refused,
+        "v2_unload": refused,
+    }
 
 
-def _of_model(about: About, path: str, suffix: str) -> tuple[Operation, ...]:
+def _of_model(about: About) -> Iterator[tuple[str, Part]]:
     told = (SERVED, UNKNOWN)
-    return (
-        Operation("GET", path, f"v2_metadata{suffix}", "Its tensors.", {JSON: ModelMetadata}, told),
-        Operation(
-            "GET",
-            f"{path}/ready",
-            f"v2_model_ready{suffix}",
-            "It answers.",
-            {JSON: ModelReady},
-            told,
-        ),
-        Operation(
-            "POST",
-            f"{path}/infer",
-            f"v2_infer{suffix}",
+    yield "metadata", Part("Its tensors.", {JSON: ModelMetadata}, told)
+    yield "model_ready", Part("It answers.", {JSON: ModelReady}, told)
+    yield (
+        "infer",
+        Part(
             "Infer: a tensor for each input, or `features` for all.",
             {JSON: Inferred, BYTES: bytes},
-            _exchanges(about),
+            _cases(about),
             {JSON: BODY, BYTES: bytes},
             (LENGTH, CANARY_KEY),
         ),
     )
 
 
-def _exchanges(about: About) -> tuple[Exchange, ...]:
+SECTION = Section(
+    "v2", 'The Open Inference Protocol; errors are {"error": sentence}.', Error, parts
+)
+
+
+def _cases(about: About) -> tuple[Case, ...]:
     row = list(about.row.values())
     features = _tensor("features", [1, len(row)], row)
     inputs = {"inputs": [_tensor(name, [1], [value]) for name, value in about.row.items()]}
     wrong = {"inputs": [_tensor("features", [1, len(row)], list(about.wrong.values()))]}
     asked = {"id": "1", "inputs": [features], "outputs": [{"name": "calories"}]}
     return (
-        Exchange("a tensor for each input", inputs),
-        Exchange("one tensor, one output", asked),
+        Case("a tensor for each input", inputs),
+        Case("one tensor, one output", asked),
         NOT_JSON,
-        Exchange("no number", wrong),
-        Exchange("an unknown model", inputs, path=NO_MODEL),
-        Exchange("a compressed body", inputs, headers=GZIP),
+        Case("no number", wrong),
+        Case("an unknown model", inputs, path=NO_MODEL),
+        Case("a compressed body", inputs, headers=GZIP),
     )
 
 

@@ -21,18 +21,15 @@ from typing import TypeVar
 import numpy as np
 
 from service.ending import at_end
-from service.gate.wire import REFUSAL, ROUTE, Environ
+from service.exchange import Exchange
 from service.logs.survivor import Survivor, survived
 from service.observe.metrics.exposition import Exposition
 from service.observe.metrics.families import key
-from service.observe.metrics.record import NOTHING, Answer, Record, count
+from service.observe.metrics.record import Record, count, record
 from service.observe.metrics.retention import Retention
 from service.observe.metrics.slots import Slot, living, tallies
 from service.observe.metrics.tally import Key, Tally
-from service.serving.dataplane import Prediction, Recorder
-from service.serving.engines import Rows
 from service.serving.host import Host, Load
-from service.serving.loaded import Loaded
 
 log = logging.getLogger("service.metrics")
 
@@ -44,13 +41,7 @@ MOST_ROWS = 16_384  # ... with so many rows
 T = TypeVar("T")
 
 
-class _Here(threading.local):
-    """What the request that this thread is answering came to."""
-
-    answer: Answer = NOTHING
-
-
-class Metrics(Recorder):
+class Metrics:
     """Counts in this process; `folder` is shared with the other workers, None for no others.
 
     `loads` is what the host has loaded and nobody has counted yet: whoever counts them takes them.
@@ -67,7 +58,6 @@ class Metrics(Recorder):
         self._loads = host.loads if loads is None else loads
         self._folder = folder
         self._server = server
-        self._here = _Here()
         self._records: deque[Record] = deque()  # appended to without a lock
         self._notes: deque[tuple[Key, float]] = deque()
         self._waiting = 0  # rows; a rough figure, for no lock is taken to add to it
@@ -79,23 +69,12 @@ class Metrics(Recorder):
         self._retention = Retention(time.monotonic())
         self._processor = 0.0  # seconds that are counted already
 
-    def chose(self, source: Loaded) -> None:
-        """Note which version the request that this thread is answering is for."""
-        self._here.answer = (source.manifest, source.label, None)
-
-    def answered(self, rows: Rows, found: Prediction) -> None:
-        """Note the rows and the predictions of the request that this thread is answering."""
-        source = found.source
-        self._here.answer = (source.manifest, source.label, (rows, found.calories))
-
-    def __call__(self, environ: Environ, status: int, seconds: float) -> None:
+    def __call__(self, exchange: Exchange) -> None:
         """Record one request."""
-        here = self._here
-        answer, here.answer = here.answer, NOTHING
-        route, refusal = environ.get(ROUTE, ""), environ.get(REFUSAL, "")
-        self._records.append((environ["PATH_INFO"], route, refusal, status, seconds, answer))
-        if answer[2]:
-            self._waiting += len(answer[2][0])
+        left = record(exchange)
+        self._records.append(left)
+        if left.rows is not None:
+            self._waiting += len(left.rows)
         if len(self._records) >= MOST_RECORDS or self._waiting >= MOST_ROWS:
             self._drain()
 

@@ -3,56 +3,70 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 from models.manifest import Manifest
+from service.exchange import Exchange
 from service.logs.survivor import Survivor
 from service.observe.metrics.families import input_key, key, prediction_key, range_key
 from service.observe.metrics.tally import Tally
 from service.serving.dataplane import Kcal
 from service.serving.engines import Rows
 
-# The manifest of the version that a request chose, the label whose share chose it, and the rows
-# with their predictions if it came to that. No engine, which must be let go when it is replaced.
-Answer = tuple[Manifest | None, str, tuple[Rows, Kcal] | None]
-NOTHING: Answer = (None, "", None)
 
-# Path, route, what the guard refused it with, status, seconds, answer. A tuple, for making it is
-# all that a request waits for.
-Record = tuple[str, str, str, int, float, Answer]
+class Record(NamedTuple):
+    """What one request leaves to be counted: no engine, which is let go when it is replaced."""
 
-DIALECTS = {"predict": "native", "explain": "native", "v1": "tfserving", "v2": "v2"}
+    dialect: str
+    route: str
+    refusal: str
+    status: int
+    seconds: float
+    card: Manifest | None  # of the version that was chosen
+    label: str  # whose share chose it
+    rows: Rows | None  # where they were answered, with the predictions
+    calories: Kcal | None
+
+
+def record(exchange: Exchange) -> Record:
+    """What a request that is over leaves."""
+    operation, source, found = exchange.operation, exchange.source, exchange.prediction
+    response = exchange.response
+    return Record(
+        exchange.dialect.name if exchange.dialect else "",
+        operation.path if operation else "",
+        exchange.refusal,
+        response.status if response else 0,
+        exchange.seconds,
+        source.manifest if source else None,
+        source.label if source else "",
+        exchange.rows if found else None,
+        found.calories if found else None,
+    )
 
 
 def count(tally: Tally, records: Iterable[Record], survivor: Survivor) -> None:
     """Count records, those that are alike together; what cannot be counted costs no others."""
     alike: defaultdict[tuple[object, ...], list[Record]] = defaultdict(list)
-    for record in records:
-        path, route, refusal, status, _, (card, label, _) = record
-        alike[dialect_of(path), route, refusal, status, id(card), label].append(record)
+    for each in records:
+        version = id(each.card), each.label
+        alike[each.dialect, each.route, each.refusal, each.status, *version].append(each)
     for group in alike.values():
         survivor.run(_count_alike, tally, group)
 
 
-@lru_cache(64)
-def dialect_of(path: str) -> str:
-    """The dialect of an absolute path, as metrics and logs name it."""
-    return DIALECTS.get(path[1:].partition("/")[0].lower(), "other")
-
-
 def _count_alike(tally: Tally, group: list[Record]) -> None:
-    path, route, refusal, status, _, (card, label, _) = group[0]
-    dialect = dialect_of(path)
+    dialect, route, refusal, status, _, card, label, _, _ = group[0]
     version = (card.model, str(card.version)) if card else ("", "")
-    requests = key("calories_requests_total", dialect, route, *version, str(status))
+    requests = key("calories_requests_total", dialect, route, *version, str(int(status)))
     tally.add(requests, len(group))
-    seconds = np.array([took for *_, took, _ in group])
+    seconds = np.array([each.seconds for each in group])
     tally.observe(key("calories_request_seconds", dialect), seconds)
     if refusal:
         tally.add(key("calories_refused_total", snake(refusal)), len(group))
-    found = [answered for *_, (_, _, answered) in group if answered]
+    found = [(each.rows, each.calories) for each in group if each.rows is not None]
     if card and found:
         sizes = np.array([len(rows) for rows, _ in found])
         tally.observe(key("calories_request_rows", dialect), sizes)

@@ -8,8 +8,9 @@ request id is.
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from service.exchange import Request
 
 WELL_FORMED = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 SAMPLED = 1  # the lowest of the flags
@@ -23,13 +24,13 @@ class TraceContext(NamedTuple):
     sampled: bool
 
 
-def trace_context(environ: Mapping[str, Any]) -> TraceContext | None:
-    """What the header `traceparent` of a WSGI environ says; None without a valid one.
+def trace_context(request: Request) -> TraceContext | None:
+    """What the header `traceparent` says; None without a valid one.
 
     Valid as section 3.2 has it: lower-case hexadecimal digits, neither id all zeros, no version ff,
     and nothing after the flags in version 00; what a later version adds there is read over.
     """
-    found = WELL_FORMED.fullmatch(environ.get("HTTP_TRACEPARENT", ""))
+    found = WELL_FORMED.fullmatch(request.header("traceparent"))
     if found is None:
         return None
     version, trace_id, parent_id, flags, further = found.groups()

@@ -1,0 +1,84 @@
+"""Requests of the native dialect: which version is meant, and the rows of a body.
+
+    {"sugar": 5, "fiber": 1, "protein": 2}             one row
+    [{"sugar": 5, "fiber": 1, "protein": 2}, ...]      rows
+    {"sugar": [5], "fiber": [1], "protein": [2]}       columns
+
+Columns also come as CSV and as Arrow streams: Content-Type says what came.
+"""
+
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+from models.numbers import whole
+from models.registry import LAST_VERSION
+from service.api.answers import JSON
+from service.codecs import formats
+from service.codecs.json_rows import schema
+from service.codecs.media_types import media_type
+from service.errors import Fault, InvalidInput, UnsupportedMediaType
+from service.serving.engines import Rows
+
+Form = Literal["row", "rows", "columns"]  # of a body; JSON answers in the same
+
+SPOKEN = (JSON, formats.CSV, formats.ARROW)
+
+
+def rows(given: str, body: bytes, inputs: tuple[str, ...], max_rows: int) -> tuple[Rows, Form]:
+    """The rows of a body of a media type, and the form in which they came.
+
+    The three forms of JSON are told apart by their brackets: only one that is right gets through.
+    """
+    if given != JSON:
+        found = formats.find(given)
+        assert found  # noqa: S101  given_type took it
+        return found.decode(body, inputs, max_rows), "columns"
+    expected = schema(inputs, max_rows)
+    if b"[" not in body:
+        return expected.row(body), "row"
+    if body.lstrip(b" \t\r\n")[:1] == b"[":
+        return expected.rows(body), "rows"
+    return expected.columns(body), "columns"
+
+
+def given_type(content_type: str) -> str:
+    """The media type of a body; raises UnsupportedMediaType for one that is not spoken."""
+    if content_type == JSON:
+        return JSON
+    given = media_type(content_type)
+    if given == formats.ARROW and not formats.find(given):
+        raise UnsupportedMediaType(formats.INSTALL)
+    if given not in SPOKEN:
+        raise UnsupportedMediaType(
+            f"expected content type {', '.join(SPOKEN)}, received {content_type or 'none'!r}; "
+            f"send for example the header 'content-type: {JSON}'."
+        )
+    return given
+
+
+def choice(query: str) -> dict[str, Any]:
+    """`model`, `version` and `label` of a query string, for `answers.choose`.
+
+    Raises InvalidInput for any other name (a mistyped one would be answered by the wrong
+    model), a name given twice, a version that is no number, and a version with a label.
+    """
+    pairs = parse_qsl(query, keep_blank_values=True)
+    chosen: dict[str, Any] = {}
+    faults = []
+    for name, value in pairs:
+        if name not in {"model", "version", "label"}:
+            faults.append(Fault(f"?{name}", "model, version or label", "another name"))
+        elif name in chosen:
+            faults.append(Fault(f"?{name}", "one value", "several"))
+        elif name == "version" and whole(value, LAST_VERSION) is None:
+            faults.append(Fault("?version", "a positive whole number", value))
+        elif not value:
+            faults.append(Fault(f"?{name}", "a value", "nothing"))
+        chosen[name] = value
+    if "version" in chosen and "label" in chosen:
+        faults.append(Fault("?version", "either a version or a label", "both"))
+    if faults:
+        raise InvalidInput(faults)
+    if "version" in chosen:
+        chosen["version"] = whole(chosen["version"], LAST_VERSION)
+    return chosen

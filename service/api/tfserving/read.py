@@ -1,0 +1,181 @@
+"""Requests of TensorFlow Serving's dialect: the version that is meant, and its rows.
+
+The sentences begin as TensorFlow Serving's do.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, FailFast, TypeAdapter
+from typing_extensions import TypedDict
+
+from models.numbers import whole
+from service.api import answers
+from service.codecs.json_rows import shown
+from service.codecs.tensors import Column, columns_of, envelope, rows
+from service.errors import Fault, InvalidInput, MalformedBody, NotFound
+from service.exchange import Exchange, Request
+from service.serving.dataplane import DataPlane
+from service.serving.engines import Rows
+from service.serving.loaded import Loaded
+
+DEFAULT, FEATURES, REGRESS = "serving_default", "features", "tensorflow/serving/regress"
+
+LARGEST = 2**63 - 1  # a version is a 64-bit number there
+
+
+class ComputeRequest(TypedDict, total=False):
+    """`instances` (rows) or `inputs` (columns); for :regress `examples`, with a `context`."""
+
+    __pydantic_config__ = ConfigDict(strict=True)  # type: ignore[misc]
+    signature_name: str
+    instances: list[Any]
+    inputs: Any
+    examples: Annotated[list[dict[str, Any]], FailFast()]
+    context: dict[str, Any]
+
+
+BODY = TypeAdapter[Any](ComputeRequest)
+
+
+def body(request: Request) -> Any:
+    """The body as ComputeRequest; raises MalformedBody, InvalidInput or UnsupportedMediaType."""
+    answers.require_plain(request)
+    return envelope(BODY, request.body)
+
+
+def servable(plane: DataPlane, exchange: Exchange) -> Loaded:
+    """The version that a path names; raises with TensorFlow Serving's first words."""
+    named = exchange.arguments
+    model, label, number = named["model"], named.get("label"), version(exchange)
+    try:
+        return answers.choose(plane, exchange, model, number, label)
+    except NotFound as error:
+        if label is not None:
+            raise no_label(label) from error
+        meant = f"Specific({model}, {number})" if number is not None else f"Latest({model})"
+        raise NotFound(f"Servable not found for request: {meant}. {error}") from error
+
+
+def version(exchange: Exchange) -> int | None:
+    """The version that a path names, if it names one; raises MalformedBody for no 64-bit number."""
+    named = exchange.arguments.get("version")
+    if named is None:
+        return None
+    number = whole(named, LARGEST)
+    if number is None:
+        raise MalformedBody(f"Failed to convert version: {named[:40]} to numeric.")
+    return number
+
+
+def predicted(body: Any, source: Loaded, max_rows: int) -> Rows:
+    """The rows of a :predict or :explain."""
+    signature = body.get("signature_name") or DEFAULT
+    if signature not in {DEFAULT, FEATURES}:
+        raise no_signature(signature)
+    names = source.inputs if signature == DEFAULT else (FEATURES,)
+    columns = _columns(body, names)
+    if signature == FEATURES:
+        columns = columns_of(*columns[0], len(source.inputs))  # type: ignore[arg-type]
+    return rows(columns, max_rows)
+
+
+def _columns(body: Any, names: Sequence[str]) -> list[Column]:
+    if "instances" in body and "inputs" in body:
+        raise MalformedBody(
+            "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist."
+        )
+    if "instances" in body:
+        return _of_instances(body["instances"], names, "instances")
+    if "inputs" in body:
+        return _of_inputs(body["inputs"], names)
+    raise MalformedBody("Missing 'inputs' or 'instances' key.")
+
+
+def _of_instances(instances: list[Any], names: Sequence[str], place: str) -> list[Column]:
+    """The row form: objects of all the names, or bare values where there is one name."""
+    if instances and type(instances[0]) is not dict and len(names) == 1:
+        return [Column(f"{place}[{{}}]", instances)]
+    try:
+        if {len(names)}.issuperset(map(len, instances)):
+            return [
+                Column(f"{place}[{{}}].{name}", [row[name] for row in instances]) for name in names
+            ]
+    except (KeyError, TypeError):
+        pass  # one of them is no object with these names
+    raise _wrong_instance(instances, names, place)
+
+
+def _wrong_instance(instances: list[Any], names: Sequence[str], place: str) -> InvalidInput:
+    i, found = next(
+        (i, row)
+        for i, row in enumerate(instances)
+        if type(row) is not dict or row.keys() != set(names)
+    )
+    expected = f"an object whose keys are {', '.join(names)}"
+    return InvalidInput([Fault(f"{place}[{i}]", expected, shown(found))])
+
+
+def _of_inputs(inputs: Any, names: Sequence[str]) -> list[Column]:
+    """The column form: an object of arrays, or one array where there is one name."""
+    if type(inputs) is not dict:
+        if len(names) > 1:
+            raise InvalidInput(
+                [Fault("inputs", f"an object of arrays: {', '.join(names)}", shown(inputs))]
+            )
+        inputs = {names[0]: inputs}
+    for name in names:
+        if type(inputs.get(name)) is not list:
+            received = shown(inputs[name]) if name in inputs else "nothing"
+            raise InvalidInput([Fault(f"inputs.{name}", "an array, one item a row", received)])
+    return [Column(f"inputs.{name}[{{}}]", inputs[name]) for name in names]
+
+
+def regressed(body: Any, source: Loaded, max_rows: int) -> Rows:
+    """The rows of a :regress."""
+    signature = body.get("signature_name", DEFAULT)
+    if signature not in {"", DEFAULT, REGRESS}:
+        raise no_signature(signature)
+    examples = _examples(body, source.inputs, max_rows)
+    return rows(_of_instances(examples, source.inputs, "examples"), max_rows)
+
+
+def _examples(body: Any, names: Sequence[str], max_rows: int) -> list[Any]:
+    """The examples with their context; a feature is a number or an array of one.
+
+    Both are small before one is copied into the other: a large context in many examples would
+    fill the memory.
+    """
+    if "examples" not in body:
+        raise MalformedBody("Key 'examples' is expected and was not found.")
+    context = body.get("context", {})
+    if not context.keys() <= set(names):
+        expected = f"no keys but {', '.join(names)}"
+        raise InvalidInput([Fault("context", expected, shown(next(iter(context.keys() - names))))])
+    if len(body["examples"]) > max_rows:
+        raise InvalidInput([Fault("examples", f"at most {max_rows}", str(len(body["examples"])))])
+    examples = []
+    for i, example in enumerate(body["examples"]):
+        twice = sorted(context.keys() & example.keys())
+        if twice:
+            expected = f"no {twice[0]}, for it is in the context"
+            raise InvalidInput([Fault(f"examples[{i}]", expected, shown(example))])
+        examples.append({name: _alone(value) for name, value in {**context, **example}.items()})
+    return examples
+
+
+def _alone(value: Any) -> Any:
+    return value[0] if type(value) is list and len(value) == 1 else value
+
+
+def no_signature(name: str) -> MalformedBody:
+    """A signature that models do not have."""
+    return MalformedBody(
+        f'Serving signature name: "{name}" not found in signature def; '
+        f"there are {DEFAULT} and {FEATURES}."
+    )
+
+
+def no_label(label: str) -> MalformedBody:
+    """A label that the model does not have."""
+    return MalformedBody(f"Unrecognized servable version label: {label}.")

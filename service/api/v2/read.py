@@ -1,0 +1,224 @@
+"""Requests of the Open Inference Protocol: the version that is meant, and the tensors' rows."""
+
+import math
+from collections.abc import Sequence
+from itertools import chain
+from typing import Annotated, Any, NotRequired
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BeforeValidator, ConfigDict, FailFast, Field, TypeAdapter
+from typing_extensions import TypedDict
+
+from models.numbers import whole
+from service.api import answers
+from service.codecs.json_rows import shown
+from service.codecs.tensors import Column, envelope
+from service.codecs.tensors import rows as rows_of
+from service.errors import Fault, InvalidInput, MalformedBody
+from service.exchange import Exchange, Request
+from service.serving.dataplane import DataPlane, version_of
+from service.serving.engines import Rows
+from service.serving.loaded import Loaded
+
+HEADER = "Inference-Header-Content-Length"
+FEATURES = "features"
+
+DATATYPES: dict[str, np.dtype[Any]] = {
+    "UINT8": np.dtype("<u1"),
+    "UINT16": np.dtype("<u2"),
+    "UINT32": np.dtype("<u4"),
+    "UINT64": np.dtype("<u8"),
+    "INT8": np.dtype("<i1"),
+    "INT16": np.dtype("<i2"),
+    "INT32": np.dtype("<i4"),
+    "INT64": np.dtype("<i8"),
+    "FP16": np.dtype("<f2"),
+    "FP32": np.dtype("<f4"),
+    "FP64": np.dtype("<f8"),
+}
+PARAMETERS = 100  # of one tensor or request; three have a meaning here
+
+
+def _few(parameters: Any) -> Any:
+    if isinstance(parameters, dict) and len(parameters) > PARAMETERS:
+        raise ValueError(f"at most {PARAMETERS} parameters")
+    return parameters
+
+
+Parameters = Annotated[dict[str, str | bool | int | float], BeforeValidator(_few)]
+_STRICT = ConfigDict(strict=True)
+
+
+class InferInput(TypedDict):
+    """One tensor of a request; `data` or, behind the JSON, `binary_data_size` bytes."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    name: str
+    shape: Annotated[list[int], FailFast()]
+    datatype: str
+    parameters: NotRequired[Parameters]
+    data: NotRequired[list[Any]]
+
+
+class InferOutput(TypedDict):
+    """An output that is asked for."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    name: str
+    parameters: NotRequired[Parameters]
+
+
+class InferRequest(TypedDict):
+    """An inference request."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    id: NotRequired[str]
+    parameters: NotRequired[Parameters]
+    inputs: Annotated[list[InferInput], Field(min_length=1), FailFast()]
+    outputs: NotRequired[Annotated[list[InferOutput], FailFast()]]
+
+
+class IndexRequest(TypedDict):
+    """A request for the repository's index; `ready` leaves out what does not answer."""
+
+    __pydantic_config__ = _STRICT  # type: ignore[misc]
+    ready: NotRequired[bool]
+
+
+BODY = TypeAdapter[Any](InferRequest)
+INDEX = TypeAdapter[Any](IndexRequest)
+
+
+def body(request: Request) -> tuple[Any, memoryview]:
+    """The JSON of an inference request, and the bytes behind it."""
+    answers.require_plain(request)
+    stated = request.header(HEADER.lower())
+    if not stated:
+        return envelope(BODY, request.body), memoryview(b"")
+    length = whole(stated, len(request.body))
+    if length is None:
+        raise MalformedBody(
+            f"{HEADER} must be the length of the JSON in a body of {len(request.body)} bytes, "
+            f"received {stated[:20]!r}."
+        )
+    return envelope(BODY, request.body[:length]), memoryview(request.body)[length:]
+
+
+def listed(request: Request) -> Any:
+    """The body of a request for the index, which may be empty."""
+    answers.require_plain(request)
+    return envelope(INDEX, request.body) if request.body else {}
+
+
+def servable(plane: DataPlane, exchange: Exchange) -> Loaded:
+    """The version that a path names; raises NotFound or NotLoaded."""
+    model, version = exchange.arguments["model"], exchange.arguments.get("version")
+    if version is None:
+        return answers.choose(plane, exchange, model)
+    return answers.choose(plane, exchange, model, version_of(version))
+
+
+def rows(body: Any, raw: memoryview, names: Sequence[str], max_rows: int) -> Rows:
+    """The rows of a request's tensors; raises MalformedBody and InvalidInput."""
+    return rows_of(_columns(body["inputs"], raw, names), max_rows)
+
+
+def _columns(tensors: list[Any], raw: memoryview, names: Sequence[str]) -> list[Column]:
+    """One column for each of the model's inputs: from a tensor each, or `features` for all."""
+    found: dict[str, Any] = {}
+    for tensor in tensors:
+        name = tensor["name"]
+        if name in found or name not in {*names, FEATURES}:
+            expected = f"each of {', '.join(names)} once, or {FEATURES} alone"
+            raise InvalidInput([Fault("inputs", expected, shown(name))])
+        size = tensor.get("parameters", {}).get("binary_data_size")
+        part = None
+        if size is not None:
+            part, raw = _cut(name, size, raw)
+        found[name] = (tensor, part)
+    if len(raw):
+        raise MalformedBody(f"The body has {len(raw)} bytes more than its tensors.")
+    if found.keys() == {FEATURES}:
+        tensor, part = found[FEATURES]
+        return _features(tensor, part, len(names))
+    if found.keys() != set(names):
+        expected = f"each of {', '.join(names)} once, or {FEATURES} alone"
+        raise InvalidInput([Fault("inputs", expected, ", ".join(found))])
+    return [_column(*found[name]) for name in names]
+
+
+def _cut(name: str, size: Any, raw: memoryview) -> tuple[memoryview, memoryview]:
+    """The next `size` bytes, and the rest."""
+    if type(size) is not int or not 0 <= size <= len(raw):
+        expected = f"at most the {len(raw)} bytes that are left"
+        raise InvalidInput([Fault(f"{name}.parameters.binary_data_size", expected, shown(size))])
+    return raw[:size], raw[size:]
+
+
+def _column(tensor: Any, raw: memoryview | None) -> Column:
+    """A tensor of shape [n] or [n, 1] as a column."""
+    shape = tensor["shape"]
+    if shape[1:] not in ([], [1]) or not shape:
+        raise _wrong_shape(tensor, "[n] or [n, 1]")
+    return Column(f"{tensor['name']}[{{}}]", _flat(tensor, raw))
+
+
+def _features(tensor: Any, raw: memoryview | None, width: int) -> list[Column]:
+    """A tensor of shape [n, k] as k columns."""
+    if len(tensor["shape"]) != 2 or tensor["shape"][1] != width:
+        raise _wrong_shape(tensor, f"[n, {width}]")
+    flat = _flat(tensor, raw)
+    return [Column(f"{FEATURES}[{{}}][{j}]", flat[j::width]) for j in range(width)]
+
+
+def _flat(tensor: Any, raw: memoryview | None) -> list[Any] | NDArray[Any]:
+    """The elements of a tensor in row-major order, as many as its shape says."""
+    name, shape = tensor["name"], tensor["shape"]
+    dtype = DATATYPES.get(tensor["datatype"])
+    if dtype is None:
+        expected = f"one of {', '.join(DATATYPES)}, for grams are numbers"
+        raise InvalidInput([Fault(f"{name}.datatype", expected, shown(tensor["datatype"]))])
+    count = math.prod(shape)
+    if min(shape) < 0:
+        raise _wrong_shape(tensor, "no negative dimension")
+    if raw is not None and "data" in tensor:
+        raise InvalidInput([Fault(name, "data or binary_data_size", "both")])
+    if raw is not None:
+        if len(raw) != count * dtype.itemsize:
+            expected = f"{count * dtype.itemsize} bytes, {dtype.itemsize} for each of {count}"
+            raise InvalidInput([Fault(name, expected, str(len(raw)))])
+        return np.frombuffer(raw, dtype)
+    if "data" not in tensor:
+        raise InvalidInput([Fault(f"{name}.data", "an array", "nothing")])
+    flat = _unnested(tensor)
+    if len(flat) != count:
+        raise InvalidInput(
+            [Fault(f"{name}.data", f"{count} numbers, as its shape", str(len(flat)))]
+        )
+    if dtype.kind != "f":
+        _require_integers(name, tensor["datatype"], flat, np.iinfo(dtype))
+    return flat
+
+
+def _unnested(tensor: Any) -> list[Any]:
+    """The data as one list, whether it came flat or in the shape's own nesting."""
+    data, shape = tensor["data"], tensor["shape"]
+    if len(shape) == 1 or not data or type(data[0]) is not list:
+        return data  # type: ignore[no-any-return]
+    for i, row in enumerate(data):
+        if type(row) is not list or len(row) != shape[1]:
+            expected = f"an array of {shape[1]}, as its shape"
+            raise InvalidInput([Fault(f"{tensor['name']}.data[{i}]", expected, shown(row))])
+    return list(chain.from_iterable(data))
+
+
+def _require_integers(name: str, datatype: str, flat: list[Any], limits: Any) -> None:
+    for i, value in enumerate(flat):
+        if type(value) is not int or not limits.min <= value <= limits.max:
+            expected = f"a whole number from {limits.min} to {limits.max} ({datatype})"
+            raise InvalidInput([Fault(f"{name}.data[{i}]", expected, shown(value))])
+
+
+def _wrong_shape(tensor: Any, expected: str) -> InvalidInput:
+    return InvalidInput([Fault(f"{tensor['name']}.shape", expected, shown(tensor["shape"]))])

@@ -1,0 +1,60 @@
+"""The gate: gives each request its id, and lets it in or refuses it before its body is read."""
+
+import os
+import re
+from collections import deque
+from itertools import count
+
+from service.errors import Overloaded
+from service.exchange import Exchange
+from service.gate.access import Access
+from service.gate.body import declared
+from service.gate.overload import RESERVED
+from service.keys import Keys
+from service.settings import Settings
+
+# What may be repeated in a header and a log line: UUIDs, ULIDs, trace ids, and no more.
+VALID_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+/=@-]{0,127}").fullmatch
+
+
+class Gate:
+    """What is let in takes room until it leaves."""
+
+    def __init__(self, settings: Settings, keys: Keys) -> None:
+        self._access = Access(settings, keys)
+        self._max_body_bytes = settings.max_body_bytes
+        # Deques, for taking from one and giving back need no lock.
+        self._room = deque([None] * settings.max_in_flight)
+        self._reserved = deque([None] * RESERVED)
+        self._prefix = os.urandom(6).hex()  # tells this process from the others
+        self._ids = count(1)
+
+    def name(self, exchange: Exchange) -> None:
+        """Give a request its id: the one that it has, if it can be repeated, else one of ours."""
+        given = exchange.request.headers.get("x-request-id")
+        if given and VALID_ID(given):
+            exchange.id = given
+        else:
+            exchange.id = f"{self._prefix}{next(self._ids):08x}"
+
+    def enter(self, exchange: Exchange) -> None:
+        """Let in a request for an operation, or raise what refuses it.
+
+        Raises Overloaded, Unauthorized, Forbidden, RateLimited, BodyTooLarge and MalformedBody.
+        """
+        operation = exchange.operation
+        assert operation  # noqa: S101  who is for none is not let in
+        room = self._reserved if operation.watching else self._room
+        try:
+            room.pop()
+        except IndexError:
+            raise Overloaded from None
+        exchange.room = room
+        self._access.check(exchange, operation.scope)
+        declared(exchange.request, self._max_body_bytes)
+
+    def leave(self, exchange: Exchange) -> None:
+        """Give its room to the next one."""
+        if exchange.room is not None:
+            exchange.room.append(None)
+            exchange.room = None
