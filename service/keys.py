@@ -10,7 +10,7 @@ prints a new key once, and adds the lines that let it in. A file of keys reads
     sha256 = "9f86d0818..."
     rate = 50               # requests a second, where RATE_LIMIT is not right; may be left out
 
-and is read again when it changes. A key has 256 random bits, so that a fast digest is enough.
+and is read once a second. A key has 256 random bits, so that a fast digest is enough.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import logging
 import os
 import re
 import secrets
+import stat
 import sys
 import threading
 import tomllib
@@ -40,6 +41,7 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 ENTRY = re.compile(rf"({NAME}):([0-9a-fA-F]{{64}})")
 MADE_WITH = "make one with 'python -m service.keys NAME'"
 SECONDS = 1.0  # between two looks at the file
+LARGEST = 1 << 20  # bytes of it
 
 
 class Key(NamedTuple):
@@ -90,13 +92,30 @@ def parse(text: str, scope: Scope) -> tuple[Key, ...]:
 
 def read(path: Path) -> tuple[Key, ...]:
     """The keys of a file; raises ValueError or OSError, which repeat nothing of its content."""
+    return _parsed(path, _content(path))
+
+
+def _content(path: Path) -> bytes:
+    """What a file holds; a pipe in its place is not waited for."""
+    with open(path, "rb", opener=lambda name, how: os.open(name, how | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError(f"{path} is no file")
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"{path} has more bytes than the {LARGEST:,} that it may have")
+    return content
+
+
+def _parsed(path: Path, content: bytes) -> tuple[Key, ...]:
     try:
-        written = _File.model_validate(tomllib.loads(path.read_text()))
-    except tomllib.TOMLDecodeError as error:
-        at = re.search(r" \(at .*\)$", str(error))
-        raise ValueError(f"{path} is no TOML{at[0] if at else ''}") from None
+        found = tomllib.loads(content.decode())
     except UnicodeDecodeError:
         raise ValueError(f"{path} is no UTF-8 text") from None
+    except (ValueError, RecursionError) as error:
+        at = re.search(r" \(at .*\)$", str(error))
+        raise ValueError(f"{path} is no TOML{at[0] if at else ''}") from None
+    try:
+        written = _File.model_validate(found)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(it) for it in first["loc"] if it in KNOWN or isinstance(it, int))
@@ -124,7 +143,8 @@ class Keys:
         self._given = tuple(given)
         self._file = file
         self._all = self._given
-        self._stamp: object = None
+        self._content: bytes | None = None  # of the file as it was when its keys were taken
+        self._trouble = ""
         self._looked = 0.0
         self._looking = threading.Lock()
         self._follow()
@@ -152,29 +172,29 @@ class Keys:
         return any(key.scope == scope for key in self.all())
 
     def _follow(self) -> None:
-        """Read the file if it is another than before; a bad one leaves the keys as they were."""
+        """Take the keys of the file where it is another than before, or could not be read.
+
+        What cannot be read leaves the keys as they were, and is read again at the next look.
+        """
         if not self._file or not self._looking.acquire(blocking=False):
             return
         try:
-            stamp = _stamp(self._file)
-            if stamp != self._stamp:
-                self._stamp = stamp
-                self._all = distinct([*self._given, *read(self._file)])
+            content = _content(self._file)
+            if content != self._content or self._trouble:
+                self._all = distinct([*self._given, *_parsed(self._file, content)])
+                self._content, self._trouble = content, ""
                 log.info("%s holds: %s", self._file, ", ".join(map(_told, self._all)) or "no key")
         except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else error
-            log.error("KEYS_FILE %s cannot be read, the keys stay: %s.", self._file, why)  # noqa: TRY400
+            self._tell(str(error.strerror if isinstance(error, OSError) else error))
         finally:
             self._looked = monotonic()
             self._looking.release()
 
-
-def _stamp(path: Path) -> object:
-    try:
-        found = path.stat()
-    except OSError as error:
-        return error.errno
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    def _tell(self, why: str) -> None:
+        """Log trouble once, not at every look."""
+        if self._trouble != why:
+            log.error("KEYS_FILE %s cannot be read, the keys stay: %s.", self._file, why)
+        self._trouble = why
 
 
 def _told(key: Key) -> str:

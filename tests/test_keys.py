@@ -1,17 +1,21 @@
 """Keys: how they are written, read, followed and made."""
 
 import logging
+import os
 import re
+import resource
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import requests
 
 from service import keys
 from service.keys import Key, Keys, main, parse, read
-from tests.serving import ROOT
+from tests.serving import PATIENCE, ROOT, Server, await_, running
 
 SECRET = "calories_" + "s" * 43
 DIGEST = sha256(SECRET.encode()).hexdigest()
@@ -166,6 +170,87 @@ def test_a_repaired_file_is_read(file: Path, following: None) -> None:
     assert held.find(SECRET)
     file.write_text(written(digest=OTHER))
     assert held.find(SECRET) is None
+
+
+def test_trouble_that_comes_again_is_told_again(
+    file: Path, following: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    held = Keys((), file)
+    with caplog.at_level(logging.INFO):
+        for _ in range(2):
+            file.rename(file.with_name("away"))
+            assert held.find(SECRET)
+            file.with_name("away").rename(file)
+            assert held.find(SECRET)
+    told = ["cannot be read" in line for line in caplog.messages]
+    assert told == [True, False] * 2, "and each time that it can be read again"
+
+
+def opened() -> int:
+    """How many files this process has open."""
+    return len([*Path("/proc/self/fd").iterdir()])
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        os.mkfifo,
+        Path.mkdir,
+        lambda file: file.symlink_to("/dev/zero"),
+        lambda file: file.write_bytes(b"#" * (1 << 20) + b"\n"),
+        lambda file: file.write_text("a=" + "[" * 10_000),
+        lambda file: file.write_text("a=" + "9" * 5_000),
+    ],
+    ids=["pipe", "folder", "device", "large", "deep", "long"],
+)
+def test_a_file_that_is_none_keeps_the_keys_without_being_waited_for(
+    file: Path, following: None, spoil: Callable[[Path], object]
+) -> None:
+    held = Keys((), file)
+    before = opened()
+    file.unlink()
+    spoil(file)
+    assert all(held.find(SECRET) for _ in range(3))
+    assert opened() == before
+
+
+@pytest.fixture
+def service(file: Path, tmp_path: Path, shipped_root: Path) -> Iterator[Server]:
+    with running(tmp_path, registry=shipped_root, keys_file=file, workers=1) as server:
+        yield server
+
+
+@contextmanager
+def no_file_can_be_opened(pid: int) -> Iterator[None]:
+    """A process may have its standard streams open and no more; what is open stays so."""
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+def test_a_key_that_is_taken_away_while_no_file_can_be_read_is_refused_when_one_can(
+    service: Server, file: Path
+) -> None:
+    trouble = "cannot be read, the keys stay: Too many open files"
+    with requests.Session() as kept:
+
+        def status(secret: str) -> int:
+            headers = {"X-API-Key": secret}
+            return kept.get(f"{service.url}/models", headers=headers, timeout=PATIENCE).status_code
+
+        assert status(SECRET) == 200
+        with no_file_can_be_opened(service.workers()[0]):
+            file.write_text(written(digest=OTHER))
+            await_(
+                lambda: status(SECRET) == 200 and trouble in service.output(),
+                "the log says that the file cannot be read",
+            )
+        await_(lambda: status(SECRET) == 401, "the key is refused")
+        assert status("another") == 200
+    assert service.output().count(trouble) == 1
 
 
 def test_a_made_key_is_printed_once_and_let_in(
