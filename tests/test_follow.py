@@ -102,6 +102,19 @@ def test_a_server_that_comes_after_nginx_has_looked_and_before_the_first_look_is
         await_(server.answers, "the new server is asked")
 
 
+def test_a_server_that_nginx_could_not_be_told_of_is_asked_when_it_can(edge: Edge) -> None:
+    edge.ask(free_port(), edge.servers)
+    with edge.started() as server:
+        await_(lambda: unavailable(server), "nginx answers, and nobody behind it")
+        listen = edge.folder / "listen.conf"
+        right = listen.read_text()
+        listen.write_text("listen nowhere;")
+        edge.ask(edge.service.port, edge.servers)
+        await_(lambda: "[emerg]" in server.output(), "nginx refuses what it should read")
+        listen.write_text(right)
+        await_(server.answers, "the new server is asked")
+
+
 def test_no_signal_reaches_nginx_before_it_can_take_one(edge: Edge) -> None:
     edge.ask(free_port(), edge.servers)
     edge.ask(edge.service.port, edge.folder / "then.conf")

@@ -38,12 +38,25 @@ def addresses(before: Addresses = frozenset()) -> Addresses:
 
 
 def follow(nginx: int, known: Addresses) -> None:
-    """Look until nginx has ended. Before nginx has written its number, a signal would end it."""
+    """Look until nginx has ended. Before nginx has written its number, a signal would end it.
+
+    Addresses are known once nginx has new workers for them: a reload that failed is tried again.
+    """
     while os.getppid() == nginx:
-        if PID.exists() and (found := addresses(known)) != known:
+        found, before = addresses(known), children(nginx)
+        reloads = PID.exists() and found != known
+        if reloads:
             os.kill(nginx, signal.SIGHUP)
-            known = found
         time.sleep(SECONDS)
+        if reloads and (children(nginx) - before or not before):
+            known = found
+
+
+def children(process: int) -> set[str]:
+    """The numbers of the processes that a process has started; none where the kernel tells none."""
+    with suppress(OSError):
+        return set(Path(f"/proc/{process}/task/{process}/children").read_text().split())
+    return set()
 
 
 if __name__ == "__main__":
