@@ -73,7 +73,7 @@ class Served:
 
 
 class Refused(Exception):
-    """The service answered with an error; the text is its own sentence."""
+    """The service answered with an error, its own sentence, or with a redirect."""
 
     def __init__(self, status: int, detail: str) -> None:
         self.status = status
@@ -102,8 +102,8 @@ class Retries:
 class Client:
     """Asks one service, over kept connections; `timeout` is in seconds.
 
-    `key` is sent as X-API-Key. `verify` is a PEM file of the authorities that are trusted, where
-    those that the system trusts are not the ones.
+    `key` is sent as X-API-Key, to this service alone: no redirect is followed. `verify` is a PEM
+    file of the authorities that are trusted, where those that the system trusts are not the ones.
 
     `choice` in its methods is `model`, `version` or `label`. They raise Refused, or requests'
     own errors when the service cannot be reached.
@@ -178,7 +178,7 @@ class Client:
 
     def _send(self, method: str, path: str, **request: Any) -> requests.Response:
         # `verify` goes with each request: on the session, REQUESTS_CA_BUNDLE would win over it.
-        request |= {"timeout": self._timeout, "verify": self._verify}
+        request |= {"timeout": self._timeout, "verify": self._verify, "allow_redirects": False}
         return self._session.request(method, self._url + path, **request)
 
 
@@ -255,9 +255,19 @@ def _retry_after(answer: requests.Response) -> float | None:
 
 
 def _content(answer: requests.Response) -> Any:
+    if 300 <= answer.status_code < 400:
+        raise Refused(answer.status_code, _redirected(answer))
     if not answer.ok:
         raise Refused(answer.status_code, _detail(answer))
     return answer.json()
+
+
+def _redirected(answer: requests.Response) -> str:
+    place = answer.headers.get("Location", "")
+    return (
+        f"{answer.url} answers {answer.status_code} and points to {place[:200]!r}; no redirect is "
+        "followed, for the key would go there: if that is the service, give its address instead."
+    )
 
 
 def _detail(answer: requests.Response) -> str:

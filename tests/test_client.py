@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +21,7 @@ ANSWER = {
     "model": "calories",
     "version": 1,
 }
+KEY = "calories_shop"
 Told = tuple[int, dict[str, str]]
 
 
@@ -40,8 +41,11 @@ class Scripted(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     server: Scripted
 
+    def do_GET(self) -> None:
+        self.do_POST()
+
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
+        self.rfile.read(int(self.headers.get("content-length", 0)))
         self.server.seen.append(dict(self.headers))
         status, headers = self.server.script.pop(0) if self.server.script else (200, {})
         body = json.dumps(ANSWER if status == 200 else {"detail": "Come again."}).encode()
@@ -188,6 +192,38 @@ def test_what_is_no_https_is_not_asked_again(scripted: Scripted, slept: list[flo
 def test_headers_go_with_every_request(scripted: Scripted) -> None:
     Client(scripted.url, headers={"X-Canary-Key": "anna"}).predict(ROW)
     assert scripted.seen[0]["X-Canary-Key"] == "anna"
+
+
+ASKED: list[Callable[[Client], object]] = [
+    lambda client: client.predict(ROW),
+    lambda client: client.explain(ROW),
+    lambda client: client.models(),
+]
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
+@pytest.mark.parametrize("ask", ASKED, ids=["predict", "explain", "models"])
+def test_a_redirect_is_not_followed_and_told_with_its_place(
+    scripted: Scripted, status: int, ask: Callable[[Client], object]
+) -> None:
+    with in_thread(Scripted()) as elsewhere:
+        scripted.script = [(status, {"Location": f"{elsewhere.url}/predict"})]
+        with pytest.raises(Refused, match=f"{status} and points to '{elsewhere.url}/predict'"):
+            ask(Client(scripted.url, key=KEY, headers={"Authorization": f"Bearer {KEY}"}))
+    assert scripted.seen[0]["X-API-Key"] == KEY
+    assert elsewhere.seen == []
+
+
+@pytest.mark.parametrize("headers", [{}, {"Location": "\x1b[2J" + "x" * 1000}])
+def test_a_redirect_to_no_place_is_a_sentence(
+    scripted: Scripted, headers: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    scripted.script = [(302, headers)]
+    assert main(["--url", scripted.url, "--key", KEY, "5", "1", "2"]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.isprintable()
+    assert len(line) < 500
+    assert KEY not in line
 
 
 def test_rows_and_columns_are_answered_as_each_row_alone(service: Server) -> None:
