@@ -30,7 +30,7 @@ def spellings(number: int) -> list[str]:
     n = str(number)
     other = [n.translate(digits) for digits in OTHER_DIGITS]
     return [
-        *("0" * zeros + n for zeros in (0, 1, 9, 10, 20, 3000)),
+        *("0" * zeros + n for zeros in (0, 1, 9, 10, 20, 3000, 5000)),
         *(sign + n for sign in ("+", "-", "--", "+-", "\N{MINUS SIGN}")),
         *(" " + n, n + " ", n + "\t", "\xa0" + n, f"{n} 0", f"{n}:0", f"'{n}'", n + "\x00"),
         *("_" + n, n + "_", "0_" + n, n + "_0", n + "_000", n + "j", n + "L"),
@@ -154,6 +154,7 @@ PLACES = [
     in_header(len(ONE.body), "Content-Length", "N", ONE),
     in_header(len(HEAD), LENGTH, "N", Request("POST", f"{V2}/infer", JSON, HEAD + RAW)),
     in_header(1, "Accept", "text/csv;q=N", LINE),
+    in_header(1, "X-Request-Timeout", "N", ONE),
 ]
 DATES = ("N Nov 1994 08:49:37 GMT", "06 Nov N 08:49:37 GMT", "06 Nov 1994 N:49:37 GMT")
 # What is no number here is passed over, as HTTP wants.
@@ -220,6 +221,8 @@ def server(
 def test_a_number_in_any_spelling_is_refused_or_is_the_number_that_it_says(
     server: Server, kind: str, place: Place
 ) -> None:
+    if kind != "loop" and "X-Request-Timeout" in place.request("1").headers:
+        return  # the others pass it over
     answer_to = cache(lambda text: ask(server, place.request(text)))
     assert answer_to(str(place.number))[0] == 200
     wrong: list[tuple[object, ...]] = []
@@ -237,6 +240,7 @@ def test_a_number_in_any_spelling_is_refused_or_is_the_number_that_it_says(
         elif (status, answer) != answer_to(plainly(number)):
             wrong.append((text[:40], "was taken for another number"))
     assert not wrong, "\n".join(map(str, wrong))
+    assert "Traceback" not in server.output()
 
 
 @pytest.mark.parametrize("place", PASSED_OVER, ids=name)
@@ -245,3 +249,4 @@ def test_a_number_that_nobody_needs_is_no_failure_of_the_service(
 ) -> None:
     answers = {text[:40]: ask(server, place.request(text)) for text in spellings(place.number)}
     assert not {text: found for text, found in answers.items() if found[0] >= 500}
+    assert "Traceback" not in server.output()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
+from models.numbers import decimal
 from service.errors import (
     BodyTooLarge,
     Fault,
@@ -285,11 +286,8 @@ class Connection(asyncio.Protocol):
     def _be_patient(self, exchange: Exchange) -> None:
         """Wait no longer than the client does."""
         given = exchange.request.header("x-request-timeout")
-        try:
-            seconds = float(given)
-        except ValueError:
-            seconds = 0.0
-        if seconds > 0:
+        seconds = decimal(given)
+        if seconds is not None and seconds > 0:
             self._patience = min(self._patience, seconds)
         elif exchange.response is None:
             fault = Fault("X-Request-Timeout", "seconds above 0, such as 0.5", repr(given[:40]))

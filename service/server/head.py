@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
 
+from models.numbers import whole
 from service.exchange import Request
 
 Field = tuple[bytes, bytes]
@@ -159,7 +160,10 @@ def body_length(headers: Mapping[str, str], version: str) -> int | None:
         raise NotHTTP(EXPECTATION)
     coding = headers.get("transfer-encoding")
     if coding is None:
-        return int(headers.get("content-length", "0"))  # the parser has taken digits alone
+        length = whole(headers.get("content-length", "0"), 2**64 - 1)
+        if length is None:
+            raise NotHTTP(LENGTH)
+        return length
     if version == "HTTP/1.0":
         raise NotHTTP(LENGTH)
     if coding.lower() != "chunked":
