@@ -27,7 +27,7 @@ from service.logs.survivor import Survivor
 from service.observe.access_log import AccessLog
 from service.observe.metrics import Metrics
 from service.observe.metrics.families import key
-from service.observe.trace_context import trace_context
+from service.observe.trace_context import trace_of
 from service.optional import traced
 from service.pages import operations as pages
 from service.serving import policy, trust
@@ -82,16 +82,21 @@ class Application:
         self._gate = gate
         self._observers = observers
         self._survivor = Survivor("observers")
+        # Told as soon as it is known what answers, before anything is refused.
+        self._beginners: list[Observer] = [it.begin for it in observers if hasattr(it, "begin")]
 
     def enter(self, exchange: Exchange) -> None:
         """Find what answers, and let it in, or set the response that refuses it."""
         request = exchange.request
         self._gate.name(exchange)
         found = self.table.find(request.method, request.path)
-        if found is None:
+        if found is not None:
+            exchange.operation, exchange.arguments = found
+        for begin in self._beginners:
+            self._survivor.run(begin, exchange)
+        if exchange.operation is None:
             self._unmatched(exchange)
             return
-        exchange.operation, exchange.arguments = found
         exchange.dialect = exchange.operation.dialect
         try:
             self._gate.enter(exchange)
@@ -110,7 +115,7 @@ class Application:
     def refuse(self, exchange: Exchange, error: Exception) -> None:
         """Word a refusal; what is none of ours is logged with its traceback, and is a failure."""
         if not isinstance(error, ServiceError):
-            trace = trace_context(exchange.request)
+            trace = trace_of(exchange)
             told = {"request_id": exchange.id, "trace_id": trace.trace_id if trace else ""}
             catalogue.tell(log, catalogue.REQUEST_FAILED, **told)
             error = Unforeseen()

@@ -91,7 +91,8 @@ class Exchange:
     dialect: Dialect | None = None  # the operation's, else that of the path's first segment
     arguments: Mapping[str, str] = field(default_factory=dict)  # the path's parameters
     key: str = ""  # the name of the key that was shown, where one is asked for
-    trace: Any = None
+    trace: Any = None  # the trace that it belongs to, where traces are on ...
+    span: Any = None  # ... and its span there
     source: Any = None  # the loaded version that it is for
     rows: Any = None  # float32 [n, k], once they were read
     prediction: Any = None  # the answers to them

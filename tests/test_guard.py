@@ -176,7 +176,7 @@ def test_an_observer_is_told_of_each_request_once(serve: Serve) -> None:
     asked = [("/predict", "a"), ("/models/calories", "b"), ("/nowhere", "c")]
     for path, name in asked:
         client.get(path, headers={"X-Request-Id": name})
-    assert seen == [("a", "", 405), ("b", "/models/{name}", 200), ("c", "", 404)]
+    assert seen == [("a", "", 405), ("b", "/models/{model}", 200), ("c", "", 404)]
 
 
 def test_an_observer_that_fails_costs_no_answer(

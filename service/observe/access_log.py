@@ -8,7 +8,7 @@ from urllib.parse import quote
 from service.exchange import Exchange
 from service.logs import catalogue
 from service.observe.metrics.record import snake
-from service.observe.trace_context import trace_context
+from service.observe.trace_context import trace_of
 
 log = logging.getLogger("service.access")
 
@@ -33,7 +33,7 @@ class AccessLog:
 def _asked(exchange: Exchange) -> dict[str, Any]:
     """What the request was. Only names: no header, body or query, where keys may be."""
     request, operation = exchange.request, exchange.operation
-    trace = trace_context(request)
+    trace = trace_of(exchange)
     return {
         "request_id": exchange.id,
         "method": quote(request.method),

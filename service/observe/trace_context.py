@@ -10,18 +10,24 @@ request id is.
 import re
 from typing import NamedTuple
 
-from service.exchange import Request
+from service.exchange import Exchange, Request
 
 WELL_FORMED = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 SAMPLED = 1  # the lowest of the flags
 
 
 class TraceContext(NamedTuple):
-    """The trace, the caller's span in it, and whether the caller records it."""
+    """The trace, the caller's span in it (empty without a caller), and whether it is recorded."""
 
     trace_id: str
     parent_id: str
     sampled: bool
+
+
+def trace_of(exchange: Exchange) -> TraceContext | None:
+    """The trace that a request belongs to: its caller's, or one that began here; None for none."""
+    found: TraceContext | None = exchange.trace or trace_context(exchange.request)
+    return found
 
 
 def trace_context(request: Request) -> TraceContext | None:

@@ -1,13 +1,15 @@
 """Traces: a span a request, with its validation, inference and rendering inside (OpenTelemetry).
 
-The spans are made when the request is over, from the times that were noted: so the dialects know
-nothing of them, and a request that is not recorded pays for none. Attributes are those of the HTTP
+A request's span begins with it, so that log lines can name the trace; those inside are made when
+it is over, from the times that were noted: so the dialects know nothing of them, and a request
+that is not recorded pays for none. Attributes are those of the HTTP
 semantic conventions 1.23 and later (https://opentelemetry.io/docs/specs/semconv/http/http-spans/).
 Only imported where traces are wanted.
 """
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from time import perf_counter, time_ns
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,13 +18,20 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, set_span_in_context
+from opentelemetry.trace import (
+    SpanKind,
+    StatusCode,
+    Tracer,
+    format_trace_id,
+    set_span_in_context,
+)
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from service import __version__
 from service.ending import at_end
 from service.exchange import Exchange, Request
 from service.observe.metrics.record import snake
+from service.observe.trace_context import TraceContext, trace_context
 
 Part = tuple[str, int, int]
 METHODS = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"}
@@ -46,37 +55,49 @@ class Traces:
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
 
-    def __call__(self, exchange: Exchange) -> None:
-        """Make the spans of one request, which has just ended."""
-        now = time_ns()
-        epoch = now - int(perf_counter() * 1e9)  # of perf_counter, in nanoseconds since 1970
-        began = now - int(exchange.seconds * 1e9)
-        span = self._tracer.start_span(
+    def begin(self, exchange: Exchange) -> None:
+        """Begin the span of a request, and so its trace, if no caller has begun that."""
+        span = exchange.span = self._tracer.start_span(
             _name(exchange),
             CALLER.extract(_caller(exchange.request)),
             SpanKind.SERVER,
             _asked(exchange),
-            start_time=began,
+            start_time=time_ns() - _nanoseconds(perf_counter()) + _nanoseconds(exchange.began),
         )
-        if span.is_recording():
-            span.set_attributes(_came_to(exchange))
-            if exchange.response is None or exchange.response.status >= 500:
-                span.set_status(StatusCode.ERROR)
-            for name, start, end in _parts(exchange, began, now, epoch):
-                self._within(span, name, start, end)
-        span.end(now)
+        exchange.trace = trace_context(exchange.request)
+        if exchange.trace is None and span.is_recording():
+            trace_id = format_trace_id(span.get_span_context().trace_id)
+            exchange.trace = TraceContext(trace_id, "", sampled=True)
 
-    def _within(self, span: Span, name: str, start: int, end: int) -> None:
-        inner = self._tracer.start_span(name, set_span_in_context(span), start_time=start)
-        inner.end(end)
+    def __call__(self, exchange: Exchange) -> None:
+        """End the span of a request, with those of its parts inside."""
+        span = exchange.span
+        if span is None or not span.is_recording():
+            return
+        # One clock: whatever happened is as far from the start as the monotonic clock says.
+        epoch = span.start_time - _nanoseconds(exchange.began)
+        ended = epoch + _nanoseconds(exchange.began + exchange.seconds)
+        span.set_attributes(_came_to(exchange))
+        if exchange.response is None or exchange.response.status >= 500:
+            span.set_status(StatusCode.ERROR)
+        for name, start, end in _parts(exchange, epoch, ended):
+            inner = self._tracer.start_span(name, set_span_in_context(span), start_time=start)
+            inner.end(end)
+        span.end(ended)
 
 
-def _parts(exchange: Exchange, began: int, ended: int, epoch: int) -> Iterator[Part]:
+def _nanoseconds(seconds: float) -> int:
+    return int(seconds * 1e9)
+
+
+def _parts(exchange: Exchange, epoch: int, ended: int) -> Iterator[Part]:
     """What a request was busy with, in nanoseconds since 1970, as far as it got."""
     if not exchange.asked:
         return
-    asked = epoch + int(exchange.asked * 1e9)
-    answered = epoch + int(exchange.answered * 1e9) if exchange.answered else ended
+    edges = (exchange.began, exchange.asked, exchange.answered)
+    began, asked, answered = (min(epoch + _nanoseconds(edge), ended) for edge in edges)
+    if not exchange.answered:
+        answered = ended
     yield "validate", began, asked
     yield "infer", asked, answered
     if exchange.answered:
@@ -97,21 +118,29 @@ def _caller(request: Request) -> dict[str, str]:
 def _asked(exchange: Exchange) -> dict[str, Any]:
     """What was asked: also what a sampler may decide by."""
     request, operation = exchange.request, exchange.operation
-    host = urlsplit(f"//{request.header('host')}")
+    name, port = _server(request.header("host"))
     told = {
         "http.request.method": request.method if request.method in METHODS else "_OTHER",
+        "http.request.method_original": "" if request.method in METHODS else request.method,
         "http.route": operation and operation.path,
         "url.path": request.path,
         "url.scheme": request.scheme,
-        "server.address": host.hostname,
-        "server.port": host.port,
+        "server.address": name,
+        "server.port": port,
         "client.address": request.client,
         "network.protocol.version": request.version,
         "user_agent.original": request.header("user-agent"),
         "calories.request_id": exchange.id,
-        "calories.key": exchange.key,
     }
     return {name: value for name, value in told.items() if value}
+
+
+def _server(host: str) -> tuple[str | None, int | None]:
+    """The name and the port in a Host header; neither where it cannot be read."""
+    with suppress(ValueError):
+        found = urlsplit(f"//{host}")
+        return found.hostname, found.port
+    return None, None
 
 
 def _came_to(exchange: Exchange) -> dict[str, Any]:
@@ -123,6 +152,8 @@ def _came_to(exchange: Exchange) -> dict[str, Any]:
     }
     if status >= 500:
         told["error.type"] = snake(exchange.refusal) or str(int(status))
+    if exchange.key:
+        told["calories.key"] = exchange.key
     if exchange.source:
         told["calories.model"] = exchange.source.model
         told["calories.version"] = exchange.source.version

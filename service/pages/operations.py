@@ -45,7 +45,7 @@ def operations(
             dialect,  # it shows what other operations answer: their key
         ),
         Operation("static", "GET", "/static/{file:path}", static, dialect, "open"),
-        Operation("report", "GET", "/models/{name}/{version}/report", report_, dialect),
+        Operation("report", "GET", "/models/{model}/{version}/report", report_, dialect),
     )
 
 
@@ -92,7 +92,7 @@ def static(exchange: Exchange) -> Response:
 def report(plane: DataPlane, exchange: Exchange) -> Response:
     """The page that training wrote about a version."""
     named = exchange.arguments
-    source = exchange.source = plane.choose(named["name"], version_of(named["version"]))
+    source = exchange.source = plane.choose(named["model"], version_of(named["version"]))
     return Response(200, plane.report(source), HTML, guards(REPORT_POLICY))
 
 

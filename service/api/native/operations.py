@@ -18,7 +18,7 @@ def operations(plane: DataPlane) -> tuple[Operation, ...]:
     def told(name: str, path: str, answer: Callable[[DataPlane, Exchange], Response]) -> Operation:
         return Operation(name, "GET", path, partial(answer, plane), OTHER)
 
-    version = "/models/{name}/{version}"
+    version = "/models/{model}/{version}"
     return (
         Operation(
             "predict",
@@ -31,7 +31,7 @@ def operations(plane: DataPlane) -> tuple[Operation, ...]:
         ),
         Operation("explain", "POST", "/explain", partial(explain, plane), NATIVE, takes_body=True),
         told("models", "/models", models),
-        told("model", "/models/{name}", model),
+        told("model", "/models/{model}", model),
         told("manifest", version, manifest),
         told("training", f"{version}/training", training),
     )
@@ -66,7 +66,7 @@ def models(plane: DataPlane, _: Exchange) -> Response:
 
 def model(plane: DataPlane, exchange: Exchange) -> Response:
     """Tell one model's labels and versions."""
-    name = exchange.arguments["name"]
+    name = exchange.arguments["model"]
     return ok(write.described(name, plane.model(name)))
 
 
@@ -85,4 +85,4 @@ def training(plane: DataPlane, exchange: Exchange) -> Response:
 def _named(plane: DataPlane, exchange: Exchange) -> Loaded:
     """The version that the path names."""
     named = exchange.arguments
-    return answers.choose(plane, exchange, named["name"], version_of(named["version"]))
+    return answers.choose(plane, exchange, named["model"], version_of(named["version"]))
