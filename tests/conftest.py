@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from benchmarks.started import group
 from models.manifest import Architecture, Code, Data, Evaluation, Input, Interval, Manifest, Score
 from models.publish import publish, staging
 from models.registry import SHELF, Registry
@@ -136,10 +137,8 @@ def mounted(disk: Path) -> Iterator[Path]:
         lack(
             "the right to mount a disk is missing: run the tests as root, in a privileged container"
         )
-    try:
+    with group(last=f"umount --lazy {disk}"):  # in a run that is killed, too
         yield disk
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)  # noqa: S607
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from models.manifest import Manifest
 from models.publish import STAGING, STALE_SECONDS, import_version, prune, publish, staging
 from models.registry import BrokenVersion, Registry
 from tests.conftest import Publish
+from tests.serving import PATIENCE
 
 # What a publisher does to the disk, as CPython's audit events name it.
 STEPS = {"open", "os.rename", "os.mkdir", "os.chmod", "tempfile.mkdtemp", "os.remove", "os.rmdir"}
@@ -50,7 +51,7 @@ def publish_one(registry: Registry, card: Manifest, barrier: Barrier | None = No
     with staging(registry, card.model) as draft:
         (draft / "weights.txt").write_text("1")
         if barrier:
-            barrier.wait()
+            barrier.wait(PATIENCE)
         publish(registry, draft, card, promote=True)
 
 
