@@ -173,8 +173,8 @@ def test_every_page_has_a_policy_and_is_not_sniffed(secured: Secured, path: str)
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated:DeprecationWarning")
 def test_tls_begins_with_1_2(secured: Secured) -> None:
     assert shake_hands(secured, ssl.TLSVersion.TLSv1_2) == "TLSv1.2"
-    # rustls finds no cipher before the version; uvloop closes before it sends the alert.
-    with pytest.raises(ssl.SSLError, match=r"ALERT_(PROTOCOL_VERSION|HANDSHAKE_FAILURE)|EOF"):
+    # Which alert the server sends is its library's; uvloop closes before it sends one.
+    with pytest.raises(ssl.SSLError, match=r"ALERT|EOF"):
         shake_hands(secured, ssl.TLSVersion.TLSv1_1)
 
 
