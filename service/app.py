@@ -156,7 +156,12 @@ def create_application(
         *v2.operations(plane),
         *admin.operations(host, settings.told(), keys),
         *operating.operations(plane, metrics.scrape),
-        *pages.operations(plane, partial(_document, settings, host), OTHER),
+        *pages.operations(
+            plane,
+            partial(_document, settings, host),
+            OTHER,
+            closed=settings.predict_needs_key,
+        ),
     )
     if not settings.fast_path:
         rows = tuple(replace(row, hot=False) for row in rows)

@@ -444,7 +444,7 @@ def test_a_service_that_is_down_is_told_and_asked_again(
 def closed(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
     """A service that asks for a key, and gives it 40 requests at once and 2 a second."""
     keys = f"page:{sha256(KEY.encode()).hexdigest()}"
-    limits: dict[str, Any] = {"rate_limit": 2, "rate_burst_seconds": 20}
+    limits: dict[str, Any] = {"rate_limit": 2, "rate_burst_seconds": 20, "default_model": "deep"}
     folder = tmp_path_factory.mktemp("closed")
     with running(folder, workers=1, registry=shipped_root, predict_keys=keys, **limits) as server:
         yield server
@@ -463,6 +463,7 @@ def test_a_key_is_asked_for_kept_and_never_shown(visit: Visits, closed: Server) 
     banner.get_by_role("button", name="Use it").click()
     expect(banner).to_be_hidden()
     drawn(page)
+    expect(page.locator("#model")).to_have_value("deep")
     expect(page.locator("#curl")).to_contain_text('-H "x-api-key: $API_KEY"')
     assert KEY not in page.content()
     page.reload()

@@ -99,7 +99,7 @@ def test_an_empty_registry_is_live_and_not_ready(registry: Registry) -> None:
     settings = Settings(registry=registry.root)
     client = create_app(settings, create_host(settings)).test_client()
     answer(client.get("/v2/health/live"))
-    assert "no model 'calories'" in refusal(client.get("/v2/health/ready"), 503)
+    assert "GET /models says why" in refusal(client.get("/v2/health/ready"), 503)
 
 
 @pytest.mark.parametrize("path", ["calories", "calories/versions/1"])

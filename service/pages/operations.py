@@ -26,16 +26,20 @@ FOREVER = "public, max-age=31536000, immutable"
 
 
 def operations(
-    plane: DataPlane, document: Callable[[Loaded], bytes], dialect: Dialect
+    plane: DataPlane, document: Callable[[Loaded], bytes], dialect: Dialect, *, closed: bool
 ) -> tuple[Operation, ...]:
-    """Their rows of the table; `document` writes the OpenAPI document about a version."""
+    """Their rows of the table; `document` writes the OpenAPI document about a version.
+
+    Where predicting is `closed` to who has no key, what is open tells nothing that needs one.
+    """
     template = Template((TEMPLATES / "front.html").read_text())
+    front_ = partial(front, None if closed else plane, template)
     shown = (TEMPLATES / "docs.html").read_bytes()
     # Anew only for another version; gone with it, for it would keep the engine in memory.
     written: WeakKeyDictionary[Loaded, bytes] = WeakKeyDictionary()
     report_ = partial(report, plane)
     return (
-        Operation("page", "GET", "/", partial(front, plane, template), dialect, "open"),
+        Operation("page", "GET", "/", front_, dialect, "open"),
         Operation("docs", "GET", "/docs", partial(docs, shown), dialect, "open"),
         Operation(
             "openapi",
@@ -49,9 +53,12 @@ def operations(
     )
 
 
-def front(plane: DataPlane, template: Template, exchange: Exchange) -> Response:
-    """The page where anyone can try the models; it asks the default model first."""
-    words = {"default_model": plane.default_model, "first_row": first_row(plane)}
+def front(plane: DataPlane | None, template: Template, exchange: Exchange) -> Response:
+    """The page where anyone can try the models; where it may tell, with its first question."""
+    words = {
+        "default_model": plane.default_model if plane else "",
+        "first_row": first_row(plane) if plane else "",
+    }
     written = {name: escape(word) for name, word in words.items()}
     return revalidated(exchange, template.substitute(written).encode(), HTML, guards())
 

@@ -54,13 +54,13 @@ class DataPlane:
         self.max_rows = max_rows
 
     def ready(self) -> str:
-        """Empty when the default model answers, else the sentence that says why not."""
+        """Empty when the default model answers, else a sentence for anyone: it names no model."""
         if self._host.leaving():
             return "The service is about to stop; it answers what still comes."
         try:
             self.choose()
-        except (NotFound, NotLoaded) as error:
-            return str(error)
+        except (NotFound, NotLoaded):
+            return "The default model has no version that can answer; GET /models says why."
         return ""
 
     def choose(

@@ -139,10 +139,11 @@ class ServedModel(TypedDict):
 
 
 class ServedModels(TypedDict):
-    """All models."""
+    """All models, and the one that answers a request which names none."""
 
     __pydantic_config__ = WHOLE  # type: ignore[misc]
     models: list[ServedModel]
+    default: str
 
 
 QUERY = (

@@ -59,9 +59,9 @@ def explain(plane: DataPlane, exchange: Exchange) -> Response:
 
 
 def models(plane: DataPlane, _: Exchange) -> Response:
-    """List the models with their labels and versions."""
-    served = plane.served()
-    return ok({"models": [write.described(name, each) for name, each in served.items()]})
+    """List the models with their labels and versions, and tell which is the default."""
+    listed = [write.described(name, each) for name, each in plane.served().items()]
+    return ok({"models": listed, "default": plane.default_model})
 
 
 def model(plane: DataPlane, exchange: Exchange) -> Response:

@@ -22,8 +22,7 @@ import { ask, get, Refused } from "./api.js";
 
 /** @returns {Promise<Catalogue>} */
 export async function load() {
-  const { models: listed } = await get("models");
-  const preferred = document.documentElement.dataset.defaultModel;
+  const { models: listed, default: preferred } = await get("models");
   const served = listed
     .map((/** @type {any} */ each) => ({ ...each, version: each.labels.stable }))
     .filter((/** @type {any} */ each) => isLoaded(each))

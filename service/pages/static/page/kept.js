@@ -1,5 +1,8 @@
 /** What the browser keeps for the page; one that keeps nothing forgets, and that is all. */
 
+/** By which name the key is kept, for the tab. */
+export const KEY = "api-key";
+
 /** @typedef {"localStorage" | "sessionStorage"} Area */
 
 /** What was kept by this name, or null. @param {Area} area @param {string} name */

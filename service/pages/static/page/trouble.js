@@ -1,10 +1,8 @@
 /** When the service is down or busy, or wants a key: one banner says so until it answers again. */
 
 import { byId, make } from "./dom.js";
-import { keep, recall } from "./kept.js";
+import { KEY, keep, recall } from "./kept.js";
 import { onLanguage, words } from "./language.js";
-
-const KEY = "api-key";
 
 /** @typedef {"" | "down" | "busy" | "key" | "trying" | "said"} Kind */
 
