@@ -82,26 +82,25 @@ class Application:
         self._gate = gate
         self._observers = observers
         self._survivor = Survivor("observers")
-        # Told as soon as it is known what answers, before anything is refused.
+        # Told as soon as it is known what answers, and whether it may.
         self._beginners: list[Observer] = [it.begin for it in observers if hasattr(it, "begin")]
 
     def enter(self, exchange: Exchange) -> None:
         """Find what answers, and let it in, or set the response that refuses it."""
         request = exchange.request
-        self._gate.name(exchange)
-        found = self.table.find(request.method, request.path)
-        if found is not None:
-            exchange.operation, exchange.arguments = found
-        for begin in self._beginners:
-            self._survivor.run(begin, exchange)
-        if exchange.operation is None:
-            self._unmatched(exchange)
-            return
-        exchange.dialect = exchange.operation.dialect
+        asked = request.method, request.path
+        found = self.table.exact.get(asked) or self.table.find(*asked)
+        if found:
+            operation, exchange.arguments = found
+            exchange.operation, exchange.dialect = operation, operation.dialect
         try:
             self._gate.enter(exchange)
         except ServiceError as error:
             self.refuse(exchange, error)
+        for begin in self._beginners:
+            self._survivor.run(begin, exchange)
+        if not found:
+            self._unmatched(exchange)
 
     def answer(self, exchange: Exchange) -> None:
         """Let the operation answer, or word in its dialect what it raises."""
@@ -127,7 +126,10 @@ class Application:
         exchange.seconds = perf_counter() - exchange.began
         self._gate.leave(exchange)
         for observe in self._observers:
-            self._survivor.run(observe, exchange)
+            try:
+                observe(exchange)
+            except Exception as error:  # noqa: BLE001  whatever it is, the others are told
+                self._survivor.note(error)
 
     def _unmatched(self, exchange: Exchange) -> None:
         """No row answers: 404, 405, or for OPTIONS the methods that there are."""

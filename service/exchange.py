@@ -30,7 +30,7 @@ class Request:
 
     def header(self, name: str) -> str:
         """A header by its name in lower case; empty when it was not sent."""
-        return self.headers.get(name, "")
+        return self.headers.get(name) or ""
 
 
 @dataclass(slots=True)
@@ -80,28 +80,31 @@ class Operation:
     any_case: bool = False  # but of a `:verb`; no parameter has a colon, no path a slash at its end
 
 
-@dataclass(slots=True)
+@dataclass
 class Exchange:
-    """A request on its way, and what is known of it so far."""
+    """A request on its way, and what is known of it so far.
+
+    Without slots, so that what is not known yet costs nothing: it stands in the class.
+    """
 
     request: Request
     began: float = 0.0  # perf_counter, when its head was whole
-    id: str = ""
-    operation: Operation | None = None  # None: no row of the table answers this
-    dialect: Dialect | None = None  # the operation's, else that of the path's first segment
-    arguments: Mapping[str, str] = field(default_factory=dict)  # the path's parameters
-    key: str = ""  # the name of the key that was shown, where one is asked for
-    trace: Any = None  # the trace that it belongs to, where traces are on ...
-    span: Any = None  # ... and its span there
-    source: Any = None  # the loaded version that it is for
-    rows: Any = None  # float32 [n, k], once they were read
-    prediction: Any = None  # the answers to them
-    asked: float = 0.0  # perf_counter, when the rows went into the engine ...
-    answered: float = 0.0  # ... and when their answers came out
-    room: Any = None  # what the gate gets back when it is over
-    refusal: str = ""  # the name of the error with which the gate refused it, or of its failure
-    response: Response | None = None
-    seconds: float = 0.0  # from its head to its response
+    id: str = field(default="", init=False)
+    operation: Operation | None = field(default=None, init=False)  # None: no row answers this
+    dialect: Dialect | None = field(default=None, init=False)  # who words it
+    arguments: Any = field(default=None, init=False)  # the path's parameters, by name
+    key: str = field(default="", init=False)  # the name of the key that was shown, if one is asked
+    trace: Any = field(default=None, init=False)  # that it belongs to, where traces are on ...
+    span: Any = field(default=None, init=False)  # ... and its span there
+    source: Any = field(default=None, init=False)  # the loaded version that it is for
+    rows: Any = field(default=None, init=False)  # float32 [n, k], once they were read
+    prediction: Any = field(default=None, init=False)  # the answers to them
+    asked: float = field(default=0.0, init=False)  # perf_counter, when the rows went in ...
+    answered: float = field(default=0.0, init=False)  # ... and when their answers came out
+    room: Any = field(default=None, init=False)  # what the gate gets back when it is over
+    refusal: str = field(default="", init=False)  # the error with which the gate refused, or failed
+    response: Response | None = field(default=None, init=False)
+    seconds: float = field(default=0.0, init=False)  # from its head to its response
 
 
 class Application(Protocol):

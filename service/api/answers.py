@@ -14,12 +14,12 @@ from service.serving.engines import Rows
 from service.serving.loaded import Loaded
 
 JSON = "application/json"
-_WRITTEN = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
+WRITTEN = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
 
 
 def dumps(content: Any) -> bytes:
     """JSON with NumPy's arrays and numbers in it; a float32 keeps its own shortest digits."""
-    return orjson.dumps(content, option=_WRITTEN)
+    return orjson.dumps(content, option=WRITTEN)
 
 
 def ok(content: Any, headers: Headers = ()) -> Response:
@@ -48,7 +48,7 @@ def choose(
 
     Raises NotFound or NotLoaded.
     """
-    key = exchange.request.header("x-canary-key")
+    key = exchange.request.headers.get("x-canary-key") or ""
     source = exchange.source = plane.choose(model, version, label, key)
     return source
 

@@ -35,7 +35,7 @@ class Table:
         self.operations: tuple[Operation, ...] = ()
         self._elsewhere = elsewhere
         self._dialects: dict[str, Dialect] = {}
-        self._exact: dict[tuple[str, str], Match] = {}
+        self.exact: dict[tuple[str, str], Match] = {}  # by method and path: what is found at once
         self._places: dict[str, dict[str, Place]] = {}
         for row in rows:
             self._add(row, usual)
@@ -54,13 +54,10 @@ class Table:
         if not named or (row.hot and named <= usual.keys()):
             arguments = {name: usual[name] for name in named}
             path = operation.path.format(**arguments)
-            self._exact[row.method, path] = (operation, arguments)
+            self.exact[row.method, path] = (operation, arguments)
 
     def find(self, method: str, path: str) -> Match | None:
         """The operation that answers, with its arguments; None when no row does."""
-        found = self._exact.get((method, path))
-        if found:
-            return found
         for match, operations in self._at(path):
             if method in operations:
                 return operations[method], match.groupdict()

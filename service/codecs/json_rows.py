@@ -8,7 +8,8 @@ for one.
 import json
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Annotated, Any
+from operator import itemgetter
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError
@@ -26,6 +27,8 @@ MAX_LISTED = 1000  # errors that pydantic is asked to list; a million would take
 Gram = Annotated[float, Field(strict=True, ge=0, le=LARGEST, allow_inf_nan=False)]
 GRAM = f"a number from 0 to {LARGEST:g} (grams a serving)"
 
+Form = Literal["row", "rows", "columns"]
+
 
 class Schema:
     """The three forms in which rows of the inputs may come; each raises as `_validated` does."""
@@ -36,14 +39,34 @@ class Schema:
         column = _array(Gram, length)
         self.inputs = inputs
         self._max_rows = max_rows
+        self._few = len(inputs) + MAX_LISTED  # fields of one row that are looked at
         self._row = TypeAdapter[Any](one)
+        self._row_of = self._row.validator.validate_json
+        first, *rest = inputs
+        self._cells = itemgetter(*inputs) if rest else lambda row: (row[first],)
         self._rows = TypeAdapter[Any](_array(one, length))
         self._columns = TypeAdapter[Any](_record("Columns", dict.fromkeys(inputs, column)))
+
+    def read(self, body: bytes) -> tuple[Rows, Form]:
+        """The rows of a body and the form in which they came.
+
+        The forms are told apart by their brackets: only one that is right gets through.
+        """
+        if b"[" not in body:
+            if body.count(b":") <= self._few:
+                try:
+                    return np.array(self._cells(self._row_of(body)), np.float32, ndmin=2), "row"
+                except ValidationError:
+                    pass  # which is worded below
+            return self.row(body), "row"
+        if body.lstrip(b" \t\r\n")[:1] == b"[":
+            return self.rows(body), "rows"
+        return self.columns(body), "columns"
 
     def row(self, body: bytes) -> Rows:
         """One object of numbers: float32 [1, k]."""
         row = self._validated(self._row, body)
-        return np.array([[row[name] for name in self.inputs]], np.float32)
+        return np.array(self._cells(row), np.float32, ndmin=2)
 
     def rows(self, body: bytes) -> Rows:
         """An array of objects: float32 [n, k]."""

@@ -76,12 +76,16 @@ def warnings(settings: Settings) -> list[str]:
     return told
 
 
+OPEN_TO_ALL: tuple[Scope, ...] = ("open", "predict", "either")  # where predicting takes no key
+
+
 class Access:
     """Lets a request in, or raises what refuses it; called before its body is read."""
 
     def __init__(self, settings: Settings, keys: Keys) -> None:
         self._keys = keys
-        self._predict_open = not settings.predict_needs_key
+        predict = settings.predict_needs_key
+        self.open: frozenset[Scope] = frozenset(("open",) if predict else OPEN_TO_ALL)
         self._admin_open = settings.admin_key_waived
         self._rate = settings.rate_limit
         self._rates = Rates(settings.rate_burst_seconds, settings.workers)
@@ -90,9 +94,7 @@ class Access:
         """Raises Unauthorized, Forbidden or RateLimited; else notes the name of the key."""
         if scope == "admin":
             self._admit_admin(exchange)
-        elif scope == "open" or self._predict_open:
-            return
-        else:
+        elif scope not in self.open:
             self._admit(exchange, ("predict", "admin") if scope == "either" else ("predict",))
 
     def _admit_admin(self, exchange: Exchange) -> None:

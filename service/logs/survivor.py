@@ -40,11 +40,15 @@ class Survivor:
         try:
             return do(*args, **kwargs)
         except Exception as error:  # noqa: BLE001  whatever it is, it is told and counted
-            with _counting:
-                survived[self._part] += 1
-            with suppress(Exception):  # it may be the log that fails
-                self._tell(error)
+            self.note(error)
             return None
+
+    def note(self, error: Exception) -> None:
+        """Count what was raised, and tell it."""
+        with _counting:
+            survived[self._part] += 1
+        with suppress(Exception):  # it may be the log that fails
+            self._tell(error)
 
     def follow(self, do: Callable[[], object], wait: Callable[[], object]) -> None:
         """Run `do` in a thread of its own whenever `wait` gives something true, until it does not.

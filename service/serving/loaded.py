@@ -4,12 +4,14 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from hashlib import blake2b
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 import numpy as np
 
+from models.labels import STABLE
 from models.manifest import Manifest
 from models.registry import BrokenVersion, Registry
 from service.serving.engines import OUTPUTS, Choice, Engine, load
@@ -47,8 +49,8 @@ class Loaded:
         # [k, 1], to be compared with columns.
         self.low = np.array([[each.min] for each in manifest.inputs], np.float32)
         self.high = np.array([[each.max] for each in manifest.inputs], np.float32)
-        # The same float32 numbers in pairs, to be compared with one row.
-        self.ranges = tuple(zip(self.low[:, 0].tolist(), self.high[:, 0].tolist(), strict=True))
+        # The same float32 numbers as Python's, to be compared with one row.
+        self.ranges = (self.low[:, 0].tolist(), self.high[:, 0].tolist())
         self.mean = np.array([each.mean for each in manifest.inputs], np.float32)
 
     @classmethod
@@ -108,6 +110,11 @@ class Model:
     failures: Mapping[int, str] = field(default_factory=dict)
     loading: frozenset[int] = frozenset()
     unloading: Mapping[int, Engine] = field(default_factory=WeakValueDictionary)
+
+    @cached_property
+    def usual(self) -> Loaded | None:
+        """What answers whoever names neither version nor label, where no share is drawn."""
+        return None if self.shares else self.loaded.get(self.labels.get(STABLE, 0))
 
     def versions(self) -> dict[int, Status]:
         """The status of every version that is here, comes, goes or failed, oldest first."""

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from service.api import answers
-from service.api.answers import ok
+from service.api.answers import JSON, ok
 from service.api.native import read, write
 from service.api.native.errors import NATIVE, OTHER
+from service.codecs.json_rows import schema
 from service.exchange import Exchange, Operation, Response
 from service.serving.dataplane import DataPlane, version_of
 from service.serving.loaded import Loaded
+
+NOTHING: dict[str, Any] = {}  # is named by a request without a query
 
 
 def operations(plane: DataPlane) -> tuple[Operation, ...]:
@@ -40,21 +44,26 @@ def operations(plane: DataPlane) -> tuple[Operation, ...]:
 def predict(plane: DataPlane, exchange: Exchange) -> Response:
     """Predict calories for a row, rows or columns."""
     request = exchange.request
-    answers.require_plain(request)
-    given = read.given_type(request.header("content-type"))
-    wanted = write.wanted_type(request.header("accept"), given)
-    source = answers.choose(plane, exchange, **read.choice(request.query))
-    rows, form = read.rows(given, request.body, source.inputs, plane.max_rows)
+    headers, query = request.headers, request.query
+    given = headers.get("content-type") or ""
+    if given != JSON or headers.get("content-encoding"):
+        given = read.given_type(request)
+    wanted = headers.get("accept")
+    wanted = write.wanted_type(wanted, given) if wanted and wanted != "*/*" else given
+    named = read.choice(query) if query else NOTHING
+    source = exchange.source = plane.choose(**named, key=headers.get("x-canary-key") or "")
+    if given == JSON:
+        rows, form = schema(source.inputs, plane.max_rows).read(request.body)
+    else:
+        rows, form = read.rows(given, request.body, source.inputs, plane.max_rows)
     return write.predicted(answers.predict(exchange, rows), wanted, form)
 
 
 def explain(plane: DataPlane, exchange: Exchange) -> Response:
     """Predict, and tell what each input adds."""
-    request = exchange.request
-    answers.require_plain(request)
-    given = read.given_type(request.header("content-type"))
-    source = answers.choose(plane, exchange, **read.choice(request.query))
-    rows, form = read.rows(given, request.body, source.inputs, plane.max_rows)
+    given = read.given_type(exchange.request)
+    source = answers.choose(plane, exchange, **read.choice(exchange.request.query))
+    rows, form = read.rows(given, exchange.request.body, source.inputs, plane.max_rows)
     return write.explained(answers.explain(plane, exchange, rows), form)
 
 

@@ -7,44 +7,26 @@
 Columns also come as CSV and as Arrow streams: Content-Type says what came.
 """
 
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qsl
 
 from models.numbers import whole
 from models.registry import LAST_VERSION
-from service.api.answers import JSON
+from service.api.answers import JSON, require_plain
 from service.codecs import formats
-from service.codecs.json_rows import schema
+from service.codecs.json_rows import Form, schema
 from service.codecs.media_types import media_type
 from service.errors import Fault, InvalidInput, UnsupportedMediaType
+from service.exchange import Request
 from service.serving.engines import Rows
-
-Form = Literal["row", "rows", "columns"]  # of a body; JSON answers in the same
 
 SPOKEN = (JSON, formats.CSV, formats.ARROW)
 
 
-def rows(given: str, body: bytes, inputs: tuple[str, ...], max_rows: int) -> tuple[Rows, Form]:
-    """The rows of a body of a media type, and the form in which they came.
-
-    The three forms of JSON are told apart by their brackets: only one that is right gets through.
-    """
-    if given != JSON:
-        found = formats.find(given)
-        assert found  # noqa: S101  given_type took it
-        return found.decode(body, inputs, max_rows), "columns"
-    expected = schema(inputs, max_rows)
-    if b"[" not in body:
-        return expected.row(body), "row"
-    if body.lstrip(b" \t\r\n")[:1] == b"[":
-        return expected.rows(body), "rows"
-    return expected.columns(body), "columns"
-
-
-def given_type(content_type: str) -> str:
+def given_type(request: Request) -> str:
     """The media type of a body; raises UnsupportedMediaType for one that is not spoken."""
-    if content_type == JSON:
-        return JSON
+    require_plain(request)
+    content_type = request.header("content-type")
     given = media_type(content_type)
     if given == formats.ARROW and not formats.find(given):
         raise UnsupportedMediaType(formats.INSTALL)
@@ -54,6 +36,15 @@ def given_type(content_type: str) -> str:
             f"send for example the header 'content-type: {JSON}'."
         )
     return given
+
+
+def rows(given: str, body: bytes, inputs: tuple[str, ...], max_rows: int) -> tuple[Rows, Form]:
+    """The rows of a body of a media type, and the form in which they came."""
+    if given == JSON:
+        return schema(inputs, max_rows).read(body)
+    found = formats.find(given)
+    assert found  # noqa: S101  given_type took it
+    return found.decode(body, inputs, max_rows), "columns"
 
 
 def choice(query: str) -> dict[str, Any]:

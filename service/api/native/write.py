@@ -5,10 +5,11 @@ from typing import Any
 
 import orjson
 
-from service.api.answers import JSON, labelled, ok
-from service.api.native.read import SPOKEN, Form
+from service.api.answers import JSON, WRITTEN, labelled, ok
+from service.api.native.read import SPOKEN
 from service.codecs import formats
 from service.codecs.json_records import records
+from service.codecs.json_rows import Form
 from service.codecs.media_types import preferred
 from service.errors import NotAcceptable
 from service.exchange import Response
@@ -21,8 +22,6 @@ def wanted_type(accept: str, given: str) -> str:
 
     JSON asked in JSON is never refused: much that sends it names some other type by habit.
     """
-    if accept in {"", "*/*"}:
-        return given
     others = [each for each in SPOKEN if each == JSON or formats.find(each)]
     wanted = preferred(accept, [given, *others])
     if wanted is None and given == JSON:
@@ -36,7 +35,8 @@ def predicted(found: Prediction, wanted: str, form: Form) -> Response:
     """A prediction in the wanted type; what cannot say in its body who answered has headers."""
     source = found.source
     if wanted == JSON:
-        return ok(PREDICTED[form](found), labelled(source))
+        body = orjson.dumps(PREDICTED[form](found), option=WRITTEN)
+        return Response(200, body, JSON, labelled(source) if source.label else ())
     format_ = formats.find(wanted)
     assert format_  # noqa: S101  wanted_type offered it
     headers = (

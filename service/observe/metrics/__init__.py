@@ -25,7 +25,7 @@ from service.exchange import Exchange
 from service.logs.survivor import Survivor, survived
 from service.observe.metrics.exposition import Exposition
 from service.observe.metrics.families import key
-from service.observe.metrics.record import Record, count, record
+from service.observe.metrics.record import Record, count
 from service.observe.metrics.retention import Retention
 from service.observe.metrics.slots import Slot, living, tallies
 from service.observe.metrics.tally import Key, Tally
@@ -34,7 +34,7 @@ from service.serving.host import Host, Load
 log = logging.getLogger("service.metrics")
 
 FLUSH_SECONDS = 1.0
-MOST_RECORDS = 256  # that wait to be counted ...
+MOST_RECORDS = 1024  # that wait to be counted ...
 MOST_ROWS = 16_384  # ... with so many rows
 
 
@@ -71,11 +71,22 @@ class Metrics:
 
     def __call__(self, exchange: Exchange) -> None:
         """Record one request."""
-        left = record(exchange)
-        self._records.append(left)
-        if left.rows is not None:
-            self._waiting += len(left.rows)
-        if len(self._records) >= MOST_RECORDS or self._waiting >= MOST_ROWS:
+        operation, dialect, response = exchange.operation, exchange.dialect, exchange.response
+        source, found = exchange.source, exchange.prediction
+        records = self._records
+        about = (
+            dialect.name if dialect else "",
+            operation.path if operation else "",
+            exchange.refusal,
+            response.status if response else 0,
+            source.manifest if source else None,
+            source.label if source else "",
+        )
+        rows, calories = (exchange.rows, found.calories) if found else (None, None)
+        records.append((about, exchange.seconds, rows, calories))
+        if found:
+            self._waiting += len(found.calories)
+        if len(records) >= MOST_RECORDS or self._waiting >= MOST_ROWS:
             self._drain()
 
     def note(self, key: Key, number: float) -> None:

@@ -66,4 +66,6 @@ class _Lane:
             self._shape = rows.shape
         interpreter.set_tensor(self._input, rows)
         interpreter.invoke()
-        return tuple([interpreter.get_tensor(index) for index in self._outputs])
+        calories, lower, upper = self._outputs
+        get = interpreter.get_tensor
+        return get(calories), get(lower), get(upper)
