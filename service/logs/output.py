@@ -8,22 +8,23 @@ import sys
 from datetime import UTC, datetime
 from logging import Formatter, LogRecord, captureWarnings
 from logging.config import dictConfig
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from service.settings import Settings
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 SERVERS = ("gunicorn.error", "gunicorn.access", "_granian", "granian.access")
 
 
-def configure(settings: Settings) -> None:
+def configure(settings: "Settings") -> None:
     """Let this process log in the form of the settings."""
     dictConfig(configuration(settings))
     captureWarnings(True)
 
 
-def configuration(settings: Settings) -> dict[str, Any]:
+def configuration(settings: "Settings") -> dict[str, Any]:
     """What logging.config.dictConfig takes; both servers take it too."""
     return {
         "version": 1,
@@ -41,7 +42,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
     }
 
 
-def as_json(settings: Settings) -> bool:
+def as_json(settings: "Settings") -> bool:
     """Whether lines are JSON: as the settings say, else wherever nobody is reading them."""
     if settings.log_format == "auto":
         return not sys.stdout.isatty()
