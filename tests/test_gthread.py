@@ -166,7 +166,7 @@ def test_those_who_watch_are_bounded_as_well(full: Server) -> None:
     with ExitStack() as stack:
         clients = [stack.enter_context(connected(full)) for _ in range(2 * RESERVED)]
         for client in clients:
-            client.sendall(HALF.replace(b"/predict", b"/healthz"))
+            client.sendall(HALF.replace(b"POST /predict", b"GET /healthz"))
 
         def refused() -> int:
             answered, _, _ = select.select(clients, [], [], 0)

@@ -95,7 +95,7 @@ class Entered:
         application.enter(exchange)
         with self._room.hold() as held:
             try:
-                if TURNED_AWAY in environ and exchange.response is None:
+                if TURNED_AWAY in environ:
                     application.refuse(exchange, Overloaded())
                 if exchange.response is None:
                     self._read(exchange, environ, held)
