@@ -17,9 +17,10 @@ from pydantic_settings import CliApp
 
 from models.numbers import SHOWN
 from models.registry import RegistryError
-from service import __version__, optional
+from service import __version__
 from service.gate.access import NoAccess, check, warnings
 from service.logs import catalogue, output
+from service.observe import installed
 from service.server import tls
 from service.serving import trust
 from service.settings import Settings
@@ -33,10 +34,10 @@ def main() -> int:
         settings = CliApp.run(Settings)
         check(settings)
         tls.check(settings)
-        optional.check(settings)
+        installed.check(settings)
         _try_to_listen(settings)
         trust.registry(settings.registry, settings.public_key)
-        for warning in [*warnings(settings), *optional.warnings(settings)]:
+        for warning in [*warnings(settings), *installed.warnings(settings)]:
             _tell(f"warning: {warning}")
         with _metrics_folder(settings) as folder:
             return _serve(settings.model_copy(update={"metrics_folder": folder}))
@@ -44,7 +45,7 @@ def main() -> int:
         for detail in error.errors():
             name = "".join(map(str, detail["loc"])).upper()
             _tell(f"{name}: {detail['msg']}{_received(detail)}.")
-    except (NoAccess, tls.BadCertificate, optional.Unavailable, RegistryError) as error:
+    except (NoAccess, tls.BadCertificate, installed.Unavailable, RegistryError) as error:
         _tell(str(error))
     except OSError as error:
         _tell(_advice(error, settings))

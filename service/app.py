@@ -25,10 +25,10 @@ from service.gate.room import Room
 from service.logs import catalogue
 from service.logs.survivor import Survivor
 from service.observe.access_log import AccessLog
+from service.observe.installed import traced
 from service.observe.metrics import Metrics
 from service.observe.metrics.families import key
 from service.observe.trace_context import trace_of
-from service.optional import traced
 from service.pages import operations as pages
 from service.serving import policy, trust
 from service.serving.dataplane import DataPlane

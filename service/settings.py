@@ -10,11 +10,12 @@ from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.registry import SHELF
-from service import keys
+from service.keys.parse import Scope
+from service.keys.parse import parse as parse_keys
 from service.serving import policy
 
 MEBIBYTE = 1024 * 1024
-Place = Annotated[Path, AfterValidator(Path.absolute)]  # the servers work in another folder
+Absolute = Annotated[Path, AfterValidator(Path.absolute)]  # the servers work in another folder
 
 
 def _spelled(text: str) -> str:
@@ -22,8 +23,8 @@ def _spelled(text: str) -> str:
     return text
 
 
-def _digests(scope: keys.Scope, text: str) -> str:
-    keys.parse(text, scope)
+def _digests(scope: Scope, text: str) -> str:
+    parse_keys(text, scope)
     return text
 
 
@@ -55,10 +56,10 @@ class Settings(BaseSettings):
     threads: int = Field(4, ge=1, le=256)
     """Threads a worker: how many requests it handles at a time."""
 
-    registry: Place = SHELF
+    registry: Absolute = SHELF
     """The folder of the models; the default is the one that ships with the code."""
 
-    public_key: Place | None = None
+    public_key: Absolute | None = None
     """A PEM file with an ECDSA key: only versions that it signed are served (docs/trust.md).
     Needs requirements/signing.txt."""
 
@@ -92,7 +93,7 @@ class Settings(BaseSettings):
     admin_keys: Annotated[str, AfterValidator(partial(_digests, "admin"))] = Field("", repr=False)
     """The keys that may move labels by /admin, written likewise."""
 
-    keys_file: Place | None = None
+    keys_file: Absolute | None = None
     """A TOML file of keys of both kinds, read again when it changes (docs/security.md)."""
 
     predict_key_waived: bool = False
@@ -107,10 +108,10 @@ class Settings(BaseSettings):
     rate_burst_seconds: float = Field(1.0, gt=0, le=3600)
     """The seconds of RATE_LIMIT that a key which was quiet may send at once."""
 
-    tls_certificate: Place | None = None
+    tls_certificate: Absolute | None = None
     """A PEM file with the certificate and its chain; with it the service speaks HTTPS only."""
 
-    tls_key: Place | None = None
+    tls_key: Absolute | None = None
     """The PEM file with the certificate's private key."""
 
     max_rows: int = Field(100_000, ge=1, le=1_000_000_000)
@@ -150,7 +151,7 @@ class Settings(BaseSettings):
     fast_path: bool = True
     """Answer the predict URLs ahead of Flask; the answers are the same, for a third of the time."""
 
-    metrics_folder: Place | None = None
+    metrics_folder: Absolute | None = None
     """Where workers leave what they counted for each other; `python -m service` makes one in
     memory at each start unless one is named."""
 
@@ -170,7 +171,7 @@ class Settings(BaseSettings):
     access_log: float = Field(0.0, ge=0, le=1)
     """The share of requests that leave a log line; above 0, those that fail (5xx) always do."""
 
-    prediction_log: Place | None = None
+    prediction_log: Absolute | None = None
     """A folder for Parquet files of what was predicted for what (docs/drift.md), of all models and
     callers; needs requirements/bulk.txt."""
 

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 import requests
 
-from service import keys
-from service.keys import Key, Keys, main, parse, read
+from service.keys import follow
+from service.keys.__main__ import main
+from service.keys.follow import Keys
+from service.keys.parse import Key, parse, read
 from tests.serving import PATIENCE, ROOT, Server, await_, running
 
 SECRET = "calories_" + "s" * 43
@@ -38,7 +40,7 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def following(monkeypatch: pytest.MonkeyPatch) -> None:
     """The file is looked at by every request, and not once a second."""
-    monkeypatch.setattr(keys, "SECONDS", -1.0)
+    monkeypatch.setattr(follow, "SECONDS", -1.0)
 
 
 def test_several_named_keys_are_read_from_a_setting() -> None:
@@ -120,7 +122,7 @@ def test_every_key_is_compared_wherever_the_right_one_is(
         compared.append(one)
         return one == other
 
-    monkeypatch.setattr(keys, "compare_digest", compare)
+    monkeypatch.setattr(follow, "compare_digest", compare)
     held = [Key(str(number), "predict", bytes(32)) for number in range(3)]
     held[place] = held[place]._replace(digest=bytes.fromhex(DIGEST))
     assert Keys(held).find(SECRET)

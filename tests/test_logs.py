@@ -20,7 +20,7 @@ from service.app import create_app, create_host, create_observers
 from service.logs import output
 from service.logs.catalogue import EVENTS, VERSION_DROPPED, tell
 from service.observe.metrics import Metrics
-from service.serving import changes
+from service.serving.host import tell_changes
 from service.serving.loaded import Model
 from service.settings import Settings
 from tests.serving import PATIENCE, ROOT, ROW, SERVICE_PYTHON, Server, await_, running
@@ -103,9 +103,9 @@ def test_what_changes_of_a_model_is_told(
     third = replace(second, labels={"stable": 2})
     caplog.clear()
     with caplog.at_level(logging.INFO):
-        changes.tell("calories", Model(), first)
-        changes.tell("calories", first, second)
-        changes.tell("calories", second, third)
+        tell_changes("calories", Model(), first)
+        tell_changes("calories", first, second)
+        tell_changes("calories", second, third)
     assert caplog.messages == [
         "calories version 1 is served no more.",
         "'canary' of calories is at version 1.",

@@ -11,8 +11,10 @@ from pydantic import ValidationError
 from models import __main__ as models
 from models.registry import Registry
 from service import __main__ as service
-from service import client, keys
+from service import client
 from service.batch.options import parser as batch
+from service.keys.__main__ import main as make_key
+from service.keys.parse import read
 from service.settings import Settings
 from tests.conftest import Publish
 from tests.serving import in_thread
@@ -122,9 +124,9 @@ def test_a_key_s_rate(tmp_path: Path, capsys: Capture) -> None:
 
     def main(arguments: Sequence[str]) -> int:
         file.unlink(missing_ok=True)
-        code = keys.main(arguments)
+        code = make_key(arguments)
         capsys.readouterr()
-        print([key.rate for key in keys.read(file)] if file.exists() else "")
+        print([key.rate for key in read(file)] if file.exists() else "")
         return code
 
     hold(main, capsys, f"shop --append {file} --rate N", 50)
@@ -137,7 +139,7 @@ def test_the_rate_in_a_file_of_keys(tmp_path: Path, rate: str) -> None:
     file = tmp_path / "keys.toml"
     file.write_text(f'[[key]]\nname = "a"\nscope = "predict"\nsha256 = "{"0" * 64}"\nrate = {rate}')
     try:
-        [key] = keys.read(file)
+        [key] = read(file)
     except ValueError as error:
         told = str(error)
     else:

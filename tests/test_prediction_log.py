@@ -17,9 +17,9 @@ from models.manifest import MANIFEST
 from models.publish import import_version
 from models.registry import Registry
 from service.app import create_app, create_host
+from service.observe.installed import Unavailable, check
 from service.observe.metrics import Metrics
 from service.observe.prediction_log import ENOUGH_ROWS, MOST_ROWS, STALE_SECONDS, PredictionLog
-from service.optional import Unavailable, check
 from service.settings import Settings
 from tests.serving import DEV_PYTHON, PATIENCE, ROW, SERVICE_PYTHON, await_, run, running
 

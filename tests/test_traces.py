@@ -11,7 +11,7 @@ import pytest
 import requests
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from service.optional import traced
+from service.observe.installed import traced
 from service.settings import Settings
 from tests.serving import (
     DEV_PYTHON,

@@ -19,9 +19,8 @@ from werkzeug.routing import MapAdapter, Rule
 from service.api.table import Table
 from service.errors import BodyTooLarge, MalformedBody, Overloaded
 from service.exchange import Application, Exchange, Headers, Request
-from service.gate.body import declared
 from service.gate.overload import TURNED_AWAY
-from service.gate.room import SMALL, Held, Room
+from service.gate.room import SMALL, Held, Room, declared
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]

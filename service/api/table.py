@@ -16,7 +16,7 @@ KINDS = {"digits": "[0-9]+", "path": "(?s:.+)"}
 Match = tuple[Operation, Mapping[str, str]]  # with the path's parameters
 
 
-class Place(NamedTuple):
+class SharedPath(NamedTuple):
     """The operations that share a path, by method."""
 
     pattern: re.Pattern[str]
@@ -36,7 +36,7 @@ class Table:
         self._elsewhere = elsewhere
         self._dialects: dict[str, Dialect] = {}
         self.exact: dict[tuple[str, str], Match] = {}  # by method and path: what is found at once
-        self._places: dict[str, dict[str, Place]] = {}
+        self._paths: dict[str, dict[str, SharedPath]] = {}
         for row in rows:
             self._add(row, usual)
 
@@ -45,11 +45,11 @@ class Table:
         self.operations += (operation,)
         first = _first(row.path)
         self._dialects.setdefault(first, row.dialect)
-        places = self._places.setdefault(first, {})
-        place = places.setdefault(row.path, Place(_pattern(row), {}))
-        place.operations[row.method] = operation
+        paths = self._paths.setdefault(first, {})
+        shared = paths.setdefault(row.path, SharedPath(_pattern(row), {}))
+        shared.operations[row.method] = operation
         if row.method == "GET":
-            place.operations["HEAD"] = operation
+            shared.operations["HEAD"] = operation
         named = {name for name, _ in PARAMETER.findall(row.path)}
         if not named or (row.hot and named <= usual.keys()):
             arguments = {name: usual[name] for name in named}
@@ -73,7 +73,7 @@ class Table:
         return self._dialects.get(_first(path), self._elsewhere)
 
     def _at(self, path: str) -> Iterator[tuple[re.Match[str], dict[str, Operation]]]:
-        for pattern, operations in self._places.get(_first(path), {}).values():
+        for pattern, operations in self._paths.get(_first(path), {}).values():
             match = pattern.fullmatch(path)
             if match:
                 yield match, operations

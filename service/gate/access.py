@@ -13,7 +13,8 @@ from math import ceil
 from service.errors import Forbidden, RateLimited, Unauthorized
 from service.exchange import Exchange, Request, Scope
 from service.gate.rate import Rates
-from service.keys import Key, Keys, distinct, parse, read
+from service.keys.follow import Keys
+from service.keys.parse import Key, distinct, parse, read
 from service.settings import Settings
 
 SEND = "send it as 'X-API-Key: KEY' or 'Authorization: Bearer KEY'"

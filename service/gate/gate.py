@@ -8,9 +8,9 @@ from itertools import count
 from service.errors import Overloaded
 from service.exchange import Exchange
 from service.gate.access import Access
-from service.gate.body import declared
 from service.gate.overload import RESERVED
-from service.keys import Keys
+from service.gate.room import declared
+from service.keys.follow import Keys
 from service.settings import Settings
 
 # What may be repeated in a header and a log line: UUIDs, ULIDs, trace ids, and no more.

@@ -1,10 +1,12 @@
-"""Room for bodies: how many bytes all that a worker reads or answers at once may have."""
+"""Room for bodies: how many bytes one may have, and all that a worker holds at once."""
 
 from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from service.errors import Overloaded
+from models.numbers import whole
+from service.errors import BodyTooLarge, MalformedBody, Overloaded
+from service.exchange import Request
 
 SMALL = 16 * 1024  # bytes: smaller bodies are not counted, so that large ones keep out no row
 
@@ -61,3 +63,19 @@ class Held:
         if self._taken:
             self._room.give_back(self._taken)
             self._taken = 0
+
+
+def declared(request: Request, limit: int) -> int | None:
+    """The declared length in bytes, None where there is none.
+
+    Raises BodyTooLarge when it is over `limit`, and MalformedBody for what is no number.
+    """
+    length = request.headers.get("content-length")
+    if not length:
+        return None
+    size = whole(length, limit)
+    if size is not None:
+        return size
+    if length.isdecimal():
+        raise BodyTooLarge(limit)
+    raise MalformedBody(f"expected Content-Length in digits, received {length[:40]!r}.")

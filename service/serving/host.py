@@ -20,7 +20,6 @@ from service import heap
 from service.errors import NotFound, NotLoaded
 from service.logs import catalogue
 from service.logs.survivor import Survivor
-from service.serving import changes
 from service.serving.engines import Choice
 from service.serving.loaded import Loaded, Model, Share, Snapshot
 from service.serving.policy import Policy
@@ -201,7 +200,7 @@ class Host:
         self._serve(model, now)
         self._tried[model] = tried
         self._stamps[model] = stamp
-        changes.tell(model, before, now)
+        tell_changes(model, before, now)
 
     def _serve(self, model: str, served: Model) -> None:
         self.snapshot = dict(sorted({**self.snapshot, model: served}.items()))
@@ -234,6 +233,21 @@ def _why(error: Exception) -> str:
     if not line.isprintable():  # as of a file whose name is no text
         line = line.encode("ascii", "backslashreplace").decode()
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 2]} …"
+
+
+def tell_changes(name: str, before: Model, now: Model) -> None:
+    """Log what is different of a model; the labels that were there from the start are none."""
+    for version in sorted(before.loaded.keys() - now.loaded.keys()):
+        catalogue.tell(log, catalogue.VERSION_DROPPED, model=name, version=version)
+    if not before.labels:
+        return
+    for label in sorted(before.labels.keys() | now.labels.keys()):
+        old, new = before.labels.get(label), now.labels.get(label)
+        about = {"model": name, "label": label, "before": old}
+        if new is None:
+            catalogue.tell(log, catalogue.LABEL_REMOVED, **about)
+        elif new != old:
+            catalogue.tell(log, catalogue.LABEL_MOVED, **about, version=new)
 
 
 def _settled(

@@ -33,7 +33,7 @@ from service.errors import (
     UnsupportedMediaType,
 )
 from service.exchange import Exchange, Operation, Request, Response
-from service.keys import Keys
+from service.keys.follow import Keys
 from service.serving.host import Host
 
 log = logging.getLogger("service.admin")
