@@ -1,7 +1,8 @@
 # Targets: service (the default of the compose file), training, service-tensorflow.
-ARG PYTHON=3.12
+# A release gives the digest that the tag has then.
+ARG PYTHON_IMAGE=python:3.12-slim
 
-FROM python:${PYTHON}-slim AS base
+FROM ${PYTHON_IMAGE} AS base
 ENV PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
     PATH=/venv/bin:$PATH REGISTRY=/registry
 WORKDIR /app

@@ -91,7 +91,7 @@ reference: $(DEV)/.installed ## write docs/settings.md from the settings
 	@$(DEV)/bin/python -m scripts.settings
 
 release-check: $(DEV)/.installed $(UV) ## may this commit be tagged? versions, changelog, locks, work tree
-	@$(DEV)/bin/python -m scripts.release_check
+	@$(DEV)/bin/python -m scripts.release_check $(ARGS)
 
 clean: ## remove the environments and caches
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

@@ -1,17 +1,20 @@
 """make release-check: may this commit be tagged? Prints what is in the way, one line each.
 
 A release is a commit whose version (service/__init__.py) has a heading in CHANGELOG.md, whose
-locks are what requirements/*.in resolve to, with nothing uncommitted, and whose tag, if it has
-one, says the same version.
+locks are what requirements/*.in resolve to, with nothing uncommitted, whose tag, if it has one,
+says the same version, and whose actions and images are named by what cannot change (pins.py).
 """
 
+import argparse
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+from scripts import pins
 
 ROOT = Path(__file__).parent.parent
 
@@ -64,15 +67,26 @@ def locks(root: Path, uv: Path) -> Iterator[str]:
                 yield f"{name} is not what its .in resolves to; run make lock."
 
 
+def pinned(root: Path, given: Mapping[str, str]) -> Iterator[str]:
+    """What is in the way in workflows and Dockerfiles, and in the images given for their bases."""
+    for file in _git(root, "ls-files", ".github/**.yml", ".github/**.yaml").splitlines():
+        yield from pins.actions(file, (root / file).read_text())
+    for file in _git(root, "ls-files", "*Dockerfile*").splitlines():
+        yield from pins.bases(file, (root / file).read_text(), given)
+
+
 def _git(root: Path, *arguments: str) -> str:
     command = ["git", "-C", str(root), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print what is in the way; 0 when nothing is."""
+    parser = argparse.ArgumentParser(prog="release-check", description=__doc__)
+    parser.add_argument("--base", action="append", default=[], metavar="ARG=IMAGE@DIGEST")
+    given = dict(each.partition("=")[::2] for each in parser.parse_args(arguments).base)
     uv = ROOT / ".venv" / "uv" / "bin" / "uv"
-    found = [*headings(ROOT), *tags(ROOT), *changes(ROOT), *locks(ROOT, uv)]
+    found = [*headings(ROOT), *tags(ROOT), *changes(ROOT), *pinned(ROOT, given), *locks(ROOT, uv)]
     for each in found:
         print(f"release-check: {each}", file=sys.stderr)
     if not found:
