@@ -7,12 +7,12 @@ what is read.
 
 import asyncio
 import logging
-from time import monotonic, perf_counter
+from functools import partial
+from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
-from models.numbers import decimal
 from service.errors import (
     BodyTooLarge,
     Fault,
@@ -22,9 +22,9 @@ from service.errors import (
     TooSlow,
     Unforeseen,
 )
-from service.exchange import Exchange
+from service.exchange import Exchange, Request
 from service.server import head as heads
-from service.server.head import NotHTTP
+from service.server.head import Head, NotHTTP
 from service.server.response import CONTINUE, encode, problem
 from service.server.threads import Job
 
@@ -62,32 +62,27 @@ class Connection(asyncio.Protocol):
         self._closing = False  # the last answer is written
         self._lost = False
         self.is_made = False  # TLS comes before
+        self.is_used = False  # since somebody has looked
         self._phase: Phase | None = None
         self._begin()
 
     def _begin(self) -> None:
         """Make ready for a request."""
-        self._head = b""
-        self._fields: list[heads.Field] = []
+        self._came = b""  # of its head
+        self._head: Head | None = None
         self._headed = False
         self._whole = False
         self._kept = False
         self._tunnel = False  # Upgrade was asked for
-        self._version = ""
         self._exchange: Exchange | None = None
-        self._patience = self._limits.max_wait_seconds
         self._left: int | None = 0  # bytes of the body that are to come; None: its chunks tell
         self._body: list[bytes] = []
         self._size = 0
-        self._chunked = 0  # bytes of the body as it came, with its chunks' sizes
+        self._held = 0  # bytes of it that are counted
+        self._chunked = 0  # bytes of it with the sizes of its chunks
         self._tail = b""  # of these, which may be the beginning of END
 
     # What the parser calls.
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Collect a header; trailers, which come behind the body, are read over."""
-        if not self._headed:
-            self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Note that the head is whole."""
@@ -98,7 +93,6 @@ class Connection(asyncio.Protocol):
         """Collect a part of the body."""
         self._body.append(part)
         self._size += len(part)
-        self._listener.held += len(part)
 
     def on_message_complete(self) -> None:
         """Note that the request is whole."""
@@ -165,6 +159,11 @@ class Connection(asyncio.Protocol):
         if phase is not None:
             phase[self] = self._listener.loop.time() + phase.seconds
 
+    def renew(self) -> None:
+        """Count the time from now on, for a request has been answered in it."""
+        self.is_used = False
+        self._wait_in(self._listener.idle)
+
     def expire(self) -> None:
         """The phase took too long."""
         if self._phase is self._listener.body:
@@ -188,7 +187,7 @@ class Connection(asyncio.Protocol):
     @property
     def _begun(self) -> bool:
         """Whether something of a head is here; empty lines before it are none."""
-        return bool(self._head.strip(b"\r\n"))
+        return bool(self._came.strip(b"\r\n"))
 
     # One request after another.
 
@@ -196,17 +195,20 @@ class Connection(asyncio.Protocol):
         """Answer what is whole, so many requests before others have their turn."""
         try:
             for _ in range(ANSWERS_A_TURN):
-                if not self._read():
-                    break
-                self._answer()
-                if self._busy or self._closing:
+                while self._unread and not self._whole:
+                    if self._exchange is None:
+                        self._read_head()
+                    else:
+                        self._read_body(self._exchange)
+                if not self._whole:
+                    self._wait_for_more()
+                if self._exchange is None or not self._whole:
                     return
-            else:
-                if self._unread:
-                    self._busy = True
-                    self._listener.loop.call_soon(self._resume)
+                self._answer(self._exchange)
+                if self._busy or not self._unread:
                     return
-            self._wait_for_more()
+            self._busy = True
+            self._listener.loop.call_soon(self._resume)
         except NotHTTP as refused:
             self._refuse_http(refused)
         except Exception:  # whatever it is, it costs this connection alone
@@ -218,7 +220,8 @@ class Connection(asyncio.Protocol):
         if self._closing:
             return
         self._busy = False
-        self._go_on()
+        if self._unread:
+            self._go_on()
         if self._busy or self._closing:
             return
         if self._ended:
@@ -227,134 +230,133 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _wait_for_more(self) -> None:
+        """Of a request whose beginning is here."""
         if self._closing:
             return
-        phase = self._phase
         if self._exchange:
-            phase = self._listener.body
-        elif self._begun:
-            phase = self._listener.head
-        if phase is not self._phase:  # else its time is running
-            self._wait_in(phase)
-
-    def _read(self) -> bool:
-        """Give the parser what came, up to the end of a request; gives whether that is here."""
-        while self._unread and not (self._whole or self._closing):
-            if self._exchange is None:
-                self._read_head()
-            else:
-                self._read_body(self._exchange)
-        return self._whole and not self._closing
+            if not self._hold():
+                self._refuse(Overloaded(NO_ROOM))
+            elif self._phase is not self._listener.body:
+                self._wait_in(self._listener.body)
+        elif self._begun and self._phase is not self._listener.head:
+            self._wait_in(self._listener.head)
 
     def _read_head(self) -> None:
-        known = len(self._head)
-        came = self._head + self._unread
+        known = len(self._came)
+        came = self._came + self._unread
         end = came.find(END, max(known + 1 - len(END), 0))
         end = len(came) if end < 0 else end + len(END)
-        self._head, self._unread = came[:end], came[end:]
+        self._came, self._unread = came[:end], came[end:]
         if end > self._limits.max_header_bytes:
-            raise heads.too_long(self._head, self._limits.max_header_bytes)
+            raise heads.too_long(self._came, self._limits.max_header_bytes)
         try:
-            self._parser.feed_data(self._head[known:])
+            self._parser.feed_data(self._came[known:])
         except HttpParserUpgrade:  # it would take a body for the next request
-            self._tunnel, self._kept, self._whole = True, False, False
+            self._tunnel, self._kept = True, False
         except HttpParserError as error:
             raise NotHTTP(heads.said(str(error))) from error
         if self._headed:
-            self._enter()
+            self._enter(heads.read(self._came))
 
-    def _enter(self) -> None:
+    def _enter(self, head: Head) -> None:
         """The head is whole: let the gate decide, before the body is read."""
-        request, self._version = heads.read(self._head, self._fields, self._client, self._scheme)
-        self._left = heads.body_length(request.headers, self._version)
-        if self._tunnel and self._left is None:
+        if self._tunnel and head.length is None:
             raise NotHTTP(heads.LENGTH)
-        self._whole = self._whole or self._left == 0
+        self._head = head
+        self._left = head.length
+        self._whole = head.length == 0
+        request = Request(
+            head.method, head.path, head.query, head.headers, b"", self._client, self._scheme
+        )
         exchange = self._exchange = Exchange(request, perf_counter())
         self._application.enter(exchange)
-        if "x-request-timeout" in request.headers:
-            self._be_patient(exchange)
         if self._whole:
             return
-        expects = "expect" in request.headers
         if exchange.response:
-            if expects or (self._left or 0) > DRAINED:
+            if head.expects or (head.length or 0) > DRAINED:
                 self._respond(exchange, last=True)
-        elif expects and not self._unread and self._version == "HTTP/1.1":
+        elif head.expects and not self._unread:
             self._transport.write(CONTINUE)
 
-    def _be_patient(self, exchange: Exchange) -> None:
-        """Wait no longer than the client does."""
-        given = exchange.request.header("x-request-timeout")
-        seconds = decimal(given)
-        if seconds is not None and seconds > 0:
-            self._patience = min(self._patience, seconds)
-        elif exchange.response is None:
-            fault = Fault("X-Request-Timeout", "seconds above 0, such as 0.5", repr(given[:40]))
-            self._application.refuse(exchange, InvalidInput([fault]))
-
     def _read_body(self, exchange: Exchange) -> None:
-        part = self._next_part()
+        """Read what came of a body whose length is known, and nothing of a request behind it."""
+        if self._left is None:
+            self._read_chunks(exchange)
+            return
+        came = self._unread
+        part = came if len(came) <= self._left else came[: self._left]
+        self._unread = came[len(part) :]
+        self._left -= len(part)
+        if self._tunnel:
+            self.on_body(part)
+            self._whole = self._left == 0
+        else:
+            self._parser.feed_data(part)
+
+    def _read_chunks(self, exchange: Exchange) -> None:
+        """Read on to what may be the end of a body in chunks."""
+        end = (self._tail + self._unread).find(END)
+        cut = len(self._unread) if end < 0 else end + len(END) - len(self._tail)
+        part, self._unread = self._unread[:cut], self._unread[cut:]
+        self._tail = (self._tail + part)[1 - len(END) :] if end < 0 else b""
+        self._chunked += cut
         try:
-            if self._tunnel:
-                self.on_body(part)
-                self._whole = self._left == 0
-            else:
-                self._parser.feed_data(part)
+            self._parser.feed_data(part)
         except HttpParserError:
             self._refuse(MalformedBody(heads.CHUNK))
             return
         if exchange.response:
-            self._drop_body()
+            self._body.clear()
             if self._chunked > DRAINED and not self._whole:
                 self._respond(exchange, last=True)
         elif self._size > self._limits.max_body_bytes:
             self._refuse(BodyTooLarge(self._limits.max_body_bytes))
         elif self._chunked > PADDING * self._size + self._limits.max_header_bytes:
             self._refuse(MalformedBody(heads.CHUNK))
-        elif self._listener.held > self._limits.room_for_bodies:
-            self._refuse(Overloaded(NO_ROOM))
-
-    def _next_part(self) -> bytes:
-        """What came of the body, and nothing of a request behind it."""
-        came = self._unread
-        if self._left is not None:
-            part = came if len(came) <= self._left else came[: self._left]
-            self._left -= len(part)
-        else:
-            end = (self._tail + came).find(END)
-            part = came if end < 0 else came[: end + len(END) - len(self._tail)]
-            self._tail = (self._tail + part)[1 - len(END) :] if end < 0 else b""
-            self._chunked += len(part)
-        self._unread = came[len(part) :]
-        return part
 
     # Answers.
 
-    def _answer(self) -> None:
+    def _answer(self, exchange: Exchange) -> None:
         """The request is whole: have it answered, here or by a thread."""
-        exchange = cast("Exchange", self._exchange)
         if exchange.response is None:
-            exchange.request.body = b"".join(self._body)
+            request = exchange.request
+            request.body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+            patience = self._limits.max_wait_seconds
+            if "x-request-timeout" in request.headers:
+                patience = self._patience(exchange)
             thread = self._listener.thread_for(exchange)
             # As long as it is the loop's turn, nobody looks at what has come.
-            wait = thread.wait if thread else monotonic() - self._listener.loop.time()
-            if wait > self._patience:
-                self._application.refuse(exchange, Overloaded(BUSY.format(self._patience)))
-            elif thread:
+            wait = thread.wait if thread else exchange.began - self._listener.loop.time()
+            if wait > patience:
+                self._application.refuse(exchange, Overloaded(BUSY.format(patience)))
+            elif exchange.response is None and thread and not self._hold():
+                self._application.refuse(exchange, Overloaded(NO_ROOM))
+            elif exchange.response is None and thread:
                 self._busy = True
                 self._wait_in(None)
-                thread.put(Job(exchange, self._is_wanted, self._answered))
+                thread.put(Job(exchange, partial(self._is_wanted, patience), self._answered))
                 return
-            else:
+            elif exchange.response is None:
                 self._application.answer(exchange)
         self._respond(exchange)
 
-    def _is_wanted(self, waited: float) -> bool:
+    def _patience(self, exchange: Exchange) -> float:
+        """For how many seconds it may wait: no longer than its client does."""
+        given, most = exchange.request.header("x-request-timeout"), self._limits.max_wait_seconds
+        try:
+            seconds = float(given)
+        except ValueError:
+            seconds = 0.0
+        if seconds > 0:
+            return min(seconds, most)
+        fault = Fault("X-Request-Timeout", "seconds above 0, such as 0.5", repr(given[:40]))
+        self._application.refuse(exchange, InvalidInput([fault]))
+        return most
+
+    def _is_wanted(self, patience: float, waited: float) -> bool:
         """Whether an answer is worth its time to a thread that now has it."""
-        if waited > self._patience:
-            exchange = cast("Exchange", self._exchange)
-            self._application.refuse(exchange, Overloaded(BUSY.format(self._patience)))
+        if waited > patience and self._exchange:
+            self._application.refuse(self._exchange, Overloaded(BUSY.format(patience)))
             return False
         return not self._lost
 
@@ -362,11 +364,11 @@ class Connection(asyncio.Protocol):
         """A thread is done."""
         if self._lost:
             self._leave()
-        else:
-            self._busy = False
-            self._respond(cast("Exchange", self._exchange))
-            if not self._busy:
-                self._resume()
+            return
+        self._busy = False
+        self._respond(cast("Exchange", self._exchange))
+        if not self._busy:
+            self._resume()
 
     def _refuse(self, error: "ServiceError") -> None:
         """Answer a request that has begun, and close."""
@@ -377,48 +379,52 @@ class Connection(asyncio.Protocol):
 
     def _refuse_http(self, refused: NotHTTP) -> None:
         log.warning("Invalid request from %s: %s", self._client or "a socket", refused)
-        answer = encode(problem(refused), self._listener.date, "Connection: close\r\n")
-        self._transport.write(answer)
+        more = f"{self._listener.date}Connection: close\r\n"
+        self._transport.write(encode(problem(refused), more))
         self._close(unread=True)
 
     def _respond(self, exchange: Exchange, *, last: bool = False) -> None:
         """Write the answer; the last one of a connection closes it."""
         last = last or not self._kept or self._ended or self._listener.leaving()
-        more = f"X-Request-Id: {exchange.id}\r\n"
+        head = cast("Head", self._head)
+        more = f"{self._listener.date}X-Request-Id: {exchange.id}\r\n"
         if last:
             more += "Connection: close\r\n"
-        elif self._version == "HTTP/1.0":
+        elif head.version == "HTTP/1.0":
             more += "Connection: keep-alive\r\n"
         if exchange.response is None:  # who should have set it has failed
             self._application.refuse(exchange, Unforeseen(FAILED))
         response = cast("Response", exchange.response)
-        to_head = exchange.request.method == "HEAD"
-        self._transport.write(encode(response, self._listener.date, more, to_head=to_head))
+        self._transport.write(encode(response, more, to_head=head.method == "HEAD"))
         unread = bool(self._unread) or not self._whole
         self._leave()
         if last:
             self._close(unread=unread)
             return
         self._begin()
-        if not self._busy:
+        self.is_used = True
+        if self._phase is not self._listener.idle and not self._busy:
             self._wait_in(self._listener.idle)
 
     def _leave(self) -> None:
         """The exchange, if there is one, is over."""
-        self._drop_body()
+        self._listener.held -= self._held
+        self._held = 0
         if self._exchange:
             self._application.leave(self._exchange)
             self._exchange = None
 
-    def _drop_body(self) -> None:
-        self._listener.held -= self._size
-        self._size = 0
-        self._body.clear()
+    def _hold(self) -> bool:
+        """Count the body among those of this worker that wait; gives whether there is room."""
+        self._listener.held += self._size - self._held
+        self._held = self._size
+        return self._listener.held <= self._limits.max_bodies_bytes
 
     def _close(self, *, unread: bool = False) -> None:
         """Close when all is sent; what is unread would reset the answer on its way."""
         self._closing = True
         self._unread = b""
+        self._body.clear()
         if unread and not self._ended:
             self._wait_in(self._listener.linger)
             self._transport.resume_reading()

@@ -5,14 +5,13 @@ the same way. What it takes and this refuses is in docs/security.md.
 """
 
 import re
-from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
 
-from models.numbers import whole
-from service.exchange import Request
-
-Field = tuple[bytes, bytes]
+SHORT = 2048  # bytes of a head that is kept in case it comes again
+KEPT = 256  # of these
 
 ABSOLUTE = re.compile(r"(https?)://([^/?@]+)([/?].*)?", re.IGNORECASE).fullmatch
 HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*").fullmatch
@@ -100,11 +99,31 @@ def too_long(head: bytes, most: int) -> NotHTTP:
     return NotHTTP(LONG_LINE.format(most), HTTPStatus.REQUEST_URI_TOO_LONG)
 
 
-def read(head: bytes, fields: list[Field], client: str, scheme: str) -> tuple[Request, str]:
-    """The request of a head that the parser took, and its version; raises NotHTTP."""
-    line = head.lstrip(b"\r\n").partition(b"\r\n")[0]
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A head that can be answered."""
+
+    method: str
+    path: str  # percent-decoded, as in WSGI
+    query: str
+    headers: dict[str, str]  # names in lower case, joined by ", "
+    version: str
+    length: int | None  # of the body, in bytes; None: its chunks tell
+    expects: bool  # to be told that the body may come
+
+
+def read(head: bytes) -> Head:
+    """A whole head that the parser took; raises NotHTTP.
+
+    Clients say the same again and again, so that the last ones are kept.
+    """
+    return _known(head) if len(head) <= SHORT else _read(head)
+
+
+def _read(head: bytes) -> Head:
+    line, *fields = head.strip(b"\r\n").decode("latin-1").split("\r\n")
     try:
-        method, target, version = line.decode("ascii").split(" ")
+        method, target, version = line.split(" ")
     except ValueError as error:  # HTTP/0.9 names no version; llhttp takes it, and several spaces
         raise NotHTTP(LINE) from error
     if version not in {"HTTP/1.1", "HTTP/1.0"}:  # RTSP/1.0 has the numbers of HTTP
@@ -119,23 +138,32 @@ def read(head: bytes, fields: list[Field], client: str, scheme: str) -> tuple[Re
     path, _, query = target.partition("?")
     if "#" in target or BAD_ESCAPE(path):
         raise NotHTTP(TARGET)
-    if "%" in path:
-        path = unquote_to_bytes(path).decode("latin-1")
-    return Request(method, path, query, headers, client=client, scheme=scheme), version
+    path = unquote_to_bytes(path).decode("latin-1")
+    expected = headers.get("expect")
+    if expected is not None and expected.lower() != "100-continue":
+        raise NotHTTP(EXPECTATION)
+    length = _length(headers, version)
+    expects = expected is not None and version == "HTTP/1.1"
+    return Head(method, path, query, headers, version, length, expects)
 
 
-def _headers(fields: list[Field]) -> dict[str, str]:
-    """By names in lower case; one with an underscore is left out: WSGI knows it from no hyphen."""
+_known = lru_cache(KEPT)(_read)
+
+
+def _headers(fields: list[str]) -> dict[str, str]:
+    """Each under its name. One with an underscore is left out: WSGI knows it from no hyphen."""
     headers: dict[str, str] = {}
-    for name, value in fields:
-        key = name.decode("ascii").lower()
-        text = value.decode("latin-1").strip(" \t")
-        if key in headers:
-            if key == "host":
-                raise NotHTTP(HOSTS)
-            headers[key] = f"{headers[key]}, {text}"
-        elif "_" not in key:
-            headers[key] = text
+    for field in fields:
+        name, _, value = field.partition(":")
+        name, value = name.lower(), value.strip(" \t")
+        if "_" in name:
+            continue
+        if name not in headers:
+            headers[name] = value
+        elif name == "host":
+            raise NotHTTP(HOSTS)
+        else:
+            headers[name] = f"{headers[name]}, {value}"
     if not HOST(headers.get("host", "")):
         raise NotHTTP(HOSTS)
     return headers
@@ -153,17 +181,10 @@ def _path_of(method: str, target: str, headers: dict[str, str]) -> str:
     return rest if rest.startswith("/") else f"/{rest}"
 
 
-def body_length(headers: Mapping[str, str], version: str) -> int | None:
-    """How many bytes the body has, by its head; None where chunks will tell. Raises NotHTTP."""
-    expected = headers.get("expect", "100-continue")
-    if expected.lower() != "100-continue":
-        raise NotHTTP(EXPECTATION)
+def _length(headers: dict[str, str], version: str) -> int | None:
     coding = headers.get("transfer-encoding")
     if coding is None:
-        length = whole(headers.get("content-length", "0"), 2**64 - 1)
-        if length is None:
-            raise NotHTTP(LENGTH)
-        return length
+        return int(headers.get("content-length", "0"))  # the parser has taken digits alone
     if version == "HTTP/1.0":
         raise NotHTTP(LENGTH)
     if coding.lower() != "chunked":

@@ -82,7 +82,7 @@ class Listener:
         self.settings = settings
         self.loop = loop = asyncio.get_running_loop()
         self.held = 0  # bytes of all bodies
-        self.date = ""
+        self.date = ""  # as a line of a head
         self.head = Phase(settings.header_seconds)
         self.body = Phase(settings.body_seconds)
         self.idle = Phase(settings.idle_seconds)
@@ -110,11 +110,11 @@ class Listener:
     def thread_for(self, exchange: Exchange) -> AnsweringThread | None:
         """Who answers an exchange that is whole; None is the loop."""
         operation = exchange.operation
-        if operation is None or not (operation.hot or operation.watching):
+        if operation is None:
             return self._flask
-        if operation.watching:
-            return self._watching
-        return None if len(exchange.request.body) <= SMALL else self._bodies
+        if operation.hot:
+            return None if len(exchange.request.body) <= SMALL else self._bodies
+        return self._watching if operation.watching else self._flask
 
     def listen(self) -> None:
         """Let connections in from now on."""
@@ -220,8 +220,10 @@ class Listener:
 
     def _tick(self) -> None:
         """End what took too long."""
-        self.date = formatdate(usegmt=True)
+        self.date = f"Date: {formatdate(usegmt=True)}\r\n"
         now = self.loop.time()
+        for connection in [each for each in self.idle if each.is_used]:
+            connection.renew()
         for phase in (self.linger, self.idle, self.head, self.body, self.write):
             for connection in [each for each, ends in phase.items() if ends <= now]:
                 connection.expire()
