@@ -26,8 +26,10 @@ class Gate:
         self._max_body_bytes = settings.max_body_bytes
         self._long = len(str(settings.max_body_bytes))  # digits: with fewer no length is too large
         # Deques, for taking from one and giving back need no lock.
-        self._room = deque([None] * settings.max_in_flight)
-        self._reserved = deque([None] * RESERVED)
+        # The loop bounds its connections instead, and how long their requests wait.
+        of_loop = settings.max_connections if settings.server == "loop" else 0
+        self._room = deque([None] * (of_loop or settings.max_in_flight))
+        self._reserved = deque([None] * (of_loop or RESERVED))
         self._prefix = f"{os.urandom(6).hex()}-"  # tells this process from the others
         self._ids = count(1)
 

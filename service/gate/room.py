@@ -51,6 +51,12 @@ class Held:
             self._room.take(size - self._taken)
             self._taken = size
 
+    def release(self) -> None:
+        """Give back all of it."""
+        if self._taken:
+            self._room.give_back(self._taken)
+            self._taken = 0
+
     def __enter__(self) -> Self:
         return self
 
@@ -60,9 +66,7 @@ class Held:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._taken:
-            self._room.give_back(self._taken)
-            self._taken = 0
+        self.release()
 
 
 def declared(request: Request, limit: int) -> int | None:

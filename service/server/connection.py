@@ -15,10 +15,9 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from service.errors import (
     BodyTooLarge,
-    Fault,
-    InvalidInput,
     MalformedBody,
     Overloaded,
+    ServiceError,
     TooSlow,
     Unforeseen,
 )
@@ -29,8 +28,8 @@ from service.server.response import CONTINUE, encode, problem
 from service.server.threads import Job
 
 if TYPE_CHECKING:
-    from service.errors import ServiceError
     from service.exchange import Response
+    from service.gate.room import Held
     from service.server.listener import Listener, Phase
 
 log = logging.getLogger("service")
@@ -42,8 +41,6 @@ PADDING = 16  # bytes that may come with one of a body in chunks: sizes, extensi
 
 BROKE_OFF = "The body broke off before its end; send it again."
 SLOW = "The body took longer than BODY_SECONDS allows, {:g} s; send it again."
-NO_ROOM = "The service holds as many bytes of requests as it may (MAX_BODIES_BYTES); try again."
-FAILED = "The service failed to answer; its log says why."
 BUSY = "The service is busy: an answer would have to wait for more than {:g} s; try again."
 
 
@@ -69,7 +66,6 @@ class Connection(asyncio.Protocol):
     def _begin(self) -> None:
         """Make ready for a request."""
         self._came = b""  # of its head
-        self._head: Head | None = None
         self._headed = False
         self._whole = False
         self._kept = False
@@ -78,7 +74,7 @@ class Connection(asyncio.Protocol):
         self._left: int | None = 0  # bytes of the body that are to come; None: its chunks tell
         self._body: list[bytes] = []
         self._size = 0
-        self._held = 0  # bytes of it that are counted
+        self._held: Held | None = None
         self._chunked = 0  # bytes of it with the sizes of its chunks
         self._tail = b""  # of these, which may be the beginning of END
 
@@ -234,10 +230,13 @@ class Connection(asyncio.Protocol):
         if self._closing:
             return
         if self._exchange:
-            if not self._hold():
-                self._refuse(Overloaded(NO_ROOM))
-            elif self._phase is not self._listener.body:
-                self._wait_in(self._listener.body)
+            try:
+                self._hold()
+            except Overloaded as error:
+                self._refuse(error)
+            else:
+                if self._phase is not self._listener.body:
+                    self._wait_in(self._listener.body)
         elif self._begun and self._phase is not self._listener.head:
             self._wait_in(self._listener.head)
 
@@ -262,11 +261,11 @@ class Connection(asyncio.Protocol):
         """The head is whole: let the gate decide, before the body is read."""
         if self._tunnel and head.length is None:
             raise NotHTTP(heads.LENGTH)
-        self._head = head
         self._left = head.length
         self._whole = head.length == 0
         request = Request(
-            head.method, head.path, head.query, head.headers, b"", self._client, self._scheme
+            *(head.method, head.path, head.query, head.headers, b""),
+            *(self._client, self._scheme, head.version),
         )
         exchange = self._exchange = Exchange(request, perf_counter())
         self._application.enter(exchange)
@@ -319,39 +318,32 @@ class Connection(asyncio.Protocol):
     def _answer(self, exchange: Exchange) -> None:
         """The request is whole: have it answered, here or by a thread."""
         if exchange.response is None:
-            request = exchange.request
-            request.body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-            patience = self._limits.max_wait_seconds
-            if "x-request-timeout" in request.headers:
-                patience = self._patience(exchange)
-            thread = self._listener.thread_for(exchange)
-            # As long as it is the loop's turn, nobody looks at what has come.
-            wait = thread.wait if thread else exchange.began - self._listener.loop.time()
-            if wait > patience:
-                self._application.refuse(exchange, Overloaded(BUSY.format(patience)))
-            elif exchange.response is None and thread and not self._hold():
-                self._application.refuse(exchange, Overloaded(NO_ROOM))
-            elif exchange.response is None and thread:
-                self._busy = True
-                self._wait_in(None)
-                thread.put(Job(exchange, partial(self._is_wanted, patience), self._answered))
-                return
-            elif exchange.response is None:
-                self._application.answer(exchange)
-        self._respond(exchange)
+            try:
+                self._have_answered(exchange)
+            except ServiceError as error:
+                self._application.refuse(exchange, error)
+        if not self._busy:
+            self._respond(exchange)
 
-    def _patience(self, exchange: Exchange) -> float:
-        """For how many seconds it may wait: no longer than its client does."""
-        given, most = exchange.request.header("x-request-timeout"), self._limits.max_wait_seconds
-        try:
-            seconds = float(given)
-        except ValueError:
-            seconds = 0.0
-        if seconds > 0:
-            return min(seconds, most)
-        fault = Fault("X-Request-Timeout", "seconds above 0, such as 0.5", repr(given[:40]))
-        self._application.refuse(exchange, InvalidInput([fault]))
-        return most
+    def _have_answered(self, exchange: Exchange) -> None:
+        """Raises Overloaded for what would wait too long, or finds no room to wait in."""
+        request = exchange.request
+        request.body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        patience = self._limits.max_wait_seconds
+        if "x-request-timeout" in request.headers:
+            patience = min(patience, heads.seconds(request.headers["x-request-timeout"]))
+        thread = self._listener.thread_for(exchange)
+        # As long as it is the loop's turn, nobody looks at what has come.
+        wait = thread.wait if thread else exchange.began - self._listener.loop.time()
+        if wait > patience:
+            raise Overloaded(BUSY.format(patience))
+        if thread is None:
+            self._application.answer(exchange)
+            return
+        self._hold()
+        self._busy = True
+        self._wait_in(None)
+        thread.put(Job(exchange, partial(self._is_wanted, patience), self._answered))
 
     def _is_wanted(self, patience: float, waited: float) -> bool:
         """Whether an answer is worth its time to a thread that now has it."""
@@ -386,16 +378,15 @@ class Connection(asyncio.Protocol):
     def _respond(self, exchange: Exchange, *, last: bool = False) -> None:
         """Write the answer; the last one of a connection closes it."""
         last = last or not self._kept or self._ended or self._listener.leaving()
-        head = cast("Head", self._head)
         more = f"{self._listener.date}X-Request-Id: {exchange.id}\r\n"
         if last:
             more += "Connection: close\r\n"
-        elif head.version == "HTTP/1.0":
+        elif exchange.request.version == "1.0":
             more += "Connection: keep-alive\r\n"
         if exchange.response is None:  # who should have set it has failed
-            self._application.refuse(exchange, Unforeseen(FAILED))
+            self._application.refuse(exchange, Unforeseen())
         response = cast("Response", exchange.response)
-        self._transport.write(encode(response, more, to_head=head.method == "HEAD"))
+        self._transport.write(encode(response, more, to_head=exchange.request.method == "HEAD"))
         unread = bool(self._unread) or not self._whole
         self._leave()
         if last:
@@ -408,17 +399,16 @@ class Connection(asyncio.Protocol):
 
     def _leave(self) -> None:
         """The exchange, if there is one, is over."""
-        self._listener.held -= self._held
-        self._held = 0
+        if self._held:
+            self._held.release()
         if self._exchange:
             self._application.leave(self._exchange)
             self._exchange = None
 
-    def _hold(self) -> bool:
-        """Count the body among those of this worker that wait; gives whether there is room."""
-        self._listener.held += self._size - self._held
-        self._held = self._size
-        return self._listener.held <= self._limits.max_bodies_bytes
+    def _hold(self) -> None:
+        """Count the body among those of this worker that wait; Overloaded where they are many."""
+        self._held = self._held or self._listener.room.hold()
+        self._held.grow(self._size)
 
     def _close(self, *, unread: bool = False) -> None:
         """Close when all is sent; what is unread would reset the answer on its way."""

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 from io import BytesIO
 from typing import Any
 
+from service.api.flask_app import EXCHANGE
 from service.exchange import Application, Exchange, Request, Response
-
-EXCHANGE = "service.exchange"  # the one key of ours in a WSGI environ
 
 
 def answer(application: Application, exchange: Exchange) -> None:
@@ -30,13 +29,13 @@ def environ(exchange: Exchange) -> dict[str, Any]:
         # An answer to HEAD is that to GET; the server leaves its body out.
         "REQUEST_METHOD": "GET" if request.method == "HEAD" else request.method,
         "SCRIPT_NAME": "",
-        "PATH_INFO": request.path,
+        "PATH_INFO": request.path.encode().decode("latin-1"),
         "QUERY_STRING": request.query,
         "CONTENT_TYPE": request.header("content-type"),
         "CONTENT_LENGTH": str(len(request.body)),
         "SERVER_NAME": "localhost",  # for HTTP/1.0; Host goes before it
         "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_PROTOCOL": f"HTTP/{request.version}",
         "REMOTE_ADDR": request.client,
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": request.scheme,

@@ -8,10 +8,14 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote
+
+from models.numbers import decimal, whole
+from service.errors import Fault, InvalidInput
 
 SHORT = 2048  # bytes of a head that is kept in case it comes again
 KEPT = 256  # of these
+LONGEST = 2**63  # bytes of a body that somebody might mean
 
 ABSOLUTE = re.compile(r"(https?)://([^/?@]+)([/?].*)?", re.IGNORECASE).fullmatch
 HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*").fullmatch
@@ -104,7 +108,7 @@ class Head:
     """A head that can be answered."""
 
     method: str
-    path: str  # percent-decoded, as in WSGI
+    path: str
     query: str
     headers: dict[str, str]  # names in lower case, joined by ", "
     version: str
@@ -138,13 +142,12 @@ def _read(head: bytes) -> Head:
     path, _, query = target.partition("?")
     if "#" in target or BAD_ESCAPE(path):
         raise NotHTTP(TARGET)
-    path = unquote_to_bytes(path).decode("latin-1")
     expected = headers.get("expect")
     if expected is not None and expected.lower() != "100-continue":
         raise NotHTTP(EXPECTATION)
     length = _length(headers, version)
     expects = expected is not None and version == "HTTP/1.1"
-    return Head(method, path, query, headers, version, length, expects)
+    return Head(method, unquote(path), query, headers, version[5:], length, expects)
 
 
 _known = lru_cache(KEPT)(_read)
@@ -184,9 +187,21 @@ def _path_of(method: str, target: str, headers: dict[str, str]) -> str:
 def _length(headers: dict[str, str], version: str) -> int | None:
     coding = headers.get("transfer-encoding")
     if coding is None:
-        return int(headers.get("content-length", "0"))  # the parser has taken digits alone
+        length = whole(headers.get("content-length", "0"), LONGEST)
+        if length is None:
+            raise NotHTTP(LENGTH)
+        return length
     if version == "HTTP/1.0":
         raise NotHTTP(LENGTH)
     if coding.lower() != "chunked":
         raise NotHTTP(CODING)
     return None
+
+
+def seconds(given: str) -> float:
+    """What X-Request-Timeout says; raises InvalidInput."""
+    told = decimal(given, least=0)
+    if told:
+        return told
+    fault = Fault("X-Request-Timeout", "seconds above 0, such as 0.5", repr(given[:40]))
+    raise InvalidInput([fault])

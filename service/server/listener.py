@@ -12,6 +12,7 @@ from multiprocessing.sharedctypes import RawArray
 from socket import socket
 
 from service.exchange import Application, Exchange
+from service.gate.room import Room
 from service.server import flask_bridge, tls
 from service.server.connection import Connection
 from service.server.threads import AnsweringThread
@@ -81,7 +82,7 @@ class Listener:
         self.application = application
         self.settings = settings
         self.loop = loop = asyncio.get_running_loop()
-        self.held = 0  # bytes of all bodies
+        self.room = Room(settings.room_for_bodies)
         self.date = ""  # as a line of a head
         self.head = Phase(settings.header_seconds)
         self.body = Phase(settings.body_seconds)
@@ -89,9 +90,9 @@ class Listener:
         self.write = Phase(settings.write_seconds)
         self.linger = Phase(LINGER)
         by_flask = partial(flask_bridge.answer, application)
-        self._bodies = AnsweringThread("answer-large", application.answer, loop)
-        self._flask = AnsweringThread("answer-by-flask", by_flask, loop)
-        self._watching = AnsweringThread("answer-watching", application.answer, loop)
+        self._bodies = AnsweringThread("answer-large", application, application.answer, loop)
+        self._flask = AnsweringThread("answer-by-flask", application, by_flask, loop)
+        self._watching = AnsweringThread("answer-watching", application, application.answer, loop)
         self._sockets = sockets
         self._shares = shares
         self._tls = tls.context(settings)

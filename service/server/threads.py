@@ -1,6 +1,5 @@
 """Threads that answer what would hold up the event loop, one exchange at a time each."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from queue import SimpleQueue
@@ -8,13 +7,12 @@ from threading import Thread
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from service.exchange import Exchange
-from service.logs import catalogue
+from service.exchange import Application, Exchange
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
-log = logging.getLogger("service")
+Answer = Callable[[Exchange], None]
 
 BASE = 1024  # what a request costs beside its body, in bytes of one
 LATELY = 0.2  # what the last one counts for, in what a byte takes
@@ -37,8 +35,9 @@ class AnsweringThread:
     """
 
     def __init__(
-        self, name: str, answer: Callable[[Exchange], None], loop: "AbstractEventLoop"
+        self, name: str, application: Application, answer: Answer, loop: "AbstractEventLoop"
     ) -> None:
+        self._application = application
         self._answer = answer
         self._loop = loop
         self._jobs: SimpleQueue[Job] = SimpleQueue()
@@ -63,9 +62,8 @@ class AnsweringThread:
             if job.wanted(began - job.began):
                 try:
                     self._answer(job.exchange)
-                except Exception:  # noqa: BLE001  it is logged, and refused by the connection
-                    told = {"request_id": job.exchange.id, "trace_id": ""}
-                    catalogue.tell(log, catalogue.REQUEST_FAILED, **told)
+                except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
+                    self._application.refuse(job.exchange, error)
                 seconds = perf_counter() - began
             self._loop.call_soon_threadsafe(self._done, job, seconds)
 
