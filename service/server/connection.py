@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
+from service.api.native.errors import NATIVE
 from service.errors import (
     BodyTooLarge,
     MalformedBody,
@@ -24,7 +25,7 @@ from service.errors import (
 from service.exchange import Exchange, Request
 from service.server import head as heads
 from service.server.head import Head, NotHTTP
-from service.server.response import CONTINUE, encode, problem
+from service.server.response import CONTINUE, encode
 from service.server.threads import Job
 
 if TYPE_CHECKING:
@@ -372,7 +373,8 @@ class Connection(asyncio.Protocol):
     def _refuse_http(self, refused: NotHTTP) -> None:
         log.warning("Invalid request from %s: %s", self._client or "a socket", refused)
         more = f"{self._listener.date}Connection: close\r\n"
-        self._transport.write(encode(problem(refused), more))
+        said = f"{refused} RFC 9112 says how a request is written."
+        self._transport.write(encode(NATIVE.form(refused.status, said), more))
         self._close(unread=True)
 
     def _respond(self, exchange: Exchange, *, last: bool = False) -> None:

@@ -98,7 +98,7 @@ def said(reason: str) -> str:
 
 def too_long(head: bytes, most: int) -> NotHTTP:
     """What is said of a head of more bytes than MAX_HEADER_BYTES."""
-    if b"\r\n" in head.lstrip(b"\r\n"):
+    if b"\r\n" in head.lstrip(b"\r\n")[:most]:
         return NotHTTP(LONG.format(most), HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
     return NotHTTP(LONG_LINE.format(most), HTTPStatus.REQUEST_URI_TOO_LONG)
 

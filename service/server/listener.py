@@ -98,8 +98,8 @@ class Listener:
         self._tls = tls.context(settings)
         self._told_to_leave = leaving
         self._stopping = False
-        self._open = 0  # connections, with those that shake hands
-        self._rested = False
+        self.connections = 0  # connections, with those that shake hands
+        self.rested = False
         self._of_client: Counter[str] = Counter()
         self._handshakes: set[asyncio.Task[None]] = set()
         self._most = most_connections(settings)
@@ -119,7 +119,7 @@ class Listener:
 
     def listen(self) -> None:
         """Let connections in from now on."""
-        self._shares.note(self._open)
+        self._shares.note(self.connections)
         self._tick()
         self._begin_to_accept()
 
@@ -138,17 +138,17 @@ class Listener:
         silent = [connection for connection in self.head if connection.is_silent]
         for connection in [*self.idle, *silent, *self.linger]:
             connection.abort()
-        while self._open:  # noqa: ASYNC110  nobody is told for each connection of a whole life
+        while self.connections:  # noqa: ASYNC110  nobody is told for each connection of a whole life
             await asyncio.sleep(TICK / 10)
 
     def forget(self, client: str) -> None:
         """A connection has ended."""
-        self._open -= 1
+        self.connections -= 1
         self._of_client[client] -= 1
         if not self._of_client[client]:
             del self._of_client[client]
         if not self._stopping:
-            self._shares.note(self._open)
+            self._shares.note(self.connections)
 
     def _begin_to_accept(self) -> None:
         if not self._stopping:
@@ -160,17 +160,22 @@ class Listener:
             self.loop.remove_reader(listening.fileno())
 
     def _rest(self, seconds: float) -> None:
-        self._rested = True
+        self.rested = True
         self._stop_accepting()
         self.loop.call_later(seconds, self._begin_to_accept)
 
     def _accept(self, listening: socket) -> None:
         """Let in who waits, but let a worker with fewer connections go first."""
-        room = min(AHEAD if self._rested else self._shares.room(), ACCEPTS_A_TURN)
+        room = min(AHEAD if self.rested else self._shares.room(), ACCEPTS_A_TURN)
+        if self.connections > self._most + AHEAD:  # all of them wait for answers
+            room = 0
         try:
             for _ in range(room):
                 if not self._let_in(listening):
-                    self._rested = False
+                    self.rested = False
+                    return
+                if self.connections > self._most and not self._make_room():
+                    self._rest(GO_FIRST)
                     return
         except OSError as error:
             log.warning("No connection can be let in for %g s: %s.", NO_FILES, error.strerror)
@@ -189,12 +194,9 @@ class Listener:
         if client and self._of_client[client] >= self.settings.max_connections_of_one_address:
             accepted.close()
             return True
-        if self._open >= self._most and not self._make_room():
-            accepted.close()
-            return True
-        self._open += 1
+        self.connections += 1
         self._of_client[client] += 1
-        self._shares.note(self._open)
+        self._shares.note(self.connections)
         task = self.loop.create_task(self._connect(accepted, client))
         self._handshakes.add(task)
         task.add_done_callback(self._handshakes.discard)

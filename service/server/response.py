@@ -1,12 +1,10 @@
 """An answer as bytes."""
 
-import json
 import re
 from functools import lru_cache
 from http import HTTPStatus
 
 from service.exchange import Headers, Response
-from service.server.head import NotHTTP
 
 BODILESS = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -36,14 +34,3 @@ def _start(status: int, content_type: str) -> str:
         f"HTTP/1.1 {status} {PHRASES.get(status, '')}\r\n"
         f"Content-Type: {CONTROL.sub(' ', content_type)}\r\nContent-Length: "
     )
-
-
-def problem(refused: NotHTTP) -> Response:
-    """A problem document (RFC 9457) for what is no request, whatever dialect was meant."""
-    document = {
-        "type": "about:blank",
-        "title": refused.status.phrase,
-        "status": refused.status.value,
-        "detail": f"{refused} RFC 9112 says how a request is written.",
-    }
-    return Response(refused.status, json.dumps(document).encode(), "application/problem+json")

@@ -71,5 +71,6 @@ class AnsweringThread:
         size = BASE + len(job.exchange.request.body)
         self._bytes -= size
         if seconds:
-            self._seconds += LATELY * (seconds / size - self._seconds)
+            share = LATELY if self._seconds else 1.0
+            self._seconds += share * (seconds / size - self._seconds)
         job.done()

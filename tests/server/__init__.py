@@ -1,0 +1,1 @@
+"""The server, with a tiny application behind it."""

@@ -1,0 +1,329 @@
+"""How much and how long: each bound is a setting, and who goes beyond it is told so."""
+
+import json
+import os
+import resource
+import socket
+import struct
+import subprocess
+import sys
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from service.server.listener import Shares
+from tests.fuzz.connection import Connection
+from tests.server.tiny import Served, await_closed, exchanged, is_closed, post, received, served
+from tests.serving import PATIENCE, ROOT, await_
+
+SOON = 0.3  # seconds
+
+
+def connected(server: Served) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), PATIENCE)
+
+
+def detail(told: bytes) -> str:
+    return str(json.loads(told.partition(b"\r\n\r\n")[2])["detail"])
+
+
+# Time.
+
+
+@pytest.mark.parametrize("sent", [b"POST /echo", post("/echo")[:-2], b"\r\nPOST"])
+def test_a_head_that_takes_too_long_is_refused(sent: bytes) -> None:
+    with served(header_seconds=SOON) as server:
+        told = exchanged(server.port, sent, finish=False)
+    assert told.startswith(b"HTTP/1.1 408 ")
+    assert "HEADER_SECONDS" in detail(told)
+
+
+def test_also_one_that_comes_a_byte_at_a_time() -> None:
+    with served(header_seconds=SOON) as server, connected(server) as client:
+        client.sendall(b"POST /")
+
+        def is_refused() -> bool:
+            client.setblocking(True)
+            client.send(b"a")
+            client.setblocking(False)
+            try:
+                return client.recv(100).startswith(b"HTTP/1.1 408 ")
+            except BlockingIOError:
+                return False
+
+        await_(is_refused, "it is refused")
+
+
+def test_who_says_nothing_is_closed_without_a_word() -> None:
+    with served(header_seconds=SOON) as server:
+        assert exchanged(server.port, b"", finish=False) == b""
+
+
+def test_a_body_that_takes_too_long_is_refused_in_the_dialect() -> None:
+    with served(body_seconds=SOON) as server:
+        told = exchanged(server.port, post("/echo", b"abc")[:-1], finish=False)
+        assert server.application.left["one"] == 1
+    assert told.startswith(b"HTTP/1.1 408 ")
+    assert b"\r\nX-Request-Id: one\r\n" in told
+    assert "BODY_SECONDS" in detail(told)
+
+
+def test_a_connection_is_kept_for_so_long_between_two_requests() -> None:
+    with served(idle_seconds=SOON) as server, connected(server) as client:
+        for _ in range(3):
+            client.sendall(post())
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+        assert received(client) == b""
+
+
+def test_a_second_head_has_its_own_time() -> None:
+    with served(header_seconds=SOON) as server, connected(server) as client:
+        client.sendall(post())
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+        client.sendall(b"POST")
+        assert received(client).startswith(b"HTTP/1.1 408 ")
+
+
+def test_who_does_not_take_an_answer_is_closed() -> None:
+    with served(write_seconds=SOON) as server, connected(server) as client:
+        client.sendall(post("/big?30000000"))
+        await_(lambda: server.connections() == 1, "it is there")
+        await_(lambda: server.connections() == 0, "it is closed")
+
+
+def test_who_takes_it_slowly_gets_all_of_it() -> None:
+    with served() as server, connected(server) as client:
+        client.sendall(post("/big?30000000", b"", b"Connection: close"))
+        assert len(received(client)) > 30_000_000
+
+
+def test_who_does_not_close_his_end_is_closed() -> None:
+    with served() as server, connected(server) as client:
+        client.sendall(b"nonsense\r\n\r\n")
+        assert received(client).startswith(b"HTTP/1.1 400 ")
+        await_(lambda: server.connections() == 0, "it is closed")
+
+
+# Bytes.
+
+
+def test_all_bodies_together_are_bounded() -> None:
+    megabyte = b"a" * 2**20
+    with (
+        served(max_body_bytes=2**20, max_bodies_bytes=2**20) as server,
+        connected(server) as holding,
+    ):
+        holding.sendall(post("/echo", megabyte)[:-1])
+
+        def is_held() -> bool:
+            return exchanged(server.port, post("/echo", megabyte))[9:12] == b"503"
+
+        await_(is_held, "it is held")
+        refused = exchanged(server.port, post("/echo", megabyte, b"Connection: close"))
+        assert refused.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nRetry-After: 1\r\n" in refused
+        small = exchanged(server.port, post("/echo", b"a", b"Connection: close"))
+        assert small.startswith(b"HTTP/1.1 200 ")
+        holding.close()
+        await_(lambda: server.connections() == 0, "it is gone")
+        answered = exchanged(server.port, post("/echo", megabyte, b"Connection: close"))
+        assert answered.startswith(b"HTTP/1.1 200 ")
+
+
+# Connections.
+
+
+def test_for_one_connection_too_many_that_goes_which_has_been_idle_for_longest() -> None:
+    with served(max_connections=3) as server, ExitStack() as stack:
+        clients = [stack.enter_context(connected(server)) for _ in range(3)]
+        for client in clients:
+            client.sendall(post())
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+        assert exchanged(server.port, post("/echo", b"", b"Connection: close"))
+        await_closed(clients[0])
+        assert not any(is_closed(client) for client in clients[1:])
+
+
+def test_who_sends_slowly_makes_room_too() -> None:
+    with served(max_connections=3) as server, ExitStack() as stack:
+        for sent in (b"POST", post("/echo", b"abc")[:-1], b""):
+            stack.enter_context(connected(server)).sendall(sent)
+        assert exchanged(server.port, post("/echo", b"", b"Connection: close"))
+
+
+def test_who_waits_for_an_answer_makes_no_room() -> None:
+    with served(max_connections=2) as server, ExitStack() as stack:
+        clients = [stack.enter_context(connected(server)) for _ in range(2)]
+        for client in clients:
+            client.sendall(post("/slow"))
+        await_(lambda: server.connections() == 2, "both are there")
+        await_(lambda: "/slow" in server.application.asked, "one is asked")
+        third = stack.enter_context(connected(server))
+        third.sendall(post())
+        server.application.let_go.set()
+        for client in (*clients, third):
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_one_address_has_so_many() -> None:
+    with served(max_connections_of_one_address=2) as server, ExitStack() as stack:
+        clients = [stack.enter_context(connected(server)) for _ in range(2)]
+        for client in clients:
+            client.sendall(post())
+            assert client.recv(65536)
+        with connected(server) as third:
+            await_closed(third)
+        other = socket.create_connection(
+            ("127.0.0.1", server.port), PATIENCE, source_address=("127.0.0.2", 0)
+        )
+        with other:
+            other.sendall(post())
+            assert other.recv(65536).startswith(b"HTTP/1.1 200 ")
+        clients[0].close()
+        await_(lambda: server.connections() == 1, "one has gone")
+        assert exchanged(server.port, post("/echo", b"", b"Connection: close"))
+
+
+FILES = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, tuple(map(int, sys.argv[1:3])))
+from service.server.listener import most_connections
+from service.settings import Settings
+print(most_connections(Settings()), *resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "found"),
+    [
+        (1024, 1024, "896 1024 1024"),
+        (1024, 2048, "1920 2048 2048"),
+        (64, 10_000, "4096 4224 10000"),
+    ],
+)
+def test_no_more_connections_are_let_in_than_files_may_be_open(
+    soft: int, hard: int, found: str
+) -> None:
+    command = [sys.executable, "-c", FILES, str(soft), str(hard)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == found
+
+
+def test_a_worker_lets_another_with_fewer_connections_go_first() -> None:
+    shares = Shares(3)
+    shares.note(0)  # of the first worker
+    assert shares.room() > 60  # it is alone
+    second = shares.enter({0})
+    shares.note(0)
+    first_is_back = shares.enter({second})
+    assert (first_is_back, second) == (0, 1)
+    shares.note(20)
+    assert shares.room() < 0
+    shares.leave(second)
+    assert shares.room() > 60
+
+
+def test_without_files_a_connection_waits_for_one() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with served() as server, ExitStack() as stack:
+        client = stack.enter_context(socket.socket())
+        client.settimeout(PATIENCE)
+        highest = max(int(file.name) for file in Path("/proc/self/fd").iterdir())
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, hard))
+        try:
+            with suppress(OSError):
+                while True:
+                    stack.callback(os.close, os.dup(client.fileno()))
+            client.connect(("127.0.0.1", server.port))
+            client.sendall(post())
+            await_(lambda: server.listener.rested, "the server has found no file")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+# Waiting.
+
+
+def busy(server: Served, stack: ExitStack, waiting: int = 1) -> list[socket.socket]:
+    """Requests for Flask: the first is being answered, the others wait."""
+    clients = [stack.enter_context(connected(server)) for _ in range(waiting)]
+    for client in clients:
+        client.sendall(post("/slow", name=b"busy"))
+    await_(lambda: "/slow" in server.application.asked, "one is being answered")
+    return clients
+
+
+def test_what_has_waited_for_too_long_is_refused_and_not_computed() -> None:
+    with served(max_wait_seconds=SOON) as server, ExitStack() as stack:
+        first, second = busy(server, stack, 2)
+        late = monotonic() + 2 * SOON
+        await_(lambda: monotonic() > late, "the second has waited")
+        server.application.let_go.set()
+        assert first.recv(65536).startswith(b"HTTP/1.1 200 ")
+        told = second.recv(65536)
+        assert told.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nRetry-After: 1\r\n" in told
+        assert b"Connection: close" not in told
+        assert server.application.asked.count("/slow") == 1
+
+
+def test_a_client_that_waits_less_says_so() -> None:
+    with served() as server, ExitStack() as stack:
+        busy(server, stack)
+        hurried = stack.enter_context(connected(server))
+        hurried.sendall(post("/slow", b"", b"X-Request-Timeout: 0.000001"))
+        await_(lambda: server.connections() == 2, "it waits")
+        server.application.let_go.set()
+        assert hurried.recv(65536).startswith(b"HTTP/1.1 503 ")
+
+
+@pytest.mark.parametrize("given", [b"0", b"-1", b"soon", b"nan", b"", b"1_0", b"5s"])
+def test_what_is_no_time_to_wait_is_refused(given: bytes) -> None:
+    with served() as server:
+        sent = post("/echo", b"", b"X-Request-Timeout: " + given, b"Connection: close")
+        told = exchanged(server.port, sent)
+    assert told.startswith(b"HTTP/1.1 422 ")
+    assert b"seconds above 0" in told
+
+
+def test_what_would_wait_too_long_is_refused_at_once_and_its_connection_kept() -> None:
+    with served(max_wait_seconds=SOON) as server, ExitStack() as stack:
+        [first] = busy(server, stack)
+        late = monotonic() + 2 * SOON
+        await_(lambda: monotonic() > late, "it has taken longer than anybody waits")
+        server.application.let_go.set()
+        assert first.recv(65536).startswith(b"HTTP/1.1 200 ")
+        server.application.let_go.clear()
+        server.application.asked.clear()
+        busy(server, stack)
+        connection = Connection(server.port)
+        stack.callback(connection.close)
+        for _ in range(3):
+            connection.send(post("/slow"))
+            answer = connection.read()
+            assert answer
+            assert (answer.status, answer.closes) == (503, False)
+            assert answer.headers["retry-after"] == "1"
+
+
+def test_who_watches_is_answered_meanwhile_and_rows_are() -> None:
+    with served() as server, ExitStack() as stack:
+        busy(server, stack, 5)
+        for path in ("/watch", "/echo"):
+            told = exchanged(server.port, post(path, b"", b"Connection: close"))
+            assert told.startswith(b"HTTP/1.1 200 ")
+
+
+def test_what_nobody_waits_for_any_more_is_not_computed() -> None:
+    with served() as server, ExitStack() as stack:
+        _, second = busy(server, stack, 2)
+        reset = struct.pack("ii", 1, 0)  # else it may wait, and only have said all that it has to
+        second.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        second.close()
+        await_(lambda: server.connections() == 1, "the second has gone")
+        server.application.let_go.set()
+        await_(lambda: server.application.left["busy"] == 2, "both are over")
+        assert server.application.asked.count("/slow") == 1
