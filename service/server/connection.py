@@ -379,7 +379,8 @@ class Connection(asyncio.Protocol):
 
     def _respond(self, exchange: Exchange, *, last: bool = False) -> None:
         """Write the answer; the last one of a connection closes it."""
-        last = last or not self._kept or self._ended or self._listener.leaving()
+        last = last or not self._kept or self._listener.leaving()
+        last = last or (self._ended and not self._unread)
         more = f"{self._listener.date}X-Request-Id: {exchange.id}\r\n"
         if last:
             more += "Connection: close\r\n"
