@@ -26,7 +26,7 @@ from service.exchange import Exchange, Request
 from service.server import head as heads
 from service.server.head import Head, NotHTTP
 from service.server.response import CONTINUE, encode
-from service.server.threads import Job
+from service.server.threads import AnsweringThread, Job
 
 if TYPE_CHECKING:
     from service.exchange import Response
@@ -264,10 +264,8 @@ class Connection(asyncio.Protocol):
             raise NotHTTP(heads.LENGTH)
         self._left = head.length
         self._whole = head.length == 0
-        request = Request(
-            *(head.method, head.path, head.query, head.headers, b""),
-            *(self._client, self._scheme, head.version),
-        )
+        came = head.method, head.path, head.query, head.headers
+        request = Request(*came, b"", self._client, self._scheme, head.version)
         exchange = self._exchange = Exchange(request, perf_counter())
         self._application.enter(exchange)
         if self._whole:
@@ -319,28 +317,31 @@ class Connection(asyncio.Protocol):
     def _answer(self, exchange: Exchange) -> None:
         """The request is whole: have it answered, here or by a thread."""
         if exchange.response is None:
+            request, body = exchange.request, self._body
+            request.body = body[0] if len(body) == 1 else b"".join(body)
+            thread = self._listener.thread_for(exchange)
+            # As long as it is the loop's turn, nobody looks at what has come.
+            wait = thread.wait if thread else exchange.began - self._listener.loop.time()
             try:
-                self._have_answered(exchange)
+                patience = self._patience(request)
+                if wait > patience:
+                    raise Overloaded(BUSY.format(patience))
+                if thread:
+                    self._hand_on(exchange, thread, patience)
+                    return
             except ServiceError as error:
                 self._application.refuse(exchange, error)
-        if not self._busy:
-            self._respond(exchange)
+            else:
+                self._application.answer(exchange)
+        self._respond(exchange)
 
-    def _have_answered(self, exchange: Exchange) -> None:
-        """Raises Overloaded for what would wait too long, or finds no room to wait in."""
-        request = exchange.request
-        request.body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        patience = self._limits.max_wait_seconds
-        if "x-request-timeout" in request.headers:
-            patience = min(patience, heads.seconds(request.headers["x-request-timeout"]))
-        thread = self._listener.thread_for(exchange)
-        # As long as it is the loop's turn, nobody looks at what has come.
-        wait = thread.wait if thread else exchange.began - self._listener.loop.time()
-        if wait > patience:
-            raise Overloaded(BUSY.format(patience))
-        if thread is None:
-            self._application.answer(exchange)
-            return
+    def _patience(self, request: Request) -> float:
+        """For how many seconds it may wait: no longer than its client does."""
+        most = self._limits.max_wait_seconds
+        given = request.headers.get("x-request-timeout")
+        return most if given is None else min(most, heads.seconds(given))
+
+    def _hand_on(self, exchange: Exchange, thread: AnsweringThread, patience: float) -> None:
         self._hold()
         self._busy = True
         self._wait_in(None)
