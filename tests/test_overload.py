@@ -22,19 +22,19 @@ from tests.fuzz.shapes import SHAPES, SMUGGLED, TWO_LENGTHS
 from tests.overload.__main__ import main
 from tests.overload.edge import edge
 from tests.overload.load import HUNG, TURNED_AWAY, Load, offer, request
-from tests.overload.measure import FRONTED, SET_UPS, Findings, started
+from tests.overload.measure import CALM, FRONTED, SET_UPS, Findings, started
 from tests.overload.run import Outcome, offered, slow_clients
 from tests.serving import PATIENCE, ROW, Server, await_, free_port
 
 ROWS = 20_000  # a request costs the service milliseconds, and who asks much less
 RATE = 400  # requests a second: several times what one worker answers
 
-fronted = pytest.mark.parametrize("server", FRONTED, indirect=True)
+fronted = pytest.mark.parametrize("server", CALM, indirect=True)
 # What nginx alone decides, whoever is behind it.
 the_edge = pytest.mark.parametrize("server", FRONTED[:1], indirect=True)
 
 
-@pytest.fixture(scope="module", params=[*FRONTED, "gunicorn"])
+@pytest.fixture(scope="module", params=[*CALM, "gunicorn"])
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shipped_root: Path
 ) -> Iterator[Server]:
@@ -91,7 +91,7 @@ def test_a_thousand_slow_clients_keep_nobody_from_being_answered(server: Server)
         assert {server.predict().status_code for _ in range(200)} == {200}
 
 
-@the_edge
+@pytest.mark.parametrize("server", ["loop", FRONTED[0]], indirect=True)
 def test_headers_that_do_not_end_are_cut_off(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         client.sendall(b"POST /predict HTTP/1.1\r\nX-Slow: ")

@@ -1,5 +1,6 @@
 """gunicorn's configuration, from Settings."""
 
+import gc
 import logging
 import signal
 from pathlib import Path
@@ -77,6 +78,8 @@ def when_ready(server: "Arbiter") -> None:
     catalogue.tell(log, catalogue.LISTENING, **listening)
     server.handle_hup = lambda: orders.look(server.WORKERS)  # type: ignore[method-assign]
     server.handle_term = leave  # type: ignore[method-assign]
+    gc.collect()
+    gc.freeze()  # so that no collection in a worker writes to what it shares with the others
 
 
 def pre_fork(server: "Arbiter", worker: "Worker") -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import resource
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -21,8 +22,10 @@ from service.settings import Settings
 log = logging.getLogger("service")
 
 ACCEPTS_A_TURN = 64  # of the loop; libuv's own listeners accept one
-AHEAD = 8  # connections that a worker may hold beyond another before that one goes first
-GO_FIRST = 0.002  # seconds that it has for that
+AHEAD = 8  # connections that a worker may hold beyond another before that one goes first ...
+MORE_AHEAD = 16  # ... and one more for so many that it holds
+GO_FIRST = 0.002  # seconds until it is looked whether that one did ...
+GIVE_UP = 0.05  # ... and until it is taken for busy
 NO_FILES = 0.1  # seconds until another connection is tried when there was none for it
 FILES = 128  # of a process that are not for connections
 SMALL = 8 * 1024  # bytes of a body that is answered in the loop
@@ -57,7 +60,12 @@ class Shares:
         """How many connections this worker may let in before one that has fewer goes first."""
         own, others = self._own, self._counts[:]
         open_ = [it for at, it in enumerate(others) if at != own and it != self.GONE]
-        return AHEAD + min(open_) - others[own] if open_ else ACCEPTS_A_TURN
+        return ahead(others[own]) + min(open_) - others[own] if open_ else ACCEPTS_A_TURN
+
+
+def ahead(count: int) -> int:
+    """How many connections a worker with so many may hold beyond another."""
+    return AHEAD + count // MORE_AHEAD
 
 
 class Phase(dict[Connection, float]):
@@ -99,7 +107,8 @@ class Listener:
         self._told_to_leave = leaving
         self._stopping = False
         self.connections = 0  # connections, with those that shake hands
-        self.rested = False
+        self.out_of_files = 0  # times
+        self._behind = math.inf  # from then on, no other worker goes first
         self._of_client: Counter[str] = Counter()
         self._handshakes: set[asyncio.Task[None]] = set()
         self._most = most_connections(settings)
@@ -160,28 +169,31 @@ class Listener:
             self.loop.remove_reader(listening.fileno())
 
     def _rest(self, seconds: float) -> None:
-        self.rested = True
         self._stop_accepting()
         self.loop.call_later(seconds, self._begin_to_accept)
 
     def _accept(self, listening: socket) -> None:
         """Let in who waits, but let a worker with fewer connections go first."""
-        room = min(AHEAD if self.rested else self._shares.room(), ACCEPTS_A_TURN)
+        room = self._shares.room()
+        if room > 0:
+            self._behind = math.inf
+        elif self.loop.time() > self._behind:  # it has not gone
+            room = ahead(self.connections)
         if self.connections > self._most + AHEAD:  # all of them wait for answers
             room = 0
         try:
-            for _ in range(room):
+            for _ in range(min(room, ACCEPTS_A_TURN)):
                 if not self._let_in(listening):
-                    self.rested = False
                     return
                 if self.connections > self._most and not self._make_room():
-                    self._rest(GO_FIRST)
-                    return
+                    break
         except OSError as error:
             log.warning("No connection can be let in for %g s: %s.", NO_FILES, error.strerror)
+            self.out_of_files += 1
             self._rest(NO_FILES)
             return
         if room < ACCEPTS_A_TURN:
+            self._behind = min(self._behind, self.loop.time() + GIVE_UP)
             self._rest(GO_FIRST)
 
     def _let_in(self, listening: socket) -> bool:

@@ -11,6 +11,7 @@ from contextlib import suppress
 import uvloop
 from gunicorn.workers import base
 
+import service.app  # noqa: F401  imported before the fork, its memory is shared by all workers
 from service.server.listener import Listener, Shares
 from service.settings import Settings
 
