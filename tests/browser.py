@@ -18,10 +18,11 @@ expect.set_options(timeout=PATIENCE * 1000)
 
 
 @contextmanager
-def browsing() -> Iterator[Browser]:
+def browsing(*arguments: str) -> Iterator[Browser]:
+    """Chromium, started with these arguments beside Playwright's own."""
     chromium = need("chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium)
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
         yield browser
         browser.close()
 

@@ -12,6 +12,7 @@ from math import ceil
 
 from service.errors import Forbidden, RateLimited, Unauthorized
 from service.exchange import Exchange, Request, Scope
+from service.gate.browsers import only_here
 from service.gate.rate import Rates
 from service.keys.follow import Keys
 from service.keys.parse import Key, distinct, parse, read
@@ -88,6 +89,7 @@ class Access:
         predict = settings.predict_needs_key
         self.open: frozenset[Scope] = frozenset(("open",) if predict else OPEN_TO_ALL)
         self._admin_open = settings.admin_key_waived
+        self._only_here = only_here(settings.host)
         self._rate = settings.rate_limit
         self._rates = Rates(settings.rate_burst_seconds, settings.workers)
 
@@ -100,7 +102,7 @@ class Access:
 
     def _admit_admin(self, exchange: Exchange) -> None:
         if self._admin_open:
-            _refuse_pages(exchange.request)
+            self._only_here(exchange.request)
         elif self._keys.holds("admin"):
             self._admit(exchange, ("admin",))
         else:
@@ -131,15 +133,6 @@ class Access:
                 f"The key '{key.name}' may send {rate:g} requests a second; try again later.",
                 ceil(wait),
             )
-
-
-def _refuse_pages(request: Request) -> None:
-    """Without a key, only this keeps a page from moving labels by the browser of who reads it.
-
-    Also a page of this very host and port: its name may have been bound to another address since.
-    """
-    if request.header("origin"):
-        raise Forbidden("A page in a browser asked for this; without a key /admin answers to none.")
 
 
 def presented(request: Request) -> str:
