@@ -130,6 +130,9 @@ class Application:
                 observe(exchange)
             except Exception as error:  # noqa: BLE001  whatever it is, the others are told
                 self._survivor.note(error)
+        # Flask's objects refer to each other and to this one: they stay until Python looks for
+        # such, which may be when a thousand bodies have come.
+        exchange.request.body = b""
 
     def _unmatched(self, exchange: Exchange) -> None:
         """No row answers: 404, 405, or for OPTIONS the methods that there are."""

@@ -4,19 +4,23 @@ import os
 from contextlib import suppress
 from ctypes import CDLL
 
-ARENAS = -8  # M_ARENA_MAX in glibc's malloc.h
+ARENAS, MMAP_THRESHOLD = -8, -3  # M_ARENA_MAX and M_MMAP_THRESHOLD in glibc's malloc.h
+LARGE = 256 * 1024  # bytes
 C = CDLL(None)
 
 
 def share() -> None:
-    """Keep glibc from giving later threads heaps of their own (mallopt(3)).
+    """Keep glibc from giving later threads heaps of their own, and from keeping what is large.
 
     Each would keep the most that it ever held, and hardly two threads allocate at a time, since
-    they hold Python's lock. What it saves and costs is in docs/performance.md. The environment's
-    MALLOC_ARENA_MAX goes first; another C library is left as it is.
+    they hold Python's lock. What it saves and costs is in docs/performance.md. A large block goes
+    back to the system when it is free; by itself glibc would keep blocks of up to 32 MB once one as
+    large was freed. The environment's MALLOC_ARENA_MAX goes first; another C library is left as it
+    is. See mallopt(3).
     """
-    if "MALLOC_ARENA_MAX" not in os.environ:
-        with suppress(AttributeError):
+    with suppress(AttributeError):
+        C.mallopt(MMAP_THRESHOLD, LARGE)
+        if "MALLOC_ARENA_MAX" not in os.environ:
             C.mallopt(ARENAS, 1)
 
 

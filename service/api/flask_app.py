@@ -127,6 +127,8 @@ class Entered:
         except Exception as error:  # noqa: BLE001  an extension's; what operations raise is worded
             self._application.refuse(exchange, error)
             return _send(exchange, start_response)
+        finally:
+            del environ["wsgi.input"]  # see Application.leave
         line, headers, *_ = started
         start_response(line, [*headers, ("X-Request-Id", exchange.id)])
         return content

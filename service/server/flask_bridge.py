@@ -16,8 +16,11 @@ def answer(application: Application, exchange: Exchange) -> None:
     def start_response(status: str, headers: list[tuple[str, str]], *_: object) -> None:
         started.append((status, headers))
 
-    content = application.wsgi(environ(exchange), start_response)
-    body = _joined(content)
+    asked = environ(exchange)
+    try:
+        body = _joined(application.wsgi(asked, start_response))
+    finally:
+        del asked["wsgi.input"]  # see Application.leave
     status, headers = started[-1]
     exchange.response = _response(int(status[:3]), headers, body)
 
