@@ -24,6 +24,7 @@ from tests.serving import PATIENCE, Server, running
 
 ROW = {"sugar": 5, "fiber": 1, "protein": 2}
 COLUMNS = {name: [1] * 50 for name in ROW}
+MANY = {f"f{i}": 1 for i in range(2000)}
 WIDE = {f"f{i}": 1 for i in range(100_000)}
 VERY_WIDE = {f"f{i}": 1 for i in range(250_000)}
 TENSOR = {"name": "features", "shape": [1, 3], "datatype": "FP32", "data": [5, 1, 2]}
@@ -50,8 +51,8 @@ def test_very_many_fields_are_refused_as_one_fault(client: Client, path: str, bo
 
 def test_very_many_errors_are_not_listed() -> None:
     schema = Schema(("sugar",), max_rows=100_000)
-    with pytest.raises(InvalidInput, match="received 100001 wrong fields"):
-        schema.rows(json.dumps([WIDE]).encode())
+    with pytest.raises(InvalidInput, match="received 2001 wrong fields"):
+        schema.rows(json.dumps([MANY]).encode())
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_of_a_list_the_first_wrong_item_is_told(client: Client, field: str) -> N
 
 
 def test_very_many_parameters_are_refused(client: Client) -> None:
-    answer = client.post("/v2/models/calories/infer", json={"inputs": [TENSOR], "parameters": WIDE})
+    answer = client.post("/v2/models/calories/infer", json={"inputs": [TENSOR], "parameters": MANY})
     assert answer.status_code == 400
     assert "at most 100 parameters" in answer.get_json()["error"]
 
@@ -94,9 +95,10 @@ def test_an_output_is_given_once(client: Client) -> None:
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        ({"context": WIDE, "examples": [{}] * 50}, "context: expected no keys but sugar, fiber"),
+        ({"context": MANY, "examples": [{}] * 50}, "context: expected no keys but sugar, fiber"),
         ({"examples": [{}] * 51}, "examples: expected at most 50, received 51"),
-        ({"examples": [1] * 100_000}, "examples[0]: expected an object, received 1"),
+        ({"examples": [1] * 50}, "examples[0]: expected an object, received 1"),
+        ({"examples": [1] * 100_000}, "examples: expected at most 50, received 100000"),
     ],
 )
 def test_examples_are_held_small_before_they_are_joined(

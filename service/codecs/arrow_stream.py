@@ -18,13 +18,14 @@ from service.errors import Fault, InvalidInput, MalformedBody
 from service.serving.dataplane import ANSWERS, Prediction
 from service.serving.engines import Rows
 
+MESSAGES = 4096  # batches of 25 rows, for as many rows as may be sent
 TYPES = "a column of floats or integers"
 
 
 def decode(body: bytes, inputs: tuple[str, ...], max_rows: int) -> Rows:
     """Float32 [n, k] of an Arrow stream; raises MalformedBody and InvalidInput."""
     try:
-        _refuse_compressed(body)
+        _look_through(body)
         batches = _batches(body, inputs)
     except (pa.ArrowException, OSError, ValueError, struct.error) as error:
         raise MalformedBody(f"The body is not an Arrow stream: {_first_line(error)}.") from error
@@ -79,9 +80,13 @@ def _joined(parts: list[Any]) -> NDArray[Any]:
     return np.concatenate([part.to_numpy(zero_copy_only=False) for part in parts])
 
 
-def _refuse_compressed(body: bytes) -> None:
-    """Look through the messages without reading their buffers; raises MalformedBody."""
-    for message in pa.ipc.MessageReader.open_stream(pa.BufferReader(body)):
+def _look_through(body: bytes) -> None:
+    """Look at the messages without reading their buffers; raises MalformedBody."""
+    for count, message in enumerate(pa.ipc.MessageReader.open_stream(pa.BufferReader(body))):
+        if count > MESSAGES:
+            raise MalformedBody(
+                f"This Arrow stream has more than {MESSAGES} record batches: send larger ones."
+            )
         if message.type == "record batch" and _compression(message.metadata.to_pybytes()):
             raise MalformedBody(
                 "The buffers of this Arrow stream are compressed: send them as they are "

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from service.codecs.json_rows import GRAM, LARGEST, MAX_FAULTS, SHOWN
+from service.codecs.faults import MAX_FAULTS, shortened
+from service.codecs.json_rows import GRAM, LARGEST
 from service.errors import Fault, InvalidInput
 from service.serving.engines import Rows
 
@@ -24,17 +26,18 @@ def require_names(names: Sequence[str], inputs: tuple[str, ...]) -> None:
     """Raise InvalidInput unless the names are the inputs, in any order."""
     counts = Counter(names)
     known = ", ".join(inputs)
-    faults = [
-        *(Fault(name, GRAM, "nothing") for name in inputs if name not in counts),
-        *(
+    faults = chain(
+        (Fault(name, GRAM, "nothing") for name in inputs if name not in counts),
+        (
             Fault(shortened(name) or "''", f"no such column, only {known}", "a column")
             for name in counts
             if name not in inputs
         ),
-        *(Fault(name, "one column", str(counts[name])) for name in inputs if counts[name] > 1),
-    ]
-    if faults:
-        raise InvalidInput(faults[:MAX_FAULTS])
+        (Fault(name, "one column", str(counts[name])) for name in inputs if counts[name] > 1),
+    )
+    first = list(islice(faults, MAX_FAULTS))
+    if first:
+        raise InvalidInput(first)
 
 
 def require_length(rows: int, max_rows: int) -> None:
@@ -45,14 +48,18 @@ def require_length(rows: int, max_rows: int) -> None:
         raise InvalidInput([Fault("body", f"at most {max_rows} rows", str(rows))])
 
 
-def to_rows(columns: dict[str, NDArray[Any]], inputs: tuple[str, ...], show: Show) -> Rows:
+def to_rows(
+    columns: dict[str, NDArray[Any]], inputs: tuple[str, ...], show: Show, first: int = 0
+) -> Rows:
     """Columns of [n] numbers as float32 [n, k]; raises InvalidInput with each column's first fault.
+
+    They are the rows from `first` on.
 
     Numbers are held against the range in the type they came in: 1000.00001 is too much,
     though as float32 it is 1000.
     """
     faults = [
-        Fault(f"{name}[{row}]", GRAM, shortened(show(name, row)))
+        Fault(f"{name}[{first + row}]", GRAM, shortened(show(name, row)))
         for name in inputs
         if (row := _first_wrong(columns[name])) is not None
     ]
@@ -62,11 +69,6 @@ def to_rows(columns: dict[str, NDArray[Any]], inputs: tuple[str, ...], show: Sho
     for place, name in enumerate(inputs):
         rows[:, place] = columns[name]
     return rows
-
-
-def shortened(text: str) -> str:
-    """As much of a wrong value as is repeated back."""
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def _first_wrong(column: NDArray[Any]) -> int | None:

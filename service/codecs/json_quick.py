@@ -42,6 +42,17 @@ def columns(body: bytes, inputs: tuple[str, ...], max_rows: int, largest: float)
         return None
 
 
+def numbers(text: bytes, largest: float) -> NDArray[np.float64] | None:
+    """An array of such numbers: float64 [n]."""
+    try:
+        found = np.array(orjson.loads(text), np.float64)
+    except Unfit:
+        return None
+    if found.ndim != 1 or not _only_names_and_numbers(text, 0):
+        return None
+    return found if found.min() >= 0 and found.max() <= largest else None
+
+
 def _only_names_and_numbers(body: bytes, names: int) -> bool:
     """Whether the body's only strings are so many names, and no value is a boolean.
 

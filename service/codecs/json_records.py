@@ -1,10 +1,22 @@
 """Rows of JSON from columns, for the dialects that answer so."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import orjson
 from numpy.typing import NDArray
+
+BLOCK = 4096  # rows whose text is in many pieces at a time
+
+
+def blocks(rows: int) -> Iterator[slice]:
+    """All of so many rows, a block after another."""
+    return (slice(at, at + BLOCK) for at in range(0, rows, BLOCK))
+
+
+def in_blocks(rows: int, write: Callable[[slice], bytes]) -> bytes:
+    """One JSON array of the arrays that `write` makes of the blocks."""
+    return b"[" + b",".join([write(block)[1:-1] for block in blocks(rows)]) + b"]"
 
 
 def records(columns: Mapping[str, NDArray[Any]]) -> bytes:
@@ -13,6 +25,11 @@ def records(columns: Mapping[str, NDArray[Any]]) -> bytes:
     orjson writes a whole column at once, and the texts are interleaved: a fifth of the time
     of making n dictionaries.
     """
+    rows = len(next(iter(columns.values())))
+    return in_blocks(rows, lambda block: _records({n: c[block] for n, c in columns.items()}))
+
+
+def _records(columns: Mapping[str, NDArray[Any]]) -> bytes:
     texts = [
         orjson.dumps(column, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
         for column in columns.values()

@@ -6,23 +6,24 @@ for one.
 """
 
 import json
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from operator import itemgetter
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import orjson
+from numpy.typing import NDArray
 from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from service.codecs import json_quick
-from service.errors import Fault, InvalidInput, MalformedBody
+from service.codecs import json_parts, json_quick
+from service.codecs.faults import path, received, validated
+from service.codecs.json_parts import LongArray
+from service.errors import Fault, InvalidInput
 from service.serving.engines import Rows
 
 LARGEST = 1000.0  # grams a serving: nobody eats more, and float32 is exact to 0.1 mg there
-SHOWN = 60  # characters of a wrong value that are repeated back
-MAX_FAULTS = 10  # faults told at once
-MAX_LISTED = 1000  # errors that pydantic is asked to list; a million would take it ten seconds
 
 Gram = Annotated[float, Field(strict=True, ge=0, le=LARGEST, allow_inf_nan=False)]
 GRAM = f"a number from 0 to {LARGEST:g} (grams a serving)"
@@ -39,13 +40,13 @@ class Schema:
         column = _array(Gram, length)
         self.inputs = inputs
         self._max_rows = max_rows
-        self._few = len(inputs) + MAX_LISTED  # fields of one row that are looked at
         self._row = TypeAdapter[Any](one)
         self._row_of = self._row.validator.validate_json
         first, *rest = inputs
         self._cells = itemgetter(*inputs) if rest else lambda row: (row[first],)
         self._rows = TypeAdapter[Any](_array(one, length))
         self._columns = TypeAdapter[Any](_record("Columns", dict.fromkeys(inputs, column)))
+        self._numbers = TypeAdapter[Any](column)
 
     def read(self, body: bytes) -> tuple[Rows, Form]:
         """The rows of a body and the form in which they came.
@@ -53,7 +54,7 @@ class Schema:
         The forms are told apart by their brackets: only one that is right gets through.
         """
         if b"[" not in body:
-            if body.count(b":") <= self._few:
+            if len(body) <= json_parts.PART:
                 try:
                     return np.array(self._cells(self._row_of(body)), np.float32, ndmin=2), "row"
                 except ValidationError:
@@ -70,18 +71,47 @@ class Schema:
 
     def rows(self, body: bytes) -> Rows:
         """An array of objects: float32 [n, k]."""
-        taken = json_quick.rows(body, self.inputs, self._max_rows, LARGEST)
-        if taken is not None:
-            return taken
-        rows = self._validated(self._rows, body)
-        return np.array([[row[name] for name in self.inputs] for row in rows], np.float32)
+        found = json_parts.loads(body, unseen=True) if len(body) > json_parts.PART else None
+        if not isinstance(found, LongArray):
+            return self._part(body)
+        return self._whole("body", found.each(self._part, self._max_rows))
 
     def columns(self, body: bytes) -> Rows:
         """An object of arrays, all of one length: float32 [n, k]."""
+        if len(body) > json_parts.PART:
+            return self._long_columns(json_parts.loads(body, unseen=True))
         taken = json_quick.columns(body, self.inputs, self._max_rows, LARGEST)
         if taken is not None:
             return taken
-        columns = self._validated(self._columns, body)
+        return self._joined(self._validated(self._columns, body))
+
+    def _part(self, text: bytes, first: int = 0) -> Rows:
+        """An array of objects, of a longer one that from its item `first` on."""
+        taken = json_quick.rows(text, self.inputs, self._max_rows, LARGEST)
+        if taken is not None:
+            return taken
+        rows = self._validated(self._rows, text, first)
+        return np.array([[row[name] for name in self.inputs] for row in rows], np.float32)
+
+    def _long_columns(self, found: Any) -> Rows:
+        """Columns that may be long arrays; what is beside them must be right first."""
+        short = orjson.dumps(found, default=lambda _: [0])
+        columns = self._validated(self._columns, short)
+        for name in self.inputs:
+            if isinstance(found[name], LongArray):
+                parts = found[name].each(partial(self._column, name), self._max_rows)
+                columns[name] = self._whole(name, parts)
+        return self._joined(columns)
+
+    def _column(self, name: str, text: bytes, first: int) -> NDArray[np.float64]:
+        """Numbers of a column, from its item `first` on."""
+        taken = json_quick.numbers(text, LARGEST)
+        if taken is not None:
+            return taken
+        return np.array(self._validated(self._numbers, text, first, name), np.float64)
+
+    def _joined(self, columns: Any) -> Rows:
+        """Columns as rows; raises InvalidInput when one has another length than the first."""
         first = self.inputs[0]
         faults = [
             Fault(name, f"{len(columns[first])} numbers, as {first} has", str(len(columns[name])))
@@ -92,33 +122,40 @@ class Schema:
             raise InvalidInput(faults)
         return np.array([columns[name] for name in self.inputs], np.float32).T.copy()
 
-    def _validated(self, adapter: TypeAdapter[Any], body: bytes) -> Any:
-        """The parsed body; raises MalformedBody for no JSON, InvalidInput for a wrong one."""
-        self._require_few_fields(body)
-        try:
-            return adapter.validate_json(body)
-        except ValidationError as error:
-            details = listed(error)
-        if details[0]["type"] == "json_invalid":
-            raise MalformedBody(
-                f"The body is not JSON: {details[0]['ctx']['error']}. "
-                f"Send for example {json.dumps(dict.fromkeys(self.inputs, 1))}."
-            )
-        raise InvalidInput([self._fault(detail) for detail in details])
+    def _validated(
+        self, adapter: TypeAdapter[Any], text: bytes, first: int = 0, field: str = ""
+    ) -> Any:
+        """The parsed text; raises MalformedBody for no JSON, InvalidInput for a wrong one.
 
-    def _require_few_fields(self, body: bytes) -> None:
-        """Raise InvalidInput for far more fields than rows can have, before each is looked at."""
-        most = len(self.inputs) * (self._max_rows if b"{" in body[1:] else 1) + MAX_LISTED
-        if body.count(b":") > most:
-            expected = f"objects with {', '.join(self.inputs)}"
-            raise InvalidInput([Fault("body", expected, f"more than {most} fields")])
+        With `field` the text is an array of it, with `first` its items are counted from there.
+        """
 
-    def _fault(self, detail: Any) -> Fault:
+        def fault(detail: Any, found: Any) -> Fault:
+            return self._fault(detail, found, first, field)
+
+        example = json.dumps(dict.fromkeys(self.inputs, 1))
+        where = f" in the items from {first} on" if first else ""
+        return validated(
+            adapter.validate_json, text, fault, f"{where}. Send for example {example}."
+        )
+
+    def _whole(self, field: str, parts: list[NDArray[Any]]) -> NDArray[Any]:
+        """All parts as one; raises InvalidInput when they are more than a request may hold."""
+        if sum(map(len, parts)) > self._max_rows:
+            most = f"at most {self._max_rows} rows"
+            raise InvalidInput([Fault(field, most, f"more than {self._max_rows}")])
+        return np.concatenate(parts)
+
+    def _fault(self, detail: Any, found: Any, first: int, field: str) -> Fault:
+        place = detail["loc"]
+        if place and isinstance(place[0], int):
+            place = (place[0] + first, *place[1:])
         expectation = EXPECTED.get(detail["type"], _as_told)
+        counted = detail["type"] in {"too_long", "too_short"}
         return Fault(
-            field=path(detail["loc"]),
+            field=path((field, *place) if field else place),
             expected=expectation(self, detail),
-            received=received(detail),
+            received=str(detail["ctx"]["actual_length"]) if counted else received(detail, found),
         )
 
     @property
@@ -148,41 +185,6 @@ def _record(name: str, fields: dict[str, Any]) -> Any:
     record = make(name, fields)
     record.__pydantic_config__ = ConfigDict(extra="forbid")
     return record
-
-
-def listed(error: ValidationError) -> list[Any]:
-    """The first errors of a validation; raises InvalidInput with one fault for very many.
-
-    Pydantic lists all or none, each with a copy of its place.
-    """
-    count = error.error_count()
-    if count > MAX_LISTED:
-        raise InvalidInput([Fault("body", "what its schema allows", f"{count} wrong fields")])
-    return error.errors(include_url=False)[:MAX_FAULTS]
-
-
-def path(location: Sequence[str | int]) -> str:
-    """(3, "sugar") as [3].sugar; the whole body is `body`."""
-    parts = [f"[{part}]" if isinstance(part, int) else f".{part[:SHOWN]}" for part in location]
-    return "".join(parts).removeprefix(".") or "body"
-
-
-def received(detail: Any) -> str:
-    """The wrong value of one of pydantic's errors."""
-    if detail["type"] == "missing":
-        return "nothing"
-    if detail["type"] in {"too_long", "too_short"}:
-        return str(detail["ctx"]["actual_length"])
-    return shown(detail["input"])
-
-
-def shown(value: Any) -> str:
-    """A wrong value, as much of it as fits an error."""
-    try:
-        text = json.dumps(value.item() if isinstance(value, np.generic) else value)
-    except RecursionError:
-        return "arrays in arrays beyond measure"
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 Expectation = Callable[[Schema, Any], str]

@@ -4,16 +4,19 @@ For the dialects that name tensors. A column is looked at as a whole, one pass o
 and one over its range; only one that is wrong is searched for the place.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Sequence
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
+from pydantic import PlainValidator, TypeAdapter, ValidationError, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
-from service.codecs.json_rows import GRAM, LARGEST, MAX_FAULTS, listed, path, shown
-from service.errors import Fault, InvalidInput, MalformedBody
+from service.codecs import json_parts
+from service.codecs.faults import MAX_FAULTS, listed, path, received, shown
+from service.codecs.json_parts import LongArray
+from service.codecs.json_rows import GRAM, LARGEST
+from service.errors import Fault, InvalidInput
 from service.serving.engines import Rows
 
 NUMBERS = {int, float}  # of JSON: neither true nor "1.5" is one
@@ -29,25 +32,56 @@ EXPECTED = {
 }
 
 
+def is_array(value: Any) -> bool:
+    """Whether a value of a body is an array, long or short."""
+    return type(value) in {list, LongArray}
+
+
+def _array(value: Any) -> Any:
+    if not is_array(value):
+        raise PydanticCustomError("list_type", "an array")
+    return value
+
+
+Array = Annotated[
+    Any, PlainValidator(_array), WithJsonSchema({"type": "array", "items": {}})
+]  # of anything: what is in it is looked at by who knows the model
+
+
 class Column(NamedTuple):
-    """One number a row; `place` tells where the i-th came from: "instances[{}].sugar"."""
+    """One number a row; `place` tells where the i-th came from: "instances[{}].sugar".
+
+    The values are those of the rows from `first` on.
+    """
 
     place: str
-    values: Sequence[Any] | NDArray[Any]
+    values: Any  # a list, a tuple, an array of NumPy or a LongArray
+    first: int = 0
 
 
-def envelope(shape: TypeAdapter[Any], body: bytes) -> Any:
+def envelope(shape: TypeAdapter[Any], body: bytes, keys: Collection[bytes] | None = None) -> Any:
     """The body as `shape` describes it, fields that it does not name left out.
 
-    Raises MalformedBody for what is no JSON, InvalidInput for JSON of another shape.
+    Long arrays, with `keys` those of such names, are LongArrays. Raises MalformedBody for what is
+    no JSON, InvalidInput for JSON of another shape.
     """
+    found = json_parts.loads(body, keys)
     try:
-        return shape.validate_python(orjson.loads(body))
-    except orjson.JSONDecodeError as error:
-        raise MalformedBody(f"JSON Parse error: {error}.") from error
+        return shape.validate_python(found)
     except ValidationError as error:
         details = listed(error)
-    raise InvalidInput([_fault(detail) for detail in details])
+    raise InvalidInput([_fault(detail, found) for detail in details])
+
+
+def in_parts(items: list[Any] | LongArray, read: Callable[[Any, int], Rows], max_rows: int) -> Rows:
+    """What `read` makes of the items, of many of them a part at a time, told its first's number.
+
+    Raises InvalidInput for more than `max_rows`.
+    """
+    if not isinstance(items, LongArray):
+        return read(items, 0)
+    require_count(len(items), max_rows)
+    return np.concatenate([read(part, first) for first, part in items.parts()])
 
 
 def rows(columns: Sequence[Column], max_rows: int) -> Rows:
@@ -57,6 +91,7 @@ def rows(columns: Sequence[Column], max_rows: int) -> Rows:
     something is no number from 0 to 1000.
     """
     _require_one_length(columns, max_rows)
+    columns = [_short(column, max_rows) for column in columns]
     if not all(map(_are_numbers, columns)):
         raise InvalidInput(_faults(columns))
     table = np.array([column.values for column in columns], np.float64)
@@ -65,23 +100,57 @@ def rows(columns: Sequence[Column], max_rows: int) -> Rows:
     return table.T.astype(np.float32, order="C")
 
 
-def columns_of(place: str, matrix: Sequence[Any], width: int) -> list[Column]:
+def table(column: Column, width: int, max_rows: int) -> Rows:
+    """A column of lists of `width` numbers as float32 [n, width]; raises InvalidInput."""
+
+    def read(part: Any, first: int) -> Rows:
+        return rows(_columns_of(Column(column.place, part, column.first + first), width), max_rows)
+
+    return in_parts(column.values, read, max_rows)
+
+
+def numbers(column: Column) -> NDArray[np.float64]:
+    """A column as it is, of any range; raises InvalidInput with the first that is no number."""
+    if not _are_numbers(column):
+        raise InvalidInput(_faults([column]))
+    return np.array(column.values, np.float64)
+
+
+def _columns_of(column: Column, width: int) -> list[Column]:
     """The columns of n lists of `width` numbers; raises InvalidInput for any other nesting."""
-    for i, row in enumerate(matrix):
+    place, matrix, first = column
+    for i, row in enumerate(matrix, first):
         if type(row) is not list or len(row) != width:
             expected = f"an array of {width} numbers"
             raise InvalidInput([Fault(place.format(i), expected, shown(row))])
-    parts = zip(*matrix, strict=True) if matrix else [()] * width
-    return [Column(f"{place}[{j}]", part) for j, part in enumerate(parts)]
+    parts = zip(*matrix, strict=True) if len(matrix) else [()] * width
+    return [Column(f"{place}[{j}]", part, first) for j, part in enumerate(parts)]
+
+
+def _short(column: Column, max_rows: int) -> Column:
+    """A long column as an array, its parts read one by one."""
+    place, values, _ = column
+    if not isinstance(values, LongArray):
+        return column
+
+    def read(part: Any, first: int) -> Rows:
+        return rows([Column(place, part, first)], max_rows)
+
+    return Column(place, in_parts(values, read, max_rows)[:, 0])
 
 
 def _require_one_length(columns: Sequence[Column], max_rows: int) -> None:
     count = len(columns[0].values)
-    for place, values in columns:
+    for place, values, _ in columns:
         if len(values) != count:
             first = columns[0].place.format("")
             expected = f"{count} rows, as {first} has"
             raise InvalidInput([Fault(place.format(""), expected, str(len(values)))])
+    require_count(count, max_rows)
+
+
+def require_count(count: int, max_rows: int) -> None:
+    """Raise InvalidInput for no row, or more than a request may hold."""
     if not 1 <= count <= max_rows:
         raise InvalidInput([Fault("body", f"1 to {max_rows} rows", str(count))])
 
@@ -98,15 +167,14 @@ def _faults(columns: Sequence[Column]) -> list[Fault]:
 
 def _wrong(column: Column) -> Any:
     numbers = NUMBERS if not isinstance(column.values, np.ndarray) else None
-    for i, value in enumerate(column.values):
+    for i, value in enumerate(column.values, column.first):
         if (numbers and type(value) not in numbers) or not 0 <= value <= LARGEST:
             yield Fault(column.place.format(i), GRAM, shown(value))
 
 
-def _fault(detail: Any) -> Fault:
-    received = "nothing" if detail["type"] == "missing" else shown(detail["input"])
+def _fault(detail: Any, found: Any) -> Fault:
     return Fault(
         field=path(detail["loc"]),
         expected=EXPECTED.get(detail["type"], detail["msg"]),
-        received=received,
+        received=received(detail, found),
     )

@@ -4,10 +4,11 @@ Lines may end in LF or CRLF, cells may be quoted, a byte order mark and empty li
 over. The answer's lines end in LF, and its numbers are the digits of the JSON answer.
 """
 
+import codecs
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from itertools import islice
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,42 +16,47 @@ import orjson
 from numpy.typing import NDArray
 
 from service.codecs.columns import require_length, require_names, to_rows
-from service.codecs.json_rows import MAX_FAULTS
+from service.codecs.faults import MAX_FAULTS
+from service.codecs.json_parts import PART
+from service.codecs.json_records import blocks
 from service.errors import Fault, InvalidInput, MalformedBody
 from service.serving.dataplane import ANSWERS, Prediction
 from service.serving.engines import Rows
 
+LONGEST_CELL = 100  # bytes on average in a line that is longer than a part
+
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+
 
 def decode(body: bytes, inputs: tuple[str, ...], max_rows: int) -> Rows:
     """Float32 [n, k] of a CSV body; raises MalformedBody and InvalidInput."""
-    text = _text(body, inputs)
-    lines = _lines(text)
+    parts = _parts(body, inputs)
     try:
-        header = [name.strip() for name in next(lines, [])]
+        lines = io.StringIO(next(parts, ""), newline="")
+        header = [name.strip() for name in next(_lines(lines), [])]
         if not header:
             raise MalformedBody(f"The body is empty: {_example(inputs)}")
         require_names(header, inputs)
-        quick = _quick(text, len(header))
-        if quick is not None:
-            require_length(len(quick), max_rows)
-            columns = dict(zip(header, quick.T, strict=True))
-            return to_rows(columns, inputs, lambda name, row: str(columns[name][row]))
-        rows = list(islice(lines, max_rows + 1))
-        count = len(rows) + sum(1 for _ in lines)
+        found = [_rows(lines.read(), header, inputs, 0)]
+        count = len(found[0])
+        for text in parts:
+            if count > max_rows:
+                raise InvalidInput([Fault("body", f"at most {max_rows} rows", f"{count} and more")])
+            found.append(_rows(text, header, inputs, count))
+            count += len(found[-1])
     except csv.Error as error:
         raise MalformedBody(f"The body is not CSV: {error}; {_example(inputs)}") from error
     require_length(count, max_rows)
-    _require_widths(rows, header)
-    cells = dict(zip(header, zip(*rows, strict=True), strict=True))
-    columns = {name: numbers(cells[name]) for name in header}
-    return to_rows(columns, inputs, lambda name, row: cells[name][row] or "nothing")
+    return np.concatenate(found)
 
 
 def encode(answer: Prediction) -> bytes:
     """The answers as CSV, a line a row."""
-    columns = [texts(getattr(answer, name)) for name in ANSWERS]
-    lines = map(",".join, zip(*columns, strict=True))
-    return "\n".join([",".join(ANSWERS), *lines, ""]).encode()
+    lines = [",".join(ANSWERS).encode()]
+    for block in blocks(len(answer.calories)):
+        columns = [texts(getattr(answer, name)[block]) for name in ANSWERS]
+        lines.append("\n".join(map(",".join, zip(*columns, strict=True))).encode())
+    return b"\n".join([*lines, b""])
 
 
 def texts(column: NDArray[Any]) -> list[str]:
@@ -76,19 +82,56 @@ def _number(cell: str) -> float:
         return np.nan
 
 
-def _text(body: bytes, inputs: tuple[str, ...]) -> str:
-    try:
-        return body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
+def _parts(body: bytes, inputs: tuple[str, ...]) -> Iterator[str]:
+    """Whole lines, as many as are looked at together, from the first that is not empty."""
+    body = body.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
+    at = 0
+    while at < len(body):
+        end = _end_of_line(body, at, inputs)
+        try:
+            yield body[at:end].decode()
+        except UnicodeDecodeError as error:
+            place = at + error.start
+            raise MalformedBody(
+                f"The body is not UTF-8: byte {place} is {body[place]:#04x}; {_example(inputs)}"
+            ) from error
+        at = end
+
+
+def _end_of_line(body: bytes, at: int, inputs: tuple[str, ...]) -> int:
+    """Where a line ends, PART bytes from `at` or later; it goes on while a quote is open."""
+    longest = PART + LONGEST_CELL * len(inputs)
+    end, opened = at, 0
+    while found := _LINE_END.search(body, max(end, at + PART)):
+        opened += body.count(b'"', end, found.end())
+        end = found.end()
+        if end - at - PART > longest:
+            break
+        if opened % 2 == 0:
+            return end
+    if len(body) - at - PART > longest:
         raise MalformedBody(
-            f"The body is not UTF-8: byte {error.start} is {body[error.start]:#04x}; "
-            f"{_example(inputs)}"
-        ) from error
+            f"The body is not CSV: a line has more than {longest} bytes; {_example(inputs)}"
+        )
+    return len(body)
 
 
-def _lines(text: str) -> Iterator[list[str]]:
-    """The lines that are not empty, each as its cells."""
-    return filter(None, csv.reader(io.StringIO(text, newline=""), strict=True))
+def _lines(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Those that are not empty, each as its cells."""
+    return filter(None, csv.reader(lines, strict=True))
+
+
+def _rows(text: str, header: list[str], inputs: tuple[str, ...], first: int) -> Rows:
+    """Float32 [n, k] of lines, which are the rows from `first` on."""
+    quick = _quick(text, len(header))
+    if quick is not None:
+        columns = dict(zip(header, quick.T, strict=True))
+        return to_rows(columns, inputs, lambda name, row: str(columns[name][row]), first)
+    rows = list(_lines(io.StringIO(text, newline="")))
+    _require_widths(rows, header, first)
+    cells = dict(zip(header, zip(*rows, strict=True), strict=True))
+    columns = {name: numbers(cells[name]) for name in header}
+    return to_rows(columns, inputs, lambda name, row: cells[name][row] or "nothing", first)
 
 
 def _quick(text: str, width: int) -> NDArray[np.float64] | None:
@@ -99,27 +142,24 @@ def _quick(text: str, width: int) -> NDArray[np.float64] | None:
     """
     if '"' in text:
         return None
-    stream = io.StringIO(text, newline="")
-    while not stream.readline().strip("\r\n"):
-        pass  # empty lines before the header
-    rest = stream.read().strip("\r\n")
-    if not rest:
+    text = text.strip("\r\n")
+    if not text:
         return np.empty((0, width))
-    if not rest.isascii():
+    if not text.isascii():
         return None
     try:
-        lines = io.StringIO(rest, newline="")
+        lines = io.StringIO(text, newline="")
         found = np.loadtxt(lines, np.float64, comments=None, delimiter=",", ndmin=2)
     except ValueError:
         return None
     return found if found.shape[1] == width else None
 
 
-def _require_widths(rows: list[list[str]], header: list[str]) -> None:
+def _require_widths(rows: list[list[str]], header: list[str], first: int) -> None:
     expected = f"{len(header)} cells, as the header has"
     faults = [
         Fault(f"[{place}]", expected, str(len(row)))
-        for place, row in enumerate(rows)
+        for place, row in enumerate(rows, first)
         if len(row) != len(header)
     ]
     if faults:

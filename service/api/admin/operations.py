@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from models.labels import STABLE
 from models.registry import NotInRegistry, RegistryError
@@ -22,13 +22,11 @@ from service import __version__
 from service.api.answers import JSON, ok, require_plain
 from service.api.native.errors import OTHER
 from service.api.native.write import described
-from service.codecs.json_rows import path, received
+from service.codecs.faults import path, received, validated
 from service.codecs.media_types import media_type
 from service.errors import (
     Conflict,
     Fault,
-    InvalidInput,
-    MalformedBody,
     NotFound,
     UnsupportedMediaType,
 )
@@ -161,18 +159,12 @@ def _body(request: Request, form: type[Body]) -> Body:
         raise UnsupportedMediaType(
             f"expected content type {JSON}, received {content_type or 'none'!r}."
         )
-    try:
-        return form.model_validate_json(request.body)
-    except ValidationError as error:
-        details = error.errors(include_url=False)
-    if details[0]["type"] == "json_invalid":
-        raise MalformedBody(f"The body is not JSON: {details[0]['ctx']['error']}.")
-    raise InvalidInput([_fault(detail, form) for detail in details])
+    return validated(form.model_validate_json, request.body, partial(_fault, form), ".")
 
 
-def _fault(detail: Any, form: type[BaseModel]) -> Fault:
+def _fault(form: type[BaseModel], detail: Any, found: Any) -> Fault:
     place = detail["loc"]
     field = form.model_fields.get(place[0]) if place else None
     fields = " and ".join(form.model_fields)
     expected = (field and field.description) or f"an object with {fields} and nothing else"
-    return Fault(path(place), expected, received(detail))
+    return Fault(path(place), expected, received(detail, found))

@@ -1,6 +1,7 @@
 """Answers of the native dialect: JSON in the form of the request, CSV, or an Arrow stream."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -8,7 +9,7 @@ import orjson
 from service.api.answers import JSON, WRITTEN, labelled, ok
 from service.api.native.read import SPOKEN
 from service.codecs import formats
-from service.codecs.json_records import records
+from service.codecs.json_records import in_blocks, records
 from service.codecs.json_rows import Form
 from service.codecs.media_types import preferred
 from service.errors import NotAcceptable
@@ -99,17 +100,28 @@ def _explained_row(found: Explanation) -> dict[str, Any]:
 
 
 def _explained_rows(found: Explanation) -> dict[str, Any]:
-    answers = _answers(found.prediction)
-    cells = zip(*answers.values(), found.contributions, strict=True)
-    explanations = [
-        {
-            **dict(zip(answers, row, strict=True)),
-            "base": found.base,
-            "contributions": dict(zip(found.inputs, contributions, strict=True)),
-        }
-        for *row, contributions in cells
-    ]
-    return {"explanations": explanations, **_signed(found.prediction.source)}
+    explanations = in_blocks(len(found.contributions), partial(_explained_block, found))
+    return {
+        "explanations": orjson.Fragment(explanations),
+        **_signed(found.prediction.source),
+    }
+
+
+def _explained_block(found: Explanation, block: slice) -> bytes:
+    answers = {name: column[block] for name, column in _answers(found.prediction).items()}
+    return orjson.dumps(
+        [
+            {
+                **dict(zip(answers, row, strict=True)),
+                "base": found.base,
+                "contributions": dict(zip(found.inputs, contributions, strict=True)),
+            }
+            for *row, contributions in zip(
+                *answers.values(), found.contributions[block], strict=True
+            )
+        ],
+        option=orjson.OPT_SERIALIZE_NUMPY,
+    )
 
 
 def _explained_columns(found: Explanation) -> dict[str, Any]:

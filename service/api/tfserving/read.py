@@ -4,15 +4,15 @@ The sentences begin as TensorFlow Serving's do.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import ConfigDict, FailFast, TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 from typing_extensions import TypedDict
 
 from models.numbers import whole
 from service.api import answers
-from service.codecs.json_rows import shown
-from service.codecs.tensors import Column, columns_of, envelope, rows
+from service.codecs.faults import shown
+from service.codecs.tensors import Array, Column, envelope, in_parts, is_array, rows, table
 from service.errors import Fault, InvalidInput, MalformedBody, NotFound
 from service.exchange import Exchange, Request
 from service.serving.dataplane import DataPlane
@@ -29,9 +29,9 @@ class ComputeRequest(TypedDict, total=False):
 
     __pydantic_config__ = ConfigDict(strict=True)  # type: ignore[misc]
     signature_name: str
-    instances: list[Any]
+    instances: Array
     inputs: Any
-    examples: Annotated[list[dict[str, Any]], FailFast()]
+    examples: Array
     context: dict[str, Any]
 
 
@@ -74,42 +74,50 @@ def predicted(body: Any, source: Loaded, max_rows: int) -> Rows:
     if signature not in {DEFAULT, FEATURES}:
         raise no_signature(signature)
     names = source.inputs if signature == DEFAULT else (FEATURES,)
-    columns = _columns(body, names)
-    if signature == FEATURES:
-        columns = columns_of(*columns[0], len(source.inputs))  # type: ignore[arg-type]
-    return rows(columns, max_rows)
 
+    def read(columns: list[Column]) -> Rows:
+        if signature == FEATURES:
+            return table(columns[0], len(source.inputs), max_rows)
+        return rows(columns, max_rows)
 
-def _columns(body: Any, names: Sequence[str]) -> list[Column]:
     if "instances" in body and "inputs" in body:
         raise MalformedBody(
             "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist."
         )
     if "instances" in body:
-        return _of_instances(body["instances"], names, "instances")
+        return in_parts(
+            body["instances"],
+            lambda part, first: read(_of_instances(part, names, "instances", first)),
+            max_rows,
+        )
     if "inputs" in body:
-        return _of_inputs(body["inputs"], names)
+        return read(_of_inputs(body["inputs"], names))
     raise MalformedBody("Missing 'inputs' or 'instances' key.")
 
 
-def _of_instances(instances: list[Any], names: Sequence[str], place: str) -> list[Column]:
+def _of_instances(
+    instances: list[Any], names: Sequence[str], place: str, first: int
+) -> list[Column]:
     """The row form: objects of all the names, or bare values where there is one name."""
     if instances and type(instances[0]) is not dict and len(names) == 1:
-        return [Column(f"{place}[{{}}]", instances)]
+        return [Column(f"{place}[{{}}]", instances, first)]
     try:
         if {len(names)}.issuperset(map(len, instances)):
             return [
-                Column(f"{place}[{{}}].{name}", [row[name] for row in instances]) for name in names
+                Column(f"{place}[{{}}].{name}", [row[name] for row in instances], first)
+                for name in names
             ]
     except (KeyError, TypeError):
         pass  # one of them is no object with these names
-    raise _wrong_instance(instances, names, place)
+    raise _wrong_instance(instances, names, place, first)
 
 
-def _wrong_instance(instances: list[Any], names: Sequence[str], place: str) -> InvalidInput:
+def _wrong_instance(
+    instances: list[Any], names: Sequence[str], place: str, first: int
+) -> InvalidInput:
     i, found = next(
         (i, row)
-        for i, row in enumerate(instances)
+        for i, row in enumerate(instances, first)
         if type(row) is not dict or row.keys() != set(names)
     )
     expected = f"an object whose keys are {', '.join(names)}"
@@ -125,7 +133,7 @@ def _of_inputs(inputs: Any, names: Sequence[str]) -> list[Column]:
             )
         inputs = {names[0]: inputs}
     for name in names:
-        if type(inputs.get(name)) is not list:
+        if not is_array(inputs.get(name)):
             received = shown(inputs[name]) if name in inputs else "nothing"
             raise InvalidInput([Fault(f"inputs.{name}", "an array, one item a row", received)])
     return [Column(f"inputs.{name}[{{}}]", inputs[name]) for name in names]
@@ -136,32 +144,34 @@ def regressed(body: Any, source: Loaded, max_rows: int) -> Rows:
     signature = body.get("signature_name", DEFAULT)
     if signature not in {"", DEFAULT, REGRESS}:
         raise no_signature(signature)
-    examples = _examples(body, source.inputs, max_rows)
-    return rows(_of_instances(examples, source.inputs, "examples"), max_rows)
-
-
-def _examples(body: Any, names: Sequence[str], max_rows: int) -> list[Any]:
-    """The examples with their context; a feature is a number or an array of one.
-
-    Both are small before one is copied into the other: a large context in many examples would
-    fill the memory.
-    """
     if "examples" not in body:
         raise MalformedBody("Key 'examples' is expected and was not found.")
-    context = body.get("context", {})
+    names, examples, context = source.inputs, body["examples"], body.get("context", {})
     if not context.keys() <= set(names):
         expected = f"no keys but {', '.join(names)}"
         raise InvalidInput([Fault("context", expected, shown(next(iter(context.keys() - names))))])
-    if len(body["examples"]) > max_rows:
-        raise InvalidInput([Fault("examples", f"at most {max_rows}", str(len(body["examples"])))])
-    examples = []
-    for i, example in enumerate(body["examples"]):
+    if len(examples) > max_rows:
+        raise InvalidInput([Fault("examples", f"at most {max_rows}", str(len(examples)))])
+
+    def read(part: list[Any], first: int) -> Rows:
+        instances = _with(context, part, first)
+        return rows(_of_instances(instances, names, "examples", first), max_rows)
+
+    return in_parts(examples, read, max_rows)
+
+
+def _with(context: dict[str, Any], examples: list[Any], first: int) -> list[Any]:
+    """Examples with their context; a feature is a number or an array of one."""
+    instances = []
+    for i, example in enumerate(examples, first):
+        if type(example) is not dict:
+            raise InvalidInput([Fault(f"examples[{i}]", "an object", shown(example))])
         twice = sorted(context.keys() & example.keys())
         if twice:
             expected = f"no {twice[0]}, for it is in the context"
             raise InvalidInput([Fault(f"examples[{i}]", expected, shown(example))])
-        examples.append({name: _alone(value) for name, value in {**context, **example}.items()})
-    return examples
+        instances.append({name: _alone(value) for name, value in {**context, **example}.items()})
+    return instances
 
 
 def _alone(value: Any) -> Any:

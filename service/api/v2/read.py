@@ -12,8 +12,9 @@ from typing_extensions import TypedDict
 
 from models.numbers import whole
 from service.api import answers
-from service.codecs.json_rows import shown
-from service.codecs.tensors import Column, envelope
+from service.codecs.faults import shown
+from service.codecs.json_parts import LongArray
+from service.codecs.tensors import Array, Column, envelope, numbers, require_count
 from service.codecs.tensors import rows as rows_of
 from service.errors import Fault, InvalidInput, MalformedBody
 from service.exchange import Exchange, Request
@@ -23,6 +24,7 @@ from service.serving.loaded import Loaded
 
 HEADER = "Inference-Header-Content-Length"
 FEATURES = "features"
+LONG = frozenset({b'"data"'})  # the fields of a body that may be long
 
 DATATYPES: dict[str, np.dtype[Any]] = {
     "UINT8": np.dtype("<u1"),
@@ -58,7 +60,7 @@ class InferInput(TypedDict):
     shape: Annotated[list[int], FailFast()]
     datatype: str
     parameters: NotRequired[Parameters]
-    data: NotRequired[list[Any]]
+    data: NotRequired[Array]
 
 
 class InferOutput(TypedDict):
@@ -95,14 +97,14 @@ def body(request: Request) -> tuple[Any, memoryview]:
     answers.require_plain(request)
     stated = request.header(HEADER.lower())
     if not stated:
-        return envelope(BODY, request.body), memoryview(b"")
+        return envelope(BODY, request.body, LONG), memoryview(b"")
     length = whole(stated, len(request.body))
     if length is None:
         raise MalformedBody(
             f"{HEADER} must be the length of the JSON in a body of {len(request.body)} bytes, "
             f"received {stated[:20]!r}."
         )
-    return envelope(BODY, request.body[:length]), memoryview(request.body)[length:]
+    return envelope(BODY, request.body[:length], LONG), memoryview(request.body)[length:]
 
 
 def listed(request: Request) -> Any:
@@ -121,6 +123,9 @@ def servable(plane: DataPlane, exchange: Exchange) -> Loaded:
 
 def rows(body: Any, raw: memoryview, names: Sequence[str], max_rows: int) -> Rows:
     """The rows of a request's tensors; raises MalformedBody and InvalidInput."""
+    for tensor in body["inputs"]:
+        if max(tensor["shape"][:1], default=0) > max_rows:  # before as many are parsed
+            require_count(tensor["shape"][0], max_rows)
     return rows_of(_columns(body["inputs"], raw, names), max_rows)
 
 
@@ -191,33 +196,55 @@ def _flat(tensor: Any, raw: memoryview | None) -> list[Any] | NDArray[Any]:
         return np.frombuffer(raw, dtype)
     if "data" not in tensor:
         raise InvalidInput([Fault(f"{name}.data", "an array", "nothing")])
-    flat = _unnested(tensor)
+    data = tensor["data"]
+    flat = _joined(tensor, data, count) if isinstance(data, LongArray) else _elements(tensor, data)
     if len(flat) != count:
-        raise InvalidInput(
-            [Fault(f"{name}.data", f"{count} numbers, as its shape", str(len(flat)))]
-        )
-    if dtype.kind != "f":
-        _require_integers(name, tensor["datatype"], flat, np.iinfo(dtype))
+        raise _wrong_count(tensor, count, str(len(flat)))
     return flat
 
 
-def _unnested(tensor: Any) -> list[Any]:
-    """The data as one list, whether it came flat or in the shape's own nesting."""
-    data, shape = tensor["data"], tensor["shape"]
-    if len(shape) == 1 or not data or type(data[0]) is not list:
-        return data  # type: ignore[no-any-return]
-    for i, row in enumerate(data):
-        if type(row) is not list or len(row) != shape[1]:
-            expected = f"an array of {shape[1]}, as its shape"
-            raise InvalidInput([Fault(f"{tensor['name']}.data[{i}]", expected, shown(row))])
-    return list(chain.from_iterable(data))
+def _joined(tensor: Any, data: LongArray, count: int) -> NDArray[np.float64]:
+    """The elements of long data, as many as there may be."""
+    found: list[NDArray[np.float64]] = []
+    size = 0
+    for _, part in data.parts():
+        flat = _elements(tensor, part, size)
+        size += len(flat)
+        if size > count:
+            raise _wrong_count(tensor, count, "more")
+        place = f"{tensor['name']}.data[{{}}]"
+        found.append(numbers(Column(place, flat, size - len(flat))))
+    return np.concatenate(found)
 
 
-def _require_integers(name: str, datatype: str, flat: list[Any], limits: Any) -> None:
-    for i, value in enumerate(flat):
+def _elements(tensor: Any, data: list[Any], first: int = 0) -> list[Any]:
+    """Data as one list, whether it came flat or in the shape's own nesting.
+
+    Its elements are those from `first` on; of an integer type they must be integers.
+    """
+    shape, dtype = tensor["shape"], DATATYPES[tensor["datatype"]]
+    if len(shape) > 1 and data and type(data[0]) is list:
+        for i, row in enumerate(data):
+            if type(row) is not list or len(row) != shape[1]:
+                place = f"{tensor['name']}.data[{first // shape[1] + i}]"
+                expected = f"an array of {shape[1]}, as its shape"
+                raise InvalidInput([Fault(place, expected, shown(row))])
+        data = list(chain.from_iterable(data))
+    if dtype.kind != "f":
+        _require_integers(tensor, data, first, np.iinfo(dtype))
+    return data
+
+
+def _require_integers(tensor: Any, flat: list[Any], first: int, limits: Any) -> None:
+    for i, value in enumerate(flat, first):
         if type(value) is not int or not limits.min <= value <= limits.max:
-            expected = f"a whole number from {limits.min} to {limits.max} ({datatype})"
-            raise InvalidInput([Fault(f"{name}.data[{i}]", expected, shown(value))])
+            expected = f"a whole number from {limits.min} to {limits.max} ({tensor['datatype']})"
+            raise InvalidInput([Fault(f"{tensor['name']}.data[{i}]", expected, shown(value))])
+
+
+def _wrong_count(tensor: Any, count: int, received: str) -> InvalidInput:
+    expected = f"{count} numbers, as its shape"
+    return InvalidInput([Fault(f"{tensor['name']}.data", expected, received)])
 
 
 def _wrong_shape(tensor: Any, expected: str) -> InvalidInput:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from service.api.answers import dumps, labelled
 from service.api.v2.read import HEADER
-from service.codecs.json_rows import shown
+from service.codecs.faults import shown
 from service.errors import Fault, InvalidInput
 from service.exchange import Response
 from service.serving.dataplane import Prediction
