@@ -23,7 +23,7 @@ from service.logs import catalogue, output
 from service.observe import installed
 from service.server import tls
 from service.serving import trust
-from service.settings import Settings
+from service.settings import UNIX, Settings
 
 HERE = Path(__file__).parent
 
@@ -105,13 +105,30 @@ def _run_gunicorn() -> None:
 
 def _try_to_listen(settings: Settings) -> None:
     """Raise OSError when the address cannot be listened on; gunicorn would retry for seconds."""
+    if settings.bind:
+        _try_to_make_socket(Path(settings.bind.removeprefix(UNIX)))
+        return
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((settings.host, settings.port))
 
 
+def _try_to_make_socket(path: Path) -> None:
+    """Gunicorn takes the place of a socket, also of one that is listened on."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        if probe.connect_ex(str(path)) == 0:
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+    if path.exists() and not path.is_socket():
+        raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
+    if not os.access(path.parent, os.W_OK):
+        missing = errno.EACCES if path.parent.is_dir() else errno.ENOENT
+        raise OSError(missing, os.strerror(missing))
+
+
 def _advice(error: OSError, settings: Settings) -> str:
+    if settings.bind:
+        return f"cannot listen on {settings.bind}: {error.strerror}."
     if error.errno == errno.EADDRINUSE:
         return (
             f"port {settings.port} on {settings.host} is in use; stop what listens there or "

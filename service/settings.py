@@ -15,6 +15,8 @@ from service.keys.parse import parse as parse_keys
 from service.serving import policy
 
 MEBIBYTE = 1024 * 1024
+UNIX = "unix:"  # before the path of a socket
+LONGEST_SOCKET = 107  # bytes of that path: what Linux has room for
 Absolute = Annotated[Path, AfterValidator(Path.absolute)]  # the servers work in another folder
 
 
@@ -25,6 +27,15 @@ def _spelled(text: str) -> str:
 
 def _digests(scope: Scope, text: str) -> str:
     parse_keys(text, scope)
+    return text
+
+
+def _socket(text: str) -> str:
+    path = text.removeprefix(UNIX)
+    if text and not (text.startswith(f"{UNIX}/") and len(os.fsencode(path)) <= LONGEST_SOCKET):
+        raise ValueError(
+            f"expected a path of at most {LONGEST_SOCKET} bytes, as in unix:/run/calories.sock"
+        )
     return text
 
 
@@ -44,6 +55,10 @@ class Settings(BaseSettings):
 
     port: int = Field(8000, ge=1, le=65535)
     """The port to listen on."""
+
+    bind: Annotated[str, AfterValidator(_socket)] = ""
+    """A Unix socket to listen on in the place of HOST and PORT, as in `unix:/run/calories.sock`,
+    with SERVER=loop. Who can reach it counts as one on this machine."""
 
     server: Literal["gunicorn", "granian", "loop"] = "gunicorn"
     """The HTTP server. Granian takes a sixth of the processor time at 64 connections; only
@@ -191,6 +206,8 @@ class Settings(BaseSettings):
     @property
     def on_loopback(self) -> bool:
         """Whether only this machine can reach the service."""
+        if self.bind:
+            return True
         try:
             return ip_address(self.host).is_loopback
         except ValueError:
@@ -211,8 +228,16 @@ class Settings(BaseSettings):
         return max(self.max_bodies_bytes, self.max_body_bytes)
 
     @property
+    def address(self) -> str:
+        """What is listened on, as gunicorn has it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.bind or f"{host}:{self.port}"
+
+    @property
     def url(self) -> str:
         """Where the service is reached from this machine, if from nowhere else."""
+        if self.bind:
+            return self.bind
         scheme = "https" if self.tls_certificate else "http"
         return f"{scheme}://{_reachable(self.host)}:{self.port}"
 

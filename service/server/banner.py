@@ -5,7 +5,7 @@ import logging
 
 from service.logs import catalogue, output
 from service.serving.host import Host
-from service.settings import Settings
+from service.settings import UNIX, Settings
 
 log = logging.getLogger("service")
 
@@ -26,20 +26,22 @@ def announce(settings: Settings, host: Host) -> None:
 
 def banner(settings: Settings, host: Host) -> str:
     """The lines to print; the curl line works as it stands."""
-    url = settings.url
     served = host.snapshot.get(settings.default_model)
     stable = served and served.loaded.get(served.labels.get("stable", 0))
-    lines = ["", f"Serving calories at {url}", *_models(host)]
+    lines = ["", f"Serving calories at {settings.url}", *_models(host)]
     if stable:
         row = json.dumps({name: EXAMPLE.get(name, 1) for name in stable.inputs})
-        lines += [
-            "",
-            "Try:",
-            f"  curl -s {url}/predict -H 'content-type: application/json' -d '{row}'",
-        ]
+        kind = "-H 'content-type: application/json'"
+        lines += ["", "Try:", f"  curl -s {_for_curl(settings)}/predict {kind} -d '{row}'"]
     else:
         lines.append(f"  {settings.default_model} has no version that can be served yet.")
     return "\n".join([*lines, ""])
+
+
+def _for_curl(settings: Settings) -> str:
+    if settings.bind:
+        return f"--unix-socket {settings.bind.removeprefix(UNIX)} http://localhost"
+    return settings.url
 
 
 def _models(host: Host) -> list[str]:

@@ -24,11 +24,7 @@ orders = Orders()
 shares = Shares(settings.workers)
 heap.share()  # the workers inherit it
 
-bind = [
-    f"[{settings.host}]:{settings.port}"
-    if ":" in settings.host
-    else f"{settings.host}:{settings.port}"
-]
+bind = [settings.address]
 wsgi_app = "service.server.wsgi:app"
 worker_class = (
     "service.server.worker.Worker"

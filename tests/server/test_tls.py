@@ -1,0 +1,80 @@
+"""TLS: a handshake is a connection, and takes no longer than a head may."""
+
+import json
+import logging
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from tests.server.tiny import Served, exchanged, post, received, served
+from tests.serving import PATIENCE, await_
+from tests.test_secured import Identity, identity
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Identity:
+    return identity(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def server(own: Identity) -> Iterator[Served]:
+    with served(tls_certificate=own.certificate, tls_key=own.key, header_seconds=0.5) as server:
+        yield server
+
+
+def plain(server: Served) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), PATIENCE)
+
+
+def secured(server: Served, own: Identity) -> ssl.SSLSocket:
+    trusting = ssl.create_default_context(cafile=str(own.certificate))
+    return trusting.wrap_socket(plain(server), server_hostname="127.0.0.1")
+
+
+def test_requests_are_answered_one_after_another(server: Served, own: Identity) -> None:
+    with closing(secured(server, own)) as client:
+        for body in (b"a", b"b" * 100_000):
+            client.sendall(post("/echo", body))
+        client.sendall(post("/echo", b"c", b"Connection: close"))
+        told = received(client)
+    bodies = [part.partition(b"\r\n\r\n")[2] for part in told.split(b"HTTP/1.1 200 OK\r\n")[1:]]
+    assert [json.loads(body)["body"][:1] for body in bodies] == ["a", "b", "c"]
+
+
+def test_a_large_answer_comes_whole(server: Served, own: Identity) -> None:
+    with closing(secured(server, own)) as client:
+        client.sendall(post("/big?5000000", b"", b"Connection: close"))
+        assert len(received(client).partition(b"\r\n\r\n")[2]) == 5_000_000
+
+
+def test_what_is_refused_is_read_by_who_still_sends(server: Served, own: Identity) -> None:
+    with closing(secured(server, own)) as client:
+        client.sendall(post("/echo", b"a" * 1_000_000, b"X-Refuse: yes"))
+        assert received(client).startswith(b"HTTP/1.1 401 ")
+
+
+def test_who_does_not_shake_hands_is_a_connection_and_is_closed(server: Served) -> None:
+    with plain(server) as client:
+        await_(lambda: server.connections() == 1, "it counts")
+        assert received(client) == b""
+    await_(lambda: server.connections() == 0, "it counts no more")
+
+
+def test_who_speaks_no_tls_is_closed_and_leaves_no_traceback(
+    server: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        for sent in (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\x16\x03\x01\x00\x05hello", b""):
+            assert b"HTTP" not in exchanged(server.port, sent)
+        await_(lambda: server.connections() == 0, "all are gone")
+    assert "Traceback" not in caplog.text
+
+
+def test_who_shakes_hands_for_ever_keeps_no_stop(own: Identity) -> None:
+    keys = {"tls_certificate": own.certificate, "tls_key": own.key}
+    with served(**keys, header_seconds=3600) as server, plain(server):
+        await_(lambda: server.connections() == 1, "it is there")
+        server.stop()
