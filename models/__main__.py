@@ -28,17 +28,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _list(registry: Registry, _: argparse.Namespace) -> None:
-    for model in registry.models():
-        places = sorted(registry.placed(model).items())
-        for version in registry.versions(model):
-            named = " ".join(_named(label, at) for label, at in places if at.version == version)
-            manifest = registry.manifest(model, version)
-            error = manifest.evaluation.model.mean_absolute_error
-            print(
-                f"{model:<12} {version:>3}  {manifest.architecture.name:<12} "
-                f"{error:6.2f} kcal  {manifest.created:%Y-%m-%d %H:%M}  {named}".rstrip()
-            )
+def _list(registry: Registry, _: argparse.Namespace) -> int:
+    """A line a version; one that cannot be read hides no other."""
+    failures = 0
+    for model, version in [(m, v) for m in registry.models() for v in registry.versions(m)]:
+        try:
+            print(_line(registry, model, version))
+        except RegistryError as error:
+            failures += 1
+            print(f"{model} {version}: {error}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _line(registry: Registry, model: str, version: int) -> str:
+    places = sorted(registry.placed(model).items())
+    named = " ".join(_named(label, at) for label, at in places if at.version == version)
+    manifest = registry.manifest(model, version)
+    error = manifest.evaluation.model.mean_absolute_error
+    return (
+        f"{model:<12} {version:>3}  {manifest.architecture.name:<12} "
+        f"{error:6.2f} kcal  {manifest.created:%Y-%m-%d %H:%M}  {named}".rstrip()
+    )
 
 
 def _named(label: str, at: Place) -> str:

@@ -13,13 +13,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from pydantic import ValidationError
-
 from models.errors import BrokenVersion
-from models.manifest import MANIFEST, SIGNATURE, Manifest, fault, sha256
+from models.manifest import MANIFEST, MOST_BYTES, SIGNATURE, Manifest, parse, sha256
 
 LARGEST = 2 * 1024**3  # bytes of a file: a flatbuffer or a protobuf cannot have more
-LARGEST_TEXT = 16 * 1024**2  # bytes of a manifest, a signature, or what is sent as it is
+LARGEST_TEXT = 16 * 1024**2  # bytes of a signature, or what is sent as it is
 CHUNK = 1024**2
 BESIDE = {MANIFEST, SIGNATURE}  # these lie in a version and are not in its manifest
 
@@ -61,12 +59,12 @@ def read_manifest(folder: Path) -> tuple[Manifest, str]:
     """The manifest in `folder` and the SHA-256 of its bytes; raises BrokenVersion."""
     path = folder / MANIFEST
     try:
-        content = read(path, LARGEST_TEXT)
-        return Manifest.model_validate_json(content), sha256(content)
+        content = read(path, MOST_BYTES)
+        return parse(content), sha256(content)
     except OSError as error:
         raise BrokenVersion(f"{path} cannot be read: {error.strerror}.") from error
-    except ValidationError as error:
-        raise BrokenVersion(f"{path} cannot be read as a manifest: {fault(error)}.") from error
+    except ValueError as error:
+        raise BrokenVersion(f"{path} cannot be read as a manifest: {error}.") from error
 
 
 def read(path: Path, limit: int = LARGEST) -> bytes:
@@ -116,7 +114,7 @@ def digest(path: Path) -> str:
     return hasher.hexdigest()
 
 
-def shown(path: Path) -> str:
+def shown(path: Path | str) -> str:
     """A path as text for a sentence: a file may be called anything, line breaks included."""
     text = str(path)
     return text if text.isprintable() else ascii(text)

@@ -1,17 +1,47 @@
-"""The manifest: the card inside a version that says what it is and what it was made from."""
+"""The manifest: the card inside a version that says what it is and what it was made from.
+
+Whoever reads one can rely on all that is said here, for a manifest comes from outside: each number
+is finite and no larger than a float32, each name is plain, each list has a bound. Training and
+publishing hold what they write against the same.
+"""
 
 import hashlib
-from datetime import datetime
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from math import isclose
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from models.labels import NAME, Version
 
 MANIFEST = "manifest.json"
 SIGNATURE = "model.sig"  # OpenSSF model signing's own name for it
 TWIN = "model.tflite"
 REPORT = "report/index.html"
 ROWS = "training.csv"  # of those it was trained on: name, inputs in g, calories in kcal
+
+MOST_BYTES = 262_144  # of a manifest; one with a hundred inputs has 40,000
+MOST_FIELDS = 1000  # of an object, such as the files of a version
+MOST_INPUTS = 256
+MOST_LAYERS = 100
+MOST_QUANTILES = 32
+LARGEST = 3.4028234663852886e38  # of a float32
+
+INPUT_NAME = "[A-Za-z_][A-Za-z0-9_]{0,62}"
+TAKEN = frozenset({"features", "calories", "lower", "upper", "in_range", "model", "version"})
 
 
 def _inside(name: str) -> str:
@@ -31,8 +61,30 @@ def _inside(name: str) -> str:
     return name
 
 
+def _different(inputs: tuple["Input", ...]) -> tuple["Input", ...]:
+    """Inputs, if an answer can tell each by its name; raises ValueError if not."""
+    names = Counter(each.name for each in inputs)
+    if twice := [name for name, times in names.items() if times > 1]:
+        raise ValueError(f"expected different names, received {twice[0]} {names[twice[0]]} times")
+    if taken := TAKEN.intersection(names):
+        raise ValueError(f"expected names that the answer does not use, received {min(taken)}")
+    return inputs
+
+
 FileName = Annotated[str, AfterValidator(_inside)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]  # of one line
+InputName = Annotated[str, Field(pattern=f"^{INPUT_NAME}$")]
+Level = Annotated[str, Field(pattern=r"^(0(\.[0-9]{1,16})?|1(\.0{1,16})?)$")]  # of a quantile
+Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
+Amount = Annotated[Number, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Count = Annotated[int, Field(ge=0, le=10**12)]
+Numbers = Annotated[tuple[Number, ...], Field(max_length=100, fail_fast=True)]
+Moment = Annotated[
+    AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))
+]
 
 
 class Card(BaseModel):
@@ -42,31 +94,51 @@ class Card(BaseModel):
 
 
 class Input(Card):
-    """One input column of the model, as it was in training."""
+    """One input column of the model, as it was in training.
 
-    name: str
-    unit: str = "g a serving"
+    The quantiles are values by their levels, "0.25" for one; they rise with the levels.
+    """
+
+    name: InputName
+    unit: Text = "g a serving"
     dtype: Literal["float32"] = "float32"
-    min: float
-    max: float
-    mean: float
-    quantiles: dict[str, float]
+    min: Number
+    max: Number
+    mean: Number
+    quantiles: dict[Level, Number] = Field(max_length=MOST_QUANTILES)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        rounded = isclose(self.mean, self.min) or isclose(self.mean, self.max)
+        if not (self.min <= self.mean <= self.max or (self.min <= self.max and rounded)):
+            raise ValueError(
+                "expected min, mean and max in this order, "
+                f"received {self.min:g}, {self.mean:g} and {self.max:g}"
+            )
+        levels = sorted((float(level), value) for level, value in self.quantiles.items())
+        for (one, below), (other, above) in pairwise([(-1, self.min), *levels, (2, self.max)]):
+            if one == other or below > above:
+                raise ValueError(
+                    "expected quantiles that rise from min to max, each once, "
+                    f"received {below:g} and then {above:g}"
+                )
+        return self
 
 
 class Output(Card):
     """What the model answers."""
 
     name: Literal["calories"] = "calories"
-    unit: str = "kcal a serving"
+    unit: Text = "kcal a serving"
 
 
 class Interval(Card):
     """How `lower` and `upper` were made: `coverage` is the share of truths they aim to hold."""
 
-    coverage: float = Field(gt=0, lt=1)
-    method: str
-    half_width: float = Field(ge=0, description="kcal; the mean where the width varies")
-    observed: float | None = Field(
+    coverage: float = Field(gt=0, lt=1, allow_inf_nan=False)
+    method: Text
+    half_width: Amount = Field(description="kcal; the mean where the width varies")
+    observed: Share | None = Field(
         None, description="share of held-out truths inside intervals made the same way"
     )
 
@@ -74,59 +146,59 @@ class Interval(Card):
 class Architecture(Card):
     """The network and how it was fitted."""
 
-    name: str
-    inputs: tuple[str, ...]
-    hidden: tuple[int, ...]
-    activation: str
-    members: int
-    parameters: int
-    seed: int
-    recipe: dict[str, float | int | str | tuple[float, ...]]
-    libraries: dict[str, str]
+    name: Text
+    inputs: Annotated[tuple[InputName, ...], Field(max_length=MOST_INPUTS, fail_fast=True)]
+    hidden: Annotated[tuple[Count, ...], Field(max_length=MOST_LAYERS, fail_fast=True)]
+    activation: Text
+    members: Count
+    parameters: Count
+    seed: Whole
+    recipe: dict[Text, Number | Whole | Text | Numbers] = Field(max_length=100)
+    libraries: dict[Text, Text] = Field(max_length=100)
 
 
 class Data(Card):
     """What the model was fitted on."""
 
-    source: str
-    rows: int
-    left_out: int
-    sha256: str
+    source: Text
+    rows: Count
+    left_out: Count
+    sha256: Text
 
 
 class Score(Card):
     """Held-out errors in kcal; R2 has no unit."""
 
-    mean_absolute_error: float
-    root_mean_squared_error: float
-    r2: float
+    mean_absolute_error: Amount
+    root_mean_squared_error: Amount
+    r2: Number
 
 
 class Compared(Score):
     """One line of the comparison: an architecture or a baseline on the same folds."""
 
-    name: str
-    difference: tuple[float, float] = Field(
+    name: Text
+    difference: tuple[Number, Number] = Field(
         description="95 % interval of its mean absolute error minus that of least squares, kcal"
     )
-    half_width: float | None = Field(description="kcal, of intervals made inside the folds")
-    coverage: float | None = Field(description="share of held-out truths inside those intervals")
-    seconds: float = Field(description="of fitting all folds, the choice of settings included")
+    half_width: Amount | None = Field(description="kcal, of intervals made inside the folds")
+    coverage: Share | None = Field(description="share of held-out truths inside those intervals")
+    seconds: Amount = Field(description="of fitting all folds, the choice of settings included")
 
 
 class Evaluation(Card):
     """The scores of this version and of the baselines, all on the same folds."""
 
-    folds: str
+    folds: Text
     model: Score
-    baselines: dict[str, Score]
-    comparison: tuple[Compared, ...] = ()
+    baselines: dict[Text, Score] = Field(max_length=100)
+    comparison: Annotated[tuple[Compared, ...], Field(max_length=100, fail_fast=True)] = ()
 
 
 class Code(Card):
     """The revision of this repository that made the version."""
 
-    revision: str
+    revision: Text
     modified: bool
 
 
@@ -134,17 +206,21 @@ class Manifest(Card):
     """Everything known of one version. `files` maps each other file to its SHA-256."""
 
     schema_version: Literal[1] = 1
-    model: str
-    version: int = Field(ge=1)
+    model: str = Field(pattern=f"^{NAME.pattern}$")
+    version: Version
     architecture: Architecture
-    inputs: tuple[Input, ...]
+    inputs: Annotated[
+        tuple[Input, ...],
+        Field(min_length=1, max_length=MOST_INPUTS, fail_fast=True),
+        AfterValidator(_different),
+    ]
     output: Output = Output()
     interval: Interval
     data: Data
     evaluation: Evaluation
     code: Code
-    created: datetime
-    files: dict[FileName, Digest]
+    created: Moment
+    files: dict[FileName, Digest] = Field(max_length=MOST_FIELDS)
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -154,13 +230,55 @@ class Manifest(Card):
 
 CARDS: tuple[type[Card], ...] = (*Card.__subclasses__(), Compared)
 FIELDS = {name for card in CARDS for name in card.model_fields}  # other names are not repeated
+KINDS = {str: "a text", list: "an array", tuple: "an array", dict: "an object"}
+SAID_BY_ITSELF = {"json_invalid", "missing", "too_long", "too_short", "value_error"}
+
+
+def parse(content: bytes) -> Manifest:
+    """The manifest that these bytes are; raises ValueError with the first place that is wrong.
+
+    No text of it is repeated: whoever wrote it may have put anything there.
+    """
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"the file: expected at most {MOST_BYTES:,} bytes, received more")
+    try:
+        json.loads(content, object_pairs_hook=_once, parse_int=str, parse_float=str)
+    except RecursionError as error:
+        raise ValueError("the file: expected fewer brackets in brackets") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"the file: expected JSON in UTF-8, {error}") from error
+    try:
+        return Manifest.model_validate_json(content, strict=True)
+    except ValidationError as error:
+        raise ValueError(fault(error)) from error
 
 
 def fault(error: ValidationError) -> str:
-    """Where a manifest is wrong and what was expected there; nothing of what it holds."""
-    first = error.errors(include_url=False, include_input=False)[0]
+    """Where a manifest is wrong, what was expected there, and what kind of thing came."""
+    first = error.errors(include_url=False)[0]
     place = ".".join(str(it) for it in first["loc"] if it in FIELDS or isinstance(it, int))
-    return f"{place or 'the file'}: {first['msg'].removeprefix('Value error, ')}"
+    said = first["msg"].removeprefix("Value error, ")
+    received = "" if first["type"] in SAID_BY_ITSELF else f", received {_kind(first['input'])}"
+    return f"{place or 'the file'}: {said}{received}"
+
+
+def _once(pairs: Sequence[tuple[str, object]]) -> None:
+    """Raise ValueError for an object that has a field twice, of which readers take either."""
+    if len(pairs) > MOST_FIELDS:
+        raise ValueError(
+            f"the file: expected at most {MOST_FIELDS:,} fields of an object, "
+            f"received {len(pairs):,}"
+        )
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError("the file: expected each field of an object once, received one twice")
+
+
+def _kind(value: object) -> str:
+    """What a value is, in few words: how long it is, or itself, if it holds nobody's text."""
+    if isinstance(value, str | list | tuple | dict):
+        return f"{KINDS[type(value)]} of length {len(value):,}"
+    text = repr(value)
+    return text if len(text) <= 30 else f"{text[:3]}… of {len(text):,} digits"
 
 
 def sha256(content: bytes) -> str:

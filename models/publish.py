@@ -21,7 +21,7 @@ from pathlib import Path
 from models import files
 from models.errors import RegistryError
 from models.labels import STABLE
-from models.manifest import MANIFEST, SIGNATURE, Manifest, sha256
+from models.manifest import MANIFEST, SIGNATURE, Manifest, parse, sha256
 from models.registry import LABELS, Registry, checked, fsync, write_durably
 
 # Takes a name and the SHA-256 of files by their names; gives the bytes of a signature.
@@ -75,7 +75,7 @@ def publish(
         version = existing[-1] + 1 if existing else 1
         promoted = not existing or (promote() if callable(promote) else promote)
         complete = manifest.model_copy(update={"version": version, "files": found})
-        content = (complete.model_dump_json(indent=2) + "\n").encode()
+        content = _checked_content(complete)
         (draft / MANIFEST).write_bytes(content)
         if sign:
             signed = sign(f"{model}/{version}", {MANIFEST: sha256(content), **found})
@@ -93,6 +93,18 @@ def publish(
             target.rename(draft)
             raise
     return version
+
+
+def _checked_content(manifest: Manifest) -> bytes:
+    """The bytes of a manifest that whoever reads it will take; raises RegistryError."""
+    content = (manifest.model_dump_json(indent=2) + "\n").encode()
+    try:
+        parse(content)
+    except ValueError as error:
+        raise RegistryError(
+            f"Nothing was published: its manifest would be wrong: {error}."
+        ) from error
+    return content
 
 
 def _reason(error: OSError) -> str:

@@ -86,13 +86,19 @@ def test_a_row_with_an_empty_cell_is_left_out_and_told(tmp_path: Path, empty: st
     assert data.left_out == (LeftOut("without fiber", ("row 3",)),)
 
 
-@pytest.mark.parametrize("cell", ["two", "nan", "inf", "1e999", "1,5"])
+@pytest.mark.parametrize("cell", ["two", "nan", "inf", "1e999", "1e39", "1,5"])
 def test_a_cell_that_is_no_number_is_named_by_file_row_and_column(
     tmp_path: Path, cell: str
 ) -> None:
     source = write(tmp_path / "data.csv", changed(5, protein=cell))
     sentence = f"data.csv, row 5, column 'protein': expected a number, found '{cell}'"
     with pytest.raises(DataError, match=sentence):
+        load(source, INPUTS)
+
+
+def test_calories_that_are_all_the_same_are_nothing_to_learn_from(tmp_path: Path) -> None:
+    source = write(tmp_path / "data.csv", [{**row, "calories": 100} for row in ROWS])
+    with pytest.raises(DataError, match="has the same calories in every row"):
         load(source, INPUTS)
 
 

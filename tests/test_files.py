@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from models import files
-from models.manifest import Manifest
+from models.manifest import MOST_BYTES, Manifest
 from models.publish import import_version
 from models.registry import BrokenVersion, Registry
 from tests.conftest import Publish
@@ -80,8 +80,8 @@ def test_a_file_larger_than_any_model_is_refused_unread(registry: Registry, vers
 
 
 def test_a_manifest_larger_than_any_is_refused_unread(registry: Registry, version: Path) -> None:
-    os.truncate(version / "manifest.json", files.LARGEST_TEXT + 1)
-    with pytest.raises(BrokenVersion, match=r"manifest\.json has more bytes than the 16,777,216"):
+    os.truncate(version / "manifest.json", MOST_BYTES + 1)
+    with pytest.raises(BrokenVersion, match=r"manifest\.json has more bytes than the 262,144"):
         registry.manifest("half", 1)
 
 

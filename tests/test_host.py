@@ -156,7 +156,8 @@ def nonsense(draft: Path, card: Manifest) -> Manifest:
 
 def boundless(_: Path, card: Manifest) -> Manifest:
     """Make the training mean one that no number answers."""
-    means = tuple(each.model_copy(update={"mean": 3e38}) for each in card.inputs)
+    large = {"mean": 3e38, "max": 3e38}
+    means = tuple(each.model_copy(update=large) for each in card.inputs)
     return card.model_copy(update={"inputs": means})
 
 

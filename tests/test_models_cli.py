@@ -32,6 +32,16 @@ def test_list_shows_every_version_with_its_labels(
     assert second.split()[-1] == "stable"
 
 
+def test_list_goes_on_after_a_version_that_cannot_be_read(
+    shelf: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shelf.folder("half", 1) / "manifest.json").write_text("{}")
+    assert models(shelf, "list") == 1
+    said = capsys.readouterr()
+    assert said.err.startswith("half 1: ")
+    assert said.out.split()[:2] == ["half", "2"]
+
+
 def test_without_an_option_it_is_the_registry_of_the_environment(
     shelf: Registry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

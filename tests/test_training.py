@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.manifest import ROWS
 from models.publish import import_version, publish, staging
@@ -18,6 +20,7 @@ from training import sample
 from training.__main__ import main
 from training.dataset import Dataset
 from training.exit_codes import HELD_BACK
+from training.publish import ranges
 
 ARCHITECTURE = {"calories": "ensemble"}  # the others are called as their model
 
@@ -157,6 +160,42 @@ def test_a_table_of_ones_own_trains_and_publishes(registry: Registry, tmp_path: 
     assert registry.manifest("mine", 1).data.source == "mine.csv"
 
 
+def test_what_is_measured_of_odd_data_can_be_published_and_read(
+    registry: Registry, tmp_path: Path
+) -> None:
+    odd = tmp_path / "a\tfile\nof \u202emine.csv"
+    lines = [f"{80 + 4 * grams}e30,{grams},3" for grams in range(30)]
+    odd.write_text("\n".join(["calories,sugar,salt", *lines]))
+    options = ["--architecture", "linear", "--inputs", "sugar,salt", "--data", str(odd)]
+    assert main([*options, "--model", "odd", "--registry", str(registry.root)]) == 0
+    assert registry.manifest("odd", 1).inputs[1].quantiles["0.5"] == 3
+    assert registry.manifest("odd", 1).data.source.isprintable()
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # as a user would see it
+def test_what_cannot_be_published_is_a_sentence(
+    registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [f"{80 + 4 * grams}e-300,{grams}" for grams in range(30)]
+    (tmp_path / "tiny.csv").write_text("\n".join(["calories,sugar", *lines]))
+    options = ["--architecture", "linear-unit", "--data", str(tmp_path / "tiny.csv")]
+    assert main([*options, "--registry", str(registry.root)]) == 1
+    sentence = "training: This cannot be published: r2: Input should be a finite number"
+    assert sentence in capsys.readouterr().err
+    assert registry.models() == ()
+
+
+column = st.lists(st.floats(-1e9, 1e9) | st.sampled_from([0.1, 0.3]), min_size=20, max_size=30)
+
+
+@given(column | st.floats(-1e9, 1e9).map(lambda one: [one] * 76))
+def test_what_training_says_of_an_input_is_as_a_manifest_has_it(cells: list[float]) -> None:
+    rows = np.array(cells)[:, None]
+    data = Dataset("any", "0" * 64, ("sugar",), (), rows, rows[:, 0], (), "a serving")
+    [told] = ranges(data)
+    assert told.min <= told.max
+
+
 def test_data_that_cannot_be_read_publish_nothing(
     registry: Registry, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -170,7 +209,11 @@ def test_data_that_cannot_be_read_publish_nothing(
     [
         (["--hidden", "4,x"], "expected widths from 1 to 1024 as in 4,3"),
         (["--hidden", "0"], "expected widths from 1 to 1024"),
+        (["--hidden", ",".join(["4"] * 101)], "as in 4,3, at most 100"),
         (["--inputs", "sugar,sugar"], "expected different names"),
+        (["--inputs", "sugar,\u7cd6"], "expected different names of letters, digits and '_'"),
+        (["--inputs", "a" * 64], "expected different names"),
+        (["--inputs", ",".join(f"x{number}" for number in range(257))], "at most 256"),
         (["--inputs", "calories"], "calories cannot be an input's name"),
         (["--column", "sugar"], "expected INPUT=COLUMN"),
         (["--coverage", "1"], "expected a share between 0 and 1"),

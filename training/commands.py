@@ -10,14 +10,17 @@ python -m training drift FOLDER                       is what is asked what was 
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import keras
+from pydantic import ValidationError
 from rich.console import Console
 
+from models.manifest import INPUT_NAME, MOST_INPUTS, MOST_LAYERS, TAKEN, fault
 from models.numbers import SHOWN, decimal, whole, whole_argument
 from models.publish import Sign
 from models.registry import Registry, RegistryError, checked, usual
@@ -53,7 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return COMMANDS[options.command](config, options, Console())
     except (DataError, ExportError, RegistryError, OSError) as error:
         print(f"training: {error}", file=sys.stderr)
-        return 1
+    except ValidationError as error:  # as of calories so large that their squares are infinite
+        print(f"training: This cannot be published: {fault(error)}.", file=sys.stderr)
+    return 1
 
 
 def _one(config: Config, options: argparse.Namespace, console: Console) -> int:
@@ -132,12 +137,13 @@ def _architecture(parser: argparse.ArgumentParser, options: argparse.Namespace) 
 
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(","))
-    if not all(name.isidentifier() for name in names) or len(set(names)) < len(names):
+    plain = all(re.fullmatch(INPUT_NAME, name) for name in names)
+    if not plain or not len(names) == len(set(names)) <= MOST_INPUTS:
         raise argparse.ArgumentTypeError(
-            f"expected different names with commas between them, as in sugar,fiber; got {text!r}"
+            "expected different names of letters, digits and '_' with commas between them, at most "
+            f"{MOST_INPUTS}, as in sugar,fiber; got {text!r}"
         )
-    reserved = {"features", "calories", "lower", "upper", "in_range", "model", "version"}
-    if taken := reserved.intersection(names):
+    if taken := TAKEN.intersection(names):
         raise argparse.ArgumentTypeError(
             f"{', '.join(sorted(taken))} cannot be an input's name: the answer uses it; "
             "map it with --column INPUT=COLUMN"
@@ -147,9 +153,9 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _widths(text: str) -> tuple[int, ...]:
     widths = tuple(whole(width.strip(" "), 1024, 1) or 0 for width in text.split(","))
-    if 0 in widths:
+    if 0 in widths or len(widths) > MOST_LAYERS:
         raise argparse.ArgumentTypeError(
-            f"expected widths from 1 to 1024 as in 4,3; got {text[:SHOWN]!r}"
+            f"expected widths from 1 to 1024 as in 4,3, at most {MOST_LAYERS}; got {text[:SHOWN]!r}"
         )
     return widths
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.files import shown
 from models.manifest import sha256
 from training import usda
 from training.tables import DataError, Origin, numbers, read, require
@@ -77,8 +78,12 @@ def load(
             f"{path} has {kept.sum()} complete rows; at least {MIN_ROWS} are needed to train "
             "and to measure the error on rows that were held out."
         )
+    if len(np.unique(cells[kept, -1])) < 2:
+        raise DataError(
+            f"{path} has the same {target} in every row: there is nothing to learn from it."
+        )
     return Dataset(
-        source=source if source in SOURCES else path.name,
+        source=source if source in SOURCES else shown(path.name),
         sha256=sha256(path.read_bytes()),
         inputs=tuple(inputs),
         names=_chosen(names, kept),

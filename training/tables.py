@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.manifest import LARGEST
 from models.numbers import decimal
 
 Table = Mapping[str, Iterable[object]]
@@ -93,7 +94,7 @@ def _number(path: Path, header: str, row: int, cell: object) -> float:
     if cell is None or cell == "":
         return math.nan
     number = decimal(cell.strip(" \t")) if isinstance(cell, str) else _float(cell)
-    if number is None or math.isinf(number):
+    if number is None or abs(number) > LARGEST:
         raise DataError(
             f"{path}, row {row}, column '{header}': expected a number, found {cell!r}. "
             "Correct the cell, or leave it empty to leave the row out."

@@ -1,0 +1,218 @@
+"""Strategies for manifests: right ones, and what somebody else may write into a registry."""
+
+import copy
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import reduce
+from operator import getitem
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.fuzz.values import ANY, HARD, NESTED, TEXTS, Bytes, damaged, mostly
+
+Tree = dict[str, Any]
+Place = tuple[str | int, ...]
+
+MARK = "\x01{}\x02"  # in the tree where bytes will be that are no JSON of Python's
+
+
+def manifests(card: Tree) -> Bytes:
+    """A manifest, changed in one place or a few, in one of the worst ways, or damaged as bytes."""
+    known = st.sampled_from(sorted(WORST)).map(lambda name: WORST[name](copy.deepcopy(card)))
+    few = st.integers(1, 3).flatmap(lambda times: changed(card, times))
+    return mostly(known | few, damaged(st.just(written(card))), st.just(written(card)))
+
+
+def written(card: Any, raw: Mapping[str, bytes] = {}) -> bytes:
+    """The text of a manifest, with bytes in the places of their marks."""
+    text = json.dumps(card, indent=1).encode()
+    for mark, content in raw.items():
+        text = text.replace(json.dumps(mark).encode(), content)
+    return text
+
+
+@st.composite
+def changed(draw: st.DrawFn, card: Tree, times: int) -> bytes:
+    """The manifest with some places changed: by kind, size, number or name, or gone."""
+    tree, raw = copy.deepcopy(card), {}
+    for number in range(times):
+        places = list(places_of(tree))
+        told = [place for place in places if place[0] in TOLD] or places
+        *above, last = draw(st.sampled_from(places) | st.sampled_from(told))
+        holder: Any = reduce(getitem, above, tree)  # type: ignore[arg-type]  # keys of either kind
+        before = holder[last]
+        mark = MARK.format(number)
+        match draw(st.sampled_from(["other", "other", "gone", "twice", "many", "name"])):
+            case "gone":
+                del holder[last]
+            case "name" if isinstance(holder, dict):
+                holder[draw(NAMES)] = holder.pop(last)
+            case "many":
+                holder[last] = many(before, draw(st.sampled_from([2, 33, 300, 20_000])))
+            case "twice" if isinstance(holder, dict):
+                holder[last] = mark
+                old = json.dumps(before).encode()
+                raw[mark] = old + b"," + json.dumps(last).encode() + b":" + draw(others(before))
+            case _:
+                holder[last] = mark
+                raw[mark] = draw(others(before))
+    return written(tree, raw)
+
+
+# What the service reads of a manifest, and not only shows.
+TOLD = ("inputs", "data", "interval", "created", "files", "model", "version", "output")
+NAMES = st.text(max_size=6) | st.sampled_from(
+    [
+        *("0.5", "1.5", "nan", "1e400", "\u0660.\u0665", "0_5", " 0.5", "-0", "median"),
+        *("a" * 300, "../x", "manifest.json", "calories", "features", "__proto__"),
+        *("a\nb", "糖", "\u202e", "\ufeff"),
+    ]
+)
+
+
+def places_of(tree: Any, above: Place = ()) -> Iterator[Place]:
+    """Every place in the tree, outer ones first."""
+    pairs = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    for key, value in pairs:
+        yield (*above, key)
+        if isinstance(value, dict | list):
+            yield from places_of(value, (*above, key))
+
+
+def many(value: Any, times: int) -> Any:
+    """So much more of the same."""
+    if isinstance(value, dict):
+        first = next(iter(value.values()), 0)
+        return {**value, **{f"0.{number}": first for number in range(times)}}
+    if isinstance(value, str):
+        return value * min(times, 300)
+    return (value if isinstance(value, list) else [value]) * times
+
+
+def others(value: Any) -> Bytes:
+    """JSON, more or less, that could come where `value` was."""
+    text = json.dumps(value)
+    near = [
+        text,
+        json.dumps(text),
+        f"[{text}]",
+        f'{{"a":{text}}}',
+        "null",
+        "true",
+        '""',
+        "[]",
+        "{}",
+    ]
+    if isinstance(value, int | float):
+        near += [f"-{abs(value)}", f"{value}e3", f"{value}e30", f"{value}.5", str(10**400), "NaN"]
+    return st.sampled_from(near).map(str.encode) | HARD | TEXTS | TIMES | NESTED | ANY
+
+
+TIMES = st.datetimes().map(lambda time: json.dumps(time.isoformat()).encode()) | st.sampled_from(
+    [
+        *(
+            b'"0001-01-01T00:00:00Z"',
+            b'"0001-01-01T00:00:00+14:00"',
+            b'"9999-12-31T23:59:59-23:59"',
+        ),
+        *(b'"2026-11-25"', b'"2026-11-25T00:00:00"', b'"1e308"', b'"-62135596800"', b'"now"'),
+    ]
+)
+
+
+def put(*place: str | int, as_: object) -> Callable[[Tree], bytes]:
+    """The manifest with something else in one place; bytes are what the text has there."""
+
+    def made(card: Tree) -> bytes:
+        *above, last = place
+        raw = {MARK: as_} if isinstance(as_, bytes) else {}
+        reduce(getitem, above, card)[last] = MARK if raw else as_  # type: ignore[arg-type,index]
+        return written(card, raw)
+
+    return made
+
+
+def without(name: str) -> Callable[[Tree], bytes]:
+    """The manifest without one of its parts."""
+    return lambda card: written({key: value for key, value in card.items() if key != name})
+
+
+def twice(card: Tree) -> bytes:
+    """An input is there a second time, in the place of another."""
+    return put("inputs", 1, as_=card["inputs"][0])(card)
+
+
+FIRST = ("inputs", 0)
+PARTS = ("model", "version", "architecture", "inputs", "interval", "data", "evaluation", "files")
+
+# Each was, or could have been, more than the trouble of its own model.
+WORST: dict[str, Callable[[Tree], bytes]] = {
+    "a quantile whose level is no number": put(*FIRST, "quantiles", as_={"median": 7}),
+    "a quantile beyond 1": put(*FIRST, "quantiles", as_={"1.5": 7}),
+    "a quantile with digits of another script": put(*FIRST, "quantiles", as_={"\u0660.\u0665": 7}),
+    "a level twice": put(*FIRST, "quantiles", as_={"0.5": 7, "0.50": 8}),
+    "quantiles that fall": put(*FIRST, "quantiles", as_={"0.5": 7, "0.75": 6}),
+    "quantiles out of the range": put(*FIRST, "quantiles", as_={"0.5": 1e9}),
+    "no quantiles": put(*FIRST, "quantiles", as_={}),
+    "300,000 quantiles": put(*FIRST, "quantiles", as_={f"0.{n}": 7 for n in range(300_000)}),
+    "33 quantiles": put(*FIRST, "quantiles", as_={f"0.{n}": 7 for n in range(10, 43)}),
+    "min over max": put(*FIRST, "min", as_=16),
+    "a mean out of the range": put(*FIRST, "mean", as_=-1),
+    "NaN": put(*FIRST, "mean", as_=b"NaN"),
+    "infinity": put(*FIRST, "max", as_=b"Infinity"),
+    "a number that is infinite": put(*FIRST, "max", as_=b"1e999"),
+    "a number beyond float32": put(*FIRST, "max", as_=1e39),
+    "the largest float32": put(*FIRST, "max", as_=3.4028234663852886e38),
+    "a huge whole number": put(*FIRST, "min", as_=10**400),
+    "10**400 rows": put("data", "rows", as_=10**400),
+    "fewer rows than none": put("data", "rows", as_=-1),
+    "5,000 digits": put("data", "rows", as_=b"9" * 5000),
+    "a whole number that is none": put("data", "rows", as_=b"76.5"),
+    "the year 1": put("created", as_="0001-01-01T00:00:00+14:00"),
+    "the year 9999": put("created", as_="9999-12-31T23:59:59-23:59"),
+    "no time zone": put("created", as_="2026-11-25T00:00:00"),
+    "a time that is a number": put("created", as_=1e300),
+    "an input twice": twice,
+    "an input less than the model takes": lambda card: put("inputs", as_=card["inputs"][:1])(card),
+    "an input more than the model takes": lambda card: put(
+        "inputs", as_=[*card["inputs"], {**card["inputs"][0], "name": "fat"}]
+    )(card),
+    "no inputs": put("inputs", as_=[]),
+    "1,000 inputs": lambda card: put(
+        "inputs", as_=[{**card["inputs"][0], "name": f"x{n}"} for n in range(1000)]
+    )(card),
+    "an input with a name of the answer": put(*FIRST, "name", as_="calories"),
+    "an input with a line break": put(*FIRST, "name", as_="sugar\n# HELP x"),
+    "an input with a quote": put(*FIRST, "name", as_='sugar"} 1\n'),
+    "an input with a long name": put(*FIRST, "name", as_="a" * 100_000),
+    "an input without a name": put(*FIRST, "name", as_=""),
+    "an input in Chinese": put(*FIRST, "name", as_="糖"),
+    "half a character": put(*FIRST, "name", as_=b'"\\ud800"'),
+    "a NUL": put("data", "source", as_="a\0b"),
+    "a control character": put("output", "unit", as_="kcal\x1b[2J"),
+    "a certain interval": put("interval", "coverage", as_=1),
+    "an infinite interval": put("interval", "half_width", as_=b"1e400"),
+    "an infinite error": put("evaluation", "model", "r2", as_=b"-Infinity"),
+    "a file elsewhere": put("files", as_={"../../../../etc/passwd": "0" * 64}),
+    "100,000 files": put("files", as_={f"a{n}": "0" * 64 for n in range(100_000)}),
+    "nothing but brackets": lambda _: b"[" * 200_000,
+    "objects in objects": lambda _: b'{"inputs":' * 20_000,
+    "lists in a recipe": put("architecture", "recipe", as_=b'{"a":' + b"[" * 900 + b"]" * 900),
+    "100,000 layers": put("architecture", "hidden", as_=["x"] * 100_000),
+    "a field twice": put("version", as_=b'1,"version":2'),
+    "a part twice": put("data", as_=b'1,"data":{}'),
+    "an unknown field": lambda card: written({**card, "colour": "red"}),
+    "another schema": put("schema_version", as_=2),
+    "another's name": put("model", as_="calories"),
+    "another version": put("version", as_=999_999_999),
+    "a name that is a path": put("model", as_="../calories"),
+    "nothing": lambda _: b"",
+    "null": lambda _: b"null",
+    "a list": lambda card: b"[" + written(card) + b"]",
+    "UTF-16": lambda card: written(card).decode().encode("utf-16"),
+    "a byte order mark": lambda card: b"\xef\xbb\xbf" + written(card),
+    "Latin-1": lambda card: written(card) + b"\xff",
+    "20 MB of spaces": lambda card: written(card) + b" " * 20_000_000,
+    **{f"no {name}": without(name) for name in PARTS},
+}

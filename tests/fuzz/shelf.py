@@ -1,0 +1,127 @@
+"""A registry in which somebody else writes a model's manifests; and the judge of what they harm.
+
+The registry has a healthy model too, whose answers must be as if nothing was.
+"""
+
+import copy
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from models.manifest import MANIFEST, REPORT, ROWS, TWIN
+from models.publish import publish, staging
+from models.registry import Registry
+from tests.serving import PATIENCE, ROW, Server
+
+HEALTHY = "calories"
+
+# Method, path and JSON; gives the status and the text of the answer.
+Ask = Callable[[str, str, object], tuple[int, str]]
+
+
+class Shelf:
+    """Puts versions into the registry at `root`: copies of `deep`, but for their manifest."""
+
+    def __init__(self, root: Path, shipped: Registry) -> None:
+        self.root = root
+        made = Registry(root / ".made")
+        with staging(made, "deep") as draft:
+            (draft / REPORT).parent.mkdir()
+            (draft / REPORT).write_text("<p>A report.</p>")
+            for name in (TWIN, ROWS):
+                shutil.copy(shipped.folder("deep", 1) / name, draft / name)
+            publish(made, draft, shipped.manifest("deep", 1), promote=True)
+        self._source = made.folder("deep", 1)
+        self._card: dict[str, Any] = json.loads((self._source / MANIFEST).read_bytes())
+
+    def card(self, model: str, version: int = 1) -> dict[str, Any]:
+        """The right manifest of a version."""
+        return {**copy.deepcopy(self._card), "model": model, "version": version}
+
+    def put(self, model: str, version: int, manifest: bytes) -> None:
+        """Put a version there from one moment to the next; the others of the model go."""
+        draft, folder = self.root / f".{model}-{version}", self.root / model
+        shutil.copytree(self._source, draft)
+        (draft / MANIFEST).write_bytes(manifest)
+        folder.mkdir(exist_ok=True)
+        before = list(folder.iterdir())
+        draft.rename(folder / str(version))
+        for other in before:
+            shutil.rmtree(other)
+
+
+def over_http(server: Server) -> Ask:
+    """Ask a running service."""
+
+    def ask(method: str, path: str, body: object) -> tuple[int, str]:
+        found = requests.request(method, server.url + path, json=body, timeout=PATIENCE)
+        return found.status_code, found.text
+
+    return ask
+
+
+def looked(server: Server, model: str, version: int) -> int:
+    """How many workers have loaded or refused a version, as the log tells."""
+    lines = [json.loads(line) for line in server.output().splitlines() if line.startswith("{")]
+    told = [(it.get("event"), it.get("model"), it.get("version")) for it in lines]
+    events = ("version_loaded", "version_refused")
+    return sum(told.count((event, model, version)) for event in events)
+
+
+def judge(ask: Ask, model: str, version: int) -> str:
+    """Ask everything of a version; gives its state. Raises AssertionError for what it harms.
+
+    Nothing is 5xx but the 503 that says why this version is not served, and the healthy model and
+    the metrics are as if nothing was.
+    """
+    status, text = ask("GET", f"/models/{model}", None)
+    assert status == 200, text
+    [told] = [it for it in json.loads(text)["versions"] if it["version"] == version]
+    state = str(told["state"])
+    assert state in {"loaded", "failed"}, text
+    for method, path, body in operations(model, version):
+        status, text = ask(method, path, body)
+        why = state == "failed" and status == 503 and of_version(path, model)
+        assert status < 500 or why, (path, status, text[:1000])
+        assert len(text) < 2_000_000, path
+    for path, body in (("/predict", ROW), ("/explain", ROW)):
+        status, text = ask("POST", path, body)
+        assert status == 200, text
+    status, text = ask("GET", "/metrics", None)
+    assert status == 200, text[:1000]
+    assert f'calories_version_info{{model="{HEALTHY}",reason="",state="loaded"' in text
+    assert f'calories_training_grams_count{{input="sugar",model="{HEALTHY}"' in text
+    assert f'state="{state}",version="{version}"}} 1.0' in text
+    return state
+
+
+def operations(model: str, version: int) -> list[tuple[str, str, object]]:
+    """All that can be asked about a version, or about all."""
+    tensors = [{"name": name, "datatype": "FP32", "shape": [1], "data": [1]} for name in ROW]
+    gets = [
+        *("/", "/openapi.json", "/models", "/version", "/healthz", "/readyz", "/v2"),
+        *(f"/models/{model}", f"/models/{model}/{version}"),
+        *(f"/models/{model}/{version}/report", f"/models/{model}/{version}/training"),
+        *(f"/v1/models/{model}", f"/v1/models/{model}/metadata"),
+        *(f"/v1/models/{model}/versions/{version}", f"/v1/models/{model}/labels/stable/metadata"),
+        *(f"/v2/models/{model}", f"/v2/models/{model}/versions/{version}"),
+        *(f"/v2/models/{model}/ready", f"/v2/models/{model}/versions/{version}/ready"),
+    ]
+    posts = {
+        f"/predict?model={model}": ROW,
+        f"/predict?model={model}&version={version}": [ROW, ROW],
+        f"/explain?model={model}": ROW,
+        f"/v1/models/{model}:predict": {"instances": [ROW]},
+        f"/v2/models/{model}/infer": {"inputs": tensors},
+        "/v2/repository/index": {},
+    }
+    return [*(("GET", path, None) for path in gets), *(("POST", *post) for post in posts.items())]
+
+
+def of_version(path: str, model: str) -> bool:
+    """Whether a path is about this model alone."""
+    return f"/{model}" in path or f"model={model}" in path
