@@ -24,7 +24,11 @@ from tests.test_server import open_half_a_request
 from tests.test_stop import SLACK
 
 HOUR = 3600
-STOPS = {"gunicorn": "Handling signal: term", "granian": "Shutting down granian"}
+STOPS = {
+    "loop": "Handling signal: term",
+    "gunicorn": "Handling signal: term",
+    "granian": "Shutting down granian",
+}
 OPS = "calories_ops-0123456789abcdef"
 WAIT = 200  # seconds that a worker of two lets a key wait whose rate is one in a hundred seconds
 
