@@ -6,14 +6,9 @@ decides: what an operation takes is what docs/security.md says.
 
 import json
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,71 +17,30 @@ import requests
 from models.publish import import_version
 from models.registry import Registry
 from tests.fuzz.asked import Request
-from tests.fuzz.connection import Answer, pipelined
-from tests.fuzz.spellings import HTTP_TARGET, spelled
+from tests.fuzz.connection import Answer
+from tests.fuzz.doors import (
+    DIGESTS,
+    KEYS,
+    NOTHING,
+    PREDICT,
+    WITH_KEYS,
+    WITHOUT_KEYS,
+    Met,
+    Operation,
+    Scopes,
+    answers,
+    drawn_of,
+    meet,
+    operations,
+    shown,
+)
+from tests.fuzz.spellings import spelled
 from tests.overload.edge import edge
 from tests.serving import PATIENCE, Server, running
 
-NO_KEY, PREDICT, ADMIN = "", "calories_predict-0123456789", "calories_admin-0123456789"
-KEYS = (NO_KEY, PREDICT, ADMIN)
-DIGESTS = {
-    f"{scope}_keys": f"{scope}:{sha256(key.encode()).hexdigest()}"
-    for scope, key in (("predict", PREDICT), ("admin", ADMIN))
-}
-Scopes = dict[str, set[str]]  # by scope, whom it lets in
-WITH_KEYS: Scopes = {
-    "open": {*KEYS},
-    "predict": {PREDICT},
-    "either": {PREDICT, ADMIN},
-    "admin": {ADMIN},
-}
-WITHOUT_KEYS: Scopes = {scope: set() if scope == "admin" else {*KEYS} for scope in WITH_KEYS}
-OPEN = {"/", "/docs", "/static/{file}", "/healthz", "/readyz", "/version"}
-NOT_IN = {401, 403}
-# There is no such path, it is for another method, or this is no HTTP; 0 is closed without a word.
-NOTHING = {0, 400, 404, 405, 414, 501, 505}
-CLIENTS = 4
 PROBLEM = {"type", "title", "status", "detail"}
 ONE_IN = 9  # spellings of an operation, but for administration, which is asked in all
-
-
-@dataclass(frozen=True)
-class Operation:
-    """An operation of the service's document, and the request that asks it plainly."""
-
-    path: str
-    plain: Request
-
-    @property
-    def scope(self) -> str:
-        """What docs/security.md says that it takes."""
-        if self.path in OPEN or self.path.startswith("/v2/health/"):
-            return "open"
-        if self.path == "/metrics":
-            return "either"
-        return "admin" if self.path.startswith("/admin/") else "predict"
-
-
-def operations(url: str) -> list[Operation]:
-    asked = requests.get(f"{url}/openapi.json", headers={"X-API-Key": PREDICT}, timeout=PATIENCE)
-    return [
-        Operation(path, plain(method.upper(), path, told))
-        for path, methods in asked.json()["paths"].items()
-        for method, told in methods.items()
-    ]
-
-
-def plain(method: str, path: str, told: dict[str, Any], model: str = "calories") -> Request:
-    """The request of an operation, with the first body that the document shows."""
-    name = "canary" if path.endswith("/labels/{name}") else model
-    known = {"model": model, "name": name, "version": 1, "label": "stable", "file": "docs.js"}
-    target = path.format(**known).encode()
-    for media_type, content in told.get("requestBody", {}).get("content", {}).items():
-        for example in content.get("examples", {}).values():
-            headers = (("Content-Type", media_type.encode()),)
-            body = json.dumps(example["value"]).encode()
-            return Request("any", method, target, headers, body, chunked=False)
-    return Request("any", method, target, (), b"", chunked=False)
+STATUS = {"service", "models", "keys", "settings"}
 
 
 def taken(operation: Operation, at: int) -> list[Request]:
@@ -94,117 +48,6 @@ def taken(operation: Operation, at: int) -> list[Request]:
     spellings = list(spelled(operation.plain))
     some = spellings if operation.scope == "admin" else spellings[at % ONE_IN :: ONE_IN]
     return list(dict.fromkeys([operation.plain, *some]))
-
-
-def shown(request: Request, key: str) -> Request:
-    """The request with a key, or without one."""
-    return replace(
-        request, headers=(*request.headers, ("X-API-Key", key.encode())) if key else request.headers
-    )
-
-
-def answers(port: int, asked: Sequence[Request]) -> list[Answer]:
-    """The answers to all, by several clients."""
-    found: dict[int, Answer] = {}
-    with ThreadPoolExecutor(CLIENTS) as clients:
-        shares = [range(at, len(asked), CLIENTS) for at in range(CLIENTS)]
-        for share in clients.map(partial(_answers, port, asked), shares):
-            found |= share
-    return [found[at] for at in range(len(asked))]
-
-
-def _answers(port: int, asked: Sequence[Request], share: Sequence[int]) -> dict[int, Answer]:
-    """What can be read goes behind each other on a kept connection, everything else on its own."""
-    found: dict[int, Answer] = {}
-    tidy = [at for at in share if HTTP_TARGET(asked[at].target)]
-    for some in (tidy, *([at] for at in share if not HTTP_TARGET(asked[at].target))):
-        raws = [asked[at].raw(f"asked-{at}") for at in some]
-        found |= dict(zip(some, pipelined(port, raws), strict=True))
-    for at, answer in found.items():
-        assert answer.headers.get("x-request-id", f"asked-{at}") == f"asked-{at}", asked[at]
-    return found
-
-
-@dataclass
-class Met:
-    """Requests with every key, and what they met."""
-
-    scopes: Scopes
-    asked: list[tuple[Operation, Request]]
-    answers: dict[str, list[Answer]]  # by key, to each that was asked
-    before: dict[Path, bytes]  # where labels are and what moved them
-    after: dict[Path, bytes]  # the same, when all had asked who have no key for it
-    routes: tuple[set[str], set[str]]  # that are counted: of plain requests, and of all
-
-    def __iter__(self) -> Iterator[tuple[Operation, Request, dict[str, Answer]]]:
-        for at, (operation, request) in enumerate(self.asked):
-            yield operation, request, {key: found[at] for key, found in self.answers.items()}
-
-    @cached_property
-    def told(self) -> dict[frozenset[str], set[bytes]]:
-        """What plain requests are answered, by whom their operations let in."""
-        told: defaultdict[frozenset[str], set[bytes]] = defaultdict(set)
-        for operation, request, found in self:
-            who = self.scopes[operation.scope]
-            if request == operation.plain:
-                told[frozenset(who)] |= {found[key].body for key in who if found[key].status == 200}
-        return told
-
-
-def let_in(found: dict[str, Answer]) -> set[str]:
-    return {key for key, answer in found.items() if answer.status not in NOT_IN}
-
-
-def meet(server: Server, port: int, registry: Registry, scopes: Scopes) -> Met:
-    """Ask everything at `port`; those who may administer come last."""
-    found = operations(server.url)
-    plain = [each for it in found for each in (it.plain, of_another_model(it))]
-    for key in KEYS:
-        answers(port, [shown(each, key) for each in (*plain, NOWHERE)])
-    known = routes(server)
-    asked = [(it, request) for at, it in enumerate(found) for request in taken(it, at)]
-    place(registry)
-    before = kept(registry)
-    met: dict[str, list[Answer]] = {}
-    for key in KEYS:
-        if key not in scopes["admin"]:
-            met[key] = answers(port, [shown(request, key) for _, request in asked])
-    after = kept(registry)
-    for key in scopes["admin"]:
-        met[key] = answers(port, [shown(without_a_move(*each), key) for each in asked])
-    return Met(scopes, asked, met, before, after, (known, routes(server)))
-
-
-def without_a_move(operation: Operation, request: Request) -> Request:
-    """The same with a body that is refused, but for the plain one: a move takes the disk's time."""
-    moves = operation.scope == "admin" and request != operation.plain and request.body
-    return replace(request, body=b"[]") if moves else request
-
-
-NOWHERE = Request("any", "GET", b"/nowhere", (), b"", chunked=False)
-
-
-def of_another_model(operation: Operation) -> Request:
-    """The same, for a model that is not there."""
-    plain = operation.plain
-    return replace(plain, target=plain.target.replace(b"calories", b"bread"))
-
-
-def routes(server: Server) -> set[str]:
-    """The routes of all requests that were counted."""
-    asked = requests.get(f"{server.url}/metrics", headers={"X-API-Key": PREDICT}, timeout=PATIENCE)
-    return set(re.findall(r'^calories_requests_total{.*route="(.*?)"', asked.text, re.MULTILINE))
-
-
-def place(registry: Registry) -> None:
-    """Labels that every operation of administration would move."""
-    registry.set_label("calories", "stable", 1, None)
-    registry.set_label("calories", "stable", 2, None)
-    registry.set_label("calories", "canary", 1, None)
-
-
-def kept(registry: Registry) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in registry.root.glob("*/*") if path.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -242,41 +85,61 @@ def served(
 
 
 @pytest.fixture(scope="module")
-def met(served: Served, registry: Registry) -> Met:
-    return meet(served.server, served.port, registry, served.scopes)
+def routes_of_plain_requests(served: Served) -> set[str]:
+    """What is counted before anything is asked in another way."""
+    found = operations(served.server.url)
+    plain = [each for it in found for each in (it.plain, of_another_model(it))]
+    for key in KEYS:
+        answers(served.port, [shown(each, key) for each in (*plain, NOWHERE)])
+    return routes(served.server)
+
+
+@pytest.fixture(scope="module")
+def met(
+    served: Served,
+    registry: Registry,
+    routes_of_plain_requests: set[str],
+) -> Met:
+    found = operations(served.server.url)
+    asked = [(it, request) for at, it in enumerate(found) for request in taken(it, at)]
+    return meet(served.port, asked, registry, served.scopes)
+
+
+NOWHERE = Request("any", "GET", b"/nowhere", (), b"", chunked=False)
+
+
+def of_another_model(operation: Operation) -> Request:
+    """The same, for a model that is not there."""
+    plain = operation.plain
+    return replace(plain, target=plain.target.replace(b"calories", b"bread"))
+
+
+def routes(server: Server) -> set[str]:
+    """The routes of all requests that were counted."""
+    asked = requests.get(f"{server.url}/metrics", headers={"X-API-Key": PREDICT}, timeout=PATIENCE)
+    return set(re.findall(r'^calories_requests_total{.*route="(.*?)"', asked.text, re.MULTILINE))
 
 
 def test_each_operation_lets_in_whom_it_should(met: Met) -> None:
-    plain = [(it, found) for it, request, found in met if request == it.plain]
+    plain = met.plain()
     assert len(plain) > 40
-    wrong = [
-        (it.path, let_in(found)) for it, found in plain if let_in(found) != met.scopes[it.scope]
-    ]
-    assert wrong == []
+    assert [(it.path, who) for it, who in plain.items() if who != met.scopes[it.scope]] == []
 
 
 def test_no_spelling_lets_in_anybody_else(met: Met) -> None:
-    wrong = [
-        (operation.path, request, {key: answer.status for key, answer in found.items()})
-        for operation, request, found in met
-        if let_in(found) != met.scopes[operation.scope] and not is_another(met, request, found)
-    ]
-    assert wrong == []
-
-
-def is_another(met: Met, request: Request, found: dict[str, Answer]) -> bool:
-    """Whether nothing answered, or an operation for just those who were let in."""
-    who = let_in(found)
-    return all(
-        found[key].status in NOTHING
-        or found[key].body in met.told[frozenset(who)]
-        or request.method == "OPTIONS"
-        for key in who
-    )
+    assert met.wrong() == []
 
 
 def test_no_label_moves_without_a_key_for_administration(met: Met) -> None:
-    assert met.after == met.before
+    assert not met.moved
+
+
+def test_spellings_on_spellings_let_in_nobody_else(served: Served, registry: Registry) -> None:
+    found = operations(served.server.url)
+    met = meet(served.port, drawn_of(found, 300, at=0), registry, served.scopes)
+    assert len(met.asked) > 300
+    assert met.wrong() == []
+    assert not met.moved
 
 
 def test_what_administration_tells_is_told_for_its_key_alone(met: Met) -> None:
@@ -287,9 +150,6 @@ def test_what_administration_tells_is_told_for_its_key_alone(met: Met) -> None:
         if key not in met.scopes["admin"] and form(found[key]) in ({"model", "labels"}, STATUS)
     ]
     assert told == []
-
-
-STATUS = {"service", "models", "keys", "settings"}
 
 
 def form(answer: Answer) -> set[str]:
@@ -306,9 +166,12 @@ def test_the_key_for_administration_gets_what_it_tells(met: Met) -> None:
         assert forms.count({"model", "labels"}) > 1
 
 
-def test_no_spelling_is_counted_as_a_route_of_its_own(met: Met) -> None:
-    plain, every = met.routes
-    assert every == plain
+def test_no_spelling_is_counted_as_a_route_of_its_own(
+    served: Served,
+    routes_of_plain_requests: set[str],
+    met: Met,
+) -> None:
+    assert routes(served.server) == routes_of_plain_requests
 
 
 @pytest.mark.parametrize(

@@ -11,17 +11,20 @@ from pathlib import Path
 
 import requests
 
-from models.registry import SHELF
+from models.publish import import_version
+from models.registry import SHELF, Registry
 from tests.conftest import SHIPPED
 from tests.fuzz import schema
 from tests.fuzz.asked import ASKED
-from tests.fuzz.run import SHAPE, Findings, Fuzzer, fuzz
+from tests.fuzz.doors import DIGESTS, KEYS, WITH_KEYS, drawn_of, meet, operations
+from tests.fuzz.run import BATCH, SHAPE, Findings, Fuzzer, fuzz
 from tests.serving import DEV_PYTHON, PATIENCE, Server, running
 
 SLOW = 1.0  # seconds in which every request must be answered
 SERVERS = ("gunicorn", "granian")
 DOCUMENT = "OpenAPI"  # requests drawn from the document, right ones and wrong ones
-NAMES = (*ASKED, SHAPE, DOCUMENT)
+SPELLINGS = "spellings"  # of paths, asked with every key and with none
+NAMES = (*ASKED, SHAPE, DOCUMENT, SPELLINGS)
 
 
 def main() -> int:
@@ -43,14 +46,27 @@ def main() -> int:
 @contextmanager
 def serving(kind: str) -> Iterator[Server]:
     """A server over a registry of its own, for the document's requests move labels."""
+    with (
+        shelf() as registry,
+        running(
+            registry.root.parent,
+            DEV_PYTHON,
+            server=kind,
+            registry=registry.root,
+            admin_key_waived=True,
+        ) as server,
+    ):
+        yield server
+
+
+@contextmanager
+def shelf() -> Iterator[Registry]:
+    """A registry of what ships."""
     with tempfile.TemporaryDirectory() as folder:
-        registry = Path(folder) / "registry"
+        registry = Registry(Path(folder) / "registry")
         for model in SHIPPED:
-            shutil.copytree(SHELF / model / "1", registry / model / "1")
-        with running(
-            Path(folder), DEV_PYTHON, server=kind, registry=registry, admin_key_waived=True
-        ) as server:
-            yield server
+            shutil.copytree(SHELF / model / "1", registry.root / model / "1")
+        yield registry
 
 
 def attack(kind: str, server: Server, names: list[str], many: int) -> list[str]:
@@ -62,7 +78,12 @@ def attack(kind: str, server: Server, names: list[str], many: int) -> list[str]:
             fuzz(warm, "arrow", 10)
     with Fuzzer(server) as fuzzer:
         for name in names:
-            found = by_document(server, many) if name == DOCUMENT else fuzz(fuzzer, name, many)
+            if name == DOCUMENT:
+                found = by_document(server, many)
+            elif name == SPELLINGS:
+                found = by_spellings(kind, many)
+            else:
+                found = fuzz(fuzzer, name, many)
             told = ", ".join(
                 f"{status}: {times}" for status, times in sorted(found.statuses.items())
             )
@@ -85,6 +106,22 @@ def by_document(server: Server, many: int) -> Findings:
     fuzzer.fuzz(max(many // 100, 1))
     statuses = sum(fuzzer.statuses.values(), Counter[int]())
     return Findings(statuses, slowest=fuzzer.slowest, failures=fuzzer.failures)
+
+
+def by_spellings(kind: str, many: int) -> Findings:
+    """Spellings of spellings, to a server with keys; each is asked with none and with both."""
+    with shelf() as registry:
+        import_version(registry, SHELF / "calories" / "1")
+        settings = {"server": kind, "registry": registry.root, **DIGESTS}
+        with running(registry.root.parent, DEV_PYTHON, workers=1, **settings) as server:
+            found, statuses, failures = operations(server.url), Counter[int](), []
+            each = many // len(KEYS)
+            for at in range(0, each, BATCH):
+                asked = drawn_of(found, min(BATCH, each - at), at)
+                met = meet(server.port, asked, registry, WITH_KEYS)
+                statuses.update(it.status for each in met.answers.values() for it in each)
+                failures += met.wrong() + ["a label moved"] * met.moved
+    return Findings(statuses, failures=failures)
 
 
 if __name__ == "__main__":
