@@ -1,22 +1,18 @@
 """Manifests that somebody else wrote: refused with a reason, and no trouble of another model."""
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
-from hypothesis import strategies as st
 
 from models.publish import import_version, publish, staging
 from models.registry import Registry, RegistryError
 from service.app import create_app, create_host
 from service.serving.host import Host
 from service.settings import Settings
-from tests.fuzz.manifests import WORST, manifests
-from tests.fuzz.run import explore
-from tests.fuzz.shelf import Ask, Shelf, judge, over_http
+from tests.fuzz.manifests import WORST
+from tests.fuzz.shelf import Shelf, attack, attack_in_process, judge, over_http
 from tests.serving import PATIENCE, Server, await_, running
 
 NAMES = sorted(WORST)
@@ -123,34 +119,25 @@ def test_the_page_and_the_document_say_so_when_it_is_the_default_model(
     assert client.get("/metrics").status_code == 200
 
 
-def test_no_manifest_of_a_generator_harms_another_model(tmp_path: Path, shipped: Registry) -> None:
-    registry = Registry(tmp_path)
-    import_version(registry, shipped.folder("calories", 1))
-    shelf, settings = Shelf(tmp_path, shipped), Settings(registry=tmp_path)
-    host = create_host(settings)
-    ask = asking(create_app(settings, host).test_client())
-    states: Counter[str] = Counter()
-
-    def one(data: st.DataObject) -> None:
-        version = states.total() + 1
-        manifest = data.draw(manifests(shelf.card("strange", version)))
-        shelf.put("strange", version, manifest)
-        host.refresh()
-        states[judge(ask, "strange", version)] += 1
-
-    explore(st.data(), one, 60, at=0)
-    assert set(states) == {"loaded", "failed"}
+def test_no_manifest_of_a_generator_harms_another_model(
+    registry: Registry, shipped: Registry
+) -> None:
+    found = attack_in_process(registry.root, shipped, 60)
+    assert found.failures == []
+    assert set(found.statuses) == {200, 503}
 
 
-def asking(client: Any) -> Ask:
-    """Ask an app in this process."""
+def test_a_manifest_that_harms_others_is_found(registry: Registry, shipped: Registry) -> None:
+    """Break the metrics whenever another model than the healthy one is there."""
+    shelf = Shelf(registry.root, shipped)
 
-    def ask(method: str, path: str, body: object) -> tuple[int, str]:
-        given = {} if body is None else {"json": body}
-        found = client.open(path, method=method, **given)
-        return found.status_code, found.text
+    def ask(method: str, path: str, _: object) -> tuple[int, str]:
+        if method == "GET" and path == "/models/strange":
+            return 200, '{"versions":[{"version":1,"state":"loaded"}]}'
+        return (500, "") if path == "/metrics" else (200, "")
 
-    return ask
+    [failure] = attack(shelf, ask, lambda *_: None, 1).failures
+    assert "/metrics" in failure
 
 
 def test_nothing_is_published_that_cannot_be_read(registry: Registry, shipped: Registry) -> None:

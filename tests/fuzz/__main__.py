@@ -1,6 +1,7 @@
 """python -m tests.fuzz [--server granian] [--requests 60000]: the long form of the fuzz."""
 
 import argparse
+import logging
 import shutil
 import sys
 import tempfile
@@ -18,13 +19,16 @@ from tests.fuzz import schema
 from tests.fuzz.asked import ASKED
 from tests.fuzz.doors import DIGESTS, KEYS, WITH_KEYS, drawn_of, meet, operations
 from tests.fuzz.run import BATCH, SHAPE, Findings, Fuzzer, fuzz
-from tests.serving import DEV_PYTHON, PATIENCE, Server, running
+from tests.fuzz.shelf import Shelf, attack_in_process, looked, over_http
+from tests.fuzz.shelf import attack as attack_by_manifest
+from tests.serving import DEV_PYTHON, PATIENCE, Server, await_, running
 
 SLOW = 1.0  # seconds in which every request must be answered
 SERVERS = ("gunicorn", "granian")
 DOCUMENT = "OpenAPI"  # requests drawn from the document, right ones and wrong ones
 SPELLINGS = "spellings"  # of paths, asked with every key and with none
-NAMES = (*ASKED, SHAPE, DOCUMENT, SPELLINGS)
+MANIFESTS = "manifests"  # of the generator, in the registry; a request a version
+NAMES = (*ASKED, SHAPE, DOCUMENT, SPELLINGS, MANIFESTS)
 
 
 def main() -> int:
@@ -39,6 +43,8 @@ def main() -> int:
     for kind in [options.server] if options.server else SERVERS:
         with serving(kind) as server:
             wrong += attack(kind, server, options.only, options.requests // len(NAMES))
+    if MANIFESTS in options.only:
+        wrong += in_process(max(options.requests // 30, 1))
     print(*wrong, sep="\n")
     return 1 if wrong else 0
 
@@ -82,6 +88,8 @@ def attack(kind: str, server: Server, names: list[str], many: int) -> list[str]:
                 found = by_document(server, many)
             elif name == SPELLINGS:
                 found = by_spellings(kind, many)
+            elif name == MANIFESTS:
+                found = by_manifest(kind, many)
             else:
                 found = fuzz(fuzzer, name, many)
             told = ", ".join(
@@ -98,6 +106,18 @@ def attack(kind: str, server: Server, names: list[str], many: int) -> list[str]:
     if lost or failed:
         wrong.append(f"{kind}: {failed}{told[:5000]}")
     return wrong
+
+
+def in_process(many: int) -> list[str]:
+    """Many more manifests, without a server; gives what was wrong."""
+    logging.disable()  # each is refused with a line
+    with tempfile.TemporaryDirectory() as folder:
+        registry = Path(folder) / "registry"
+        registry.mkdir()
+        found = attack_in_process(registry, Registry(SHELF), many)
+    told = ", ".join(f"{status}: {times}" for status, times in sorted(found.statuses.items()))
+    print(f"| | {MANIFESTS} | {found.requests} | {told} | |", flush=True)
+    return found.failures
 
 
 def by_document(server: Server, many: int) -> Findings:
@@ -122,6 +142,28 @@ def by_spellings(kind: str, many: int) -> Findings:
                 statuses.update(it.status for each in met.answers.values() for it in each)
                 failures += met.wrong() + ["a label moved"] * met.moved
     return Findings(statuses, failures=failures)
+
+
+def by_manifest(kind: str, many: int) -> Findings:
+    """Manifests, fewer: every worker must have looked at one before the next one comes."""
+    times: Counter[int] = Counter()
+
+    def wait(model: str, version: int) -> None:
+        times[version] += 1
+        await_(
+            lambda: looked(server, model, version) == workers * times[version],
+            f"all workers have looked at version {version}",
+        )
+
+    with shelf() as registry:
+        settings = {"server": kind, "registry": registry.root, "poll_seconds": 0.1}
+        with running(registry.root.parent, DEV_PYTHON, **settings) as server:
+            workers = len(server.workers())
+            strange = Shelf(registry.root, Registry(SHELF))
+            found = attack_by_manifest(strange, over_http(server), wait, max(many // 25, 1))
+            if "Traceback" in server.output() or len(server.workers()) != workers:
+                found.failures.append(f"{kind}: {server.output()[-5000:]}")
+    return found
 
 
 if __name__ == "__main__":

@@ -7,14 +7,19 @@ import copy
 import json
 import shutil
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import requests
 
 from models.manifest import MANIFEST, REPORT, ROWS, TWIN
-from models.publish import publish, staging
+from models.publish import import_version, publish, staging
 from models.registry import Registry
+from service.app import create_app, create_host
+from service.settings import Settings
+from tests.fuzz.manifests import manifests
+from tests.fuzz.run import BATCH, Findings, explore
 from tests.serving import PATIENCE, ROW, Server
 
 HEALTHY = "calories"
@@ -28,13 +33,9 @@ class Shelf:
 
     def __init__(self, root: Path, shipped: Registry) -> None:
         self.root = root
-        made = Registry(root / ".made")
-        with staging(made, "deep") as draft:
-            (draft / REPORT).parent.mkdir()
-            (draft / REPORT).write_text("<p>A report.</p>")
-            for name in (TWIN, ROWS):
-                shutil.copy(shipped.folder("deep", 1) / name, draft / name)
-            publish(made, draft, shipped.manifest("deep", 1), promote=True)
+        made = Registry(root.parent / "made")
+        if not made.versions("deep"):
+            publish_small(made, shipped)
         self._source = made.folder("deep", 1)
         self._card: dict[str, Any] = json.loads((self._source / MANIFEST).read_bytes())
 
@@ -53,6 +54,20 @@ class Shelf:
         for other in before:
             shutil.rmtree(other)
 
+    def remove(self, model: str) -> None:
+        """Take a model away."""
+        shutil.rmtree(self.root / model)
+
+
+def publish_small(made: Registry, shipped: Registry) -> None:
+    """Publish `deep` with no more than the service reads."""
+    with staging(made, "deep") as draft:
+        (draft / REPORT).parent.mkdir()
+        (draft / REPORT).write_text("<p>A report.</p>")
+        for name in (TWIN, ROWS):
+            shutil.copy(shipped.folder("deep", 1) / name, draft / name)
+        publish(made, draft, shipped.manifest("deep", 1), promote=True)
+
 
 def over_http(server: Server) -> Ask:
     """Ask a running service."""
@@ -70,6 +85,46 @@ def looked(server: Server, model: str, version: int) -> int:
     told = [(it.get("event"), it.get("model"), it.get("version")) for it in lines]
     events = ("version_loaded", "version_refused")
     return sum(told.count((event, model, version)) for event in events)
+
+
+def attack(shelf: Shelf, ask: Ask, wait: Callable[[str, int], object], many: int) -> Findings:
+    """Put so many manifests of the generator there, one after another, and judge each.
+
+    `wait` returns when the service has looked at a version. The statuses are those of the versions'
+    own manifests: 200 where one was loaded.
+    """
+    found, model = Findings(), "strange"
+    versions = cycle(range(1, 21))  # few, for each is told in the metrics for a while
+
+    def one(drawn: bytes) -> None:
+        version = next(versions)
+        manifest = drawn.replace(b'"version": 1,', b'"version": %d,' % version)
+        shelf.put(model, version, manifest)
+        try:
+            wait(model, version)
+            judge(ask, model, version)
+        except (AssertionError, OSError, ValueError) as error:
+            found.failures.append(f"manifest: {error!r:.1500}\n  for {manifest!r:.3000}")
+        found.statuses[ask("GET", f"/models/{model}/{version}", None)[0]] += 1
+
+    for at in range(0, many, BATCH):
+        explore(manifests(shelf.card(model)), one, min(BATCH, many - at), at)
+    return found
+
+
+def attack_in_process(root: Path, shipped: Registry, many: int) -> Findings:
+    """The same, of an app and a host in this process."""
+    import_version(Registry(root), shipped.folder(HEALTHY, 1))
+    settings = Settings(registry=root)
+    host = create_host(settings)
+    client = create_app(settings, host).test_client()
+
+    def ask(method: str, path: str, body: object) -> tuple[int, str]:
+        given = None if body is None else json.dumps(body)
+        answer = client.open(path, method=method, data=given, content_type="application/json")
+        return answer.status_code, answer.text
+
+    return attack(Shelf(root, shipped), ask, lambda *_: host.refresh(), many)
 
 
 def judge(ask: Ask, model: str, version: int) -> str:
@@ -92,7 +147,7 @@ def judge(ask: Ask, model: str, version: int) -> str:
         status, text = ask("POST", path, body)
         assert status == 200, text
     status, text = ask("GET", "/metrics", None)
-    assert status == 200, text[:1000]
+    assert status == 200, ("/metrics", status, text[:1000])
     assert f'calories_version_info{{model="{HEALTHY}",reason="",state="loaded"' in text
     assert f'calories_training_grams_count{{input="sugar",model="{HEALTHY}"' in text
     assert f'state="{state}",version="{version}"}} 1.0' in text

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, cycle, islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,9 @@ from numpy.typing import NDArray
 from models.manifest import MANIFEST, TWIN
 from models.publish import import_version
 from models.registry import Registry
+from tests.fuzz.manifests import WORST
+from tests.fuzz.shelf import Shelf, looked, over_http
+from tests.fuzz.shelf import judge as judge_of_manifests
 from tests.serving import PATIENCE, ROOT, Server, await_, running
 from tests.soak.load import LOST, REFUSED, REQUEST
 from tests.soak.run import Plan, loaded
@@ -30,6 +33,7 @@ MODEL = "calories"
 POLL = 0.1  # seconds between two looks at the registry
 LEAVING = 1.0  # DRAIN_SECONDS
 WORKERS = 2
+WORST_IN_TURN, NUMBERS = cycle(sorted(WORST)), count()
 PLAIN = 4  # connections that ask once; our client has as many
 
 
@@ -200,6 +204,21 @@ def a_model_removed(under: Under) -> None:
     (under.registry.root / "deep").rename(under.registry.root / ".deep")
 
 
+def strange_manifests(under: Under) -> None:
+    """Models come whose manifests somebody else wrote, the worst that are known, and go again."""
+    shelf = Shelf(under.registry.root, Registry(under.shipped.parent.parent))
+    models = {f"strange-{next(NUMBERS)}": name for name in islice(WORST_IN_TURN, 7)}
+    for model, name in models.items():
+        shelf.put(model, 1, WORST[name](shelf.card(model)))
+    for model in models:
+        await_(
+            lambda model=model: looked(under.service, model, 1) == WORKERS,  # type: ignore[misc]
+            f"all workers have looked at {model}",
+        )
+        judge_of_manifests(over_http(under.service), model, 1)
+        shelf.remove(model)
+
+
 def clients_that_leave(under: Under) -> None:
     """Resets in the middle of a body and after a request, a half-closed connection.
 
@@ -234,6 +253,7 @@ FAULTS: dict[str, Fault] = {
     "everything older than before": older_than_before,
     "a model's folder swapped by a symlink": swapped_by_a_symlink,
     "a model removed": a_model_removed,
+    "7 manifests by somebody else": strange_manifests,
     "40 clients that leave early": clients_that_leave,
 }
 KILLS = {"a worker killed": 1, "all workers killed": WORKERS}  # so many each time
