@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from models.errors import BrokenVersion
-from models.manifest import MANIFEST, MOST_BYTES, SIGNATURE, Manifest, parse, sha256
+from models.manifest import MANIFEST, MOST_BYTES, MOST_FIELDS, SIGNATURE, Manifest, parse, sha256
 
-LARGEST = 2 * 1024**3  # bytes of a file: a flatbuffer or a protobuf cannot have more
+LARGEST = 2 * 1024**3  # bytes of a version: a flatbuffer or a protobuf cannot have more
 LARGEST_TEXT = 16 * 1024**2  # bytes of a signature, or what is sent as it is
+MOST_ENTRIES = 2 * MOST_FIELDS  # files and folders of a version: its manifest names no more
 CHUNK = 1024**2
 BESIDE = {MANIFEST, SIGNATURE}  # these lie in a version and are not in its manifest
 
@@ -28,14 +29,26 @@ def names(folder: Path) -> list[str]:
     Raises BrokenVersion for anything that is neither a file nor a folder, as a link or a pipe.
     """
     found = []
-    for parent, folders, files in os.walk(folder, onerror=_raise):
-        for path in (Path(parent, name) for name in (*folders, *files)):
-            mode = path.lstat().st_mode
-            if stat.S_ISREG(mode):
-                found.append(path.relative_to(folder).as_posix())
-            elif not stat.S_ISDIR(mode):
-                raise BrokenVersion(_no_file(path, mode))
+    for number, path in enumerate(walked(folder), 1):
+        if number > MOST_ENTRIES:
+            raise BrokenVersion(f"{folder} has more than {MOST_ENTRIES:,} files and folders.")
+        mode = path.lstat().st_mode
+        if stat.S_ISREG(mode):
+            found.append(path.relative_to(folder).as_posix())
+        elif not stat.S_ISDIR(mode):
+            raise BrokenVersion(_no_file(path, mode))
     return sorted(found)
+
+
+def walked(folder: Path) -> Iterator[Path]:
+    """What lies below `folder`; no more of it is looked at than is taken. Raises OSError."""
+    waiting = [folder]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))
+                yield Path(entry.path)
 
 
 def checksums(folder: Path) -> dict[str, str]:
@@ -51,6 +64,8 @@ def verify(folder: Path, manifest: Manifest) -> None:
             raise BrokenVersion(f"{shown(folder / name)} is missing.")
         if name not in manifest.files:
             raise BrokenVersion(f"{shown(folder / name)} is not in the manifest.")
+    if sum((folder / name).lstat().st_size for name in manifest.files) > LARGEST:
+        raise BrokenVersion(f"{folder} has more bytes than the {LARGEST:,} that it may have.")
     for name, expected in manifest.files.items():
         _compare(folder / name, digest(folder / name), expected)
 
@@ -163,7 +178,3 @@ def _no_file(path: Path, mode: int) -> str:
     kinds |= {stat.S_IFDIR: "a folder"}
     kind = kinds.get(stat.S_IFMT(mode), "a device")
     return f"{shown(path)} is {kind}: a registry is made of files and folders alone."
-
-
-def _raise(error: OSError) -> None:
-    raise error

@@ -18,8 +18,9 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -105,10 +106,12 @@ class Registry:
         return (written, *stats) if stats else ()
 
     def version_stamp(self, model: str, version: int) -> Stamp:
-        """What changes when any file of the version does: a stat a file."""
-        walked = os.walk(self.root / checked(model) / str(version))
-        paths = [Path(folder, name) for folder, _, names in walked for name in names]
-        return tuple(sorted((str(path), _stat(path)) for path in paths))
+        """What changes when any file of the version does: a stat a file, of no more than it may."""
+        walked = files.walked(self.root / checked(model) / str(version))
+        stamps: list[tuple[str, tuple[int, ...]]] = []
+        with suppress(OSError):  # what cannot be looked at now is another stamp when it can
+            stamps.extend((str(path), _stat(path)) for path in islice(walked, files.MOST_ENTRIES))
+        return tuple(sorted(stamps))
 
     def latest(self, model: str) -> int:
         """The highest version; raises NotInRegistry when there is none."""

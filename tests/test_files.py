@@ -1,5 +1,6 @@
 """What lies in a version: only what was published, and nothing that hangs, leads out or floods."""
 
+import json
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -73,10 +74,45 @@ def test_a_pipe_for_a_manifest_makes_no_version(registry: Registry, version: Pat
 
 def test_a_file_larger_than_any_model_is_refused_unread(registry: Registry, version: Path) -> None:
     os.truncate(version / "weights.txt", files.LARGEST + 1)
-    with pytest.raises(BrokenVersion, match=r"weights\.txt has more bytes than the 2,147,483,648"):
+    with pytest.raises(BrokenVersion, match="half/1 has more bytes than the 2,147,483,648"):
         registry.verify("half", 1)
     with pytest.raises(BrokenVersion):
         next(files._pieces(version / "weights.txt"))
+
+
+def test_files_larger_together_than_any_model_are_refused_unread(
+    registry: Registry, version: Path
+) -> None:
+    path = version / "manifest.json"
+    many = {f"{number}.bin": "0" * 64 for number in range(900)}
+    for name in many:
+        (version / name).touch()
+        os.truncate(version / name, files.LARGEST // 800)
+    manifest = json.loads(path.read_bytes())
+    path.write_text(json.dumps({**manifest, "files": {**manifest["files"], **many}}))
+    with pytest.raises(BrokenVersion, match="half/1 has more bytes than the 2,147,483,648"):
+        registry.verify("half", 1)
+
+
+def test_more_files_than_a_manifest_may_name_are_refused_and_not_looked_at(
+    registry: Registry, version: Path
+) -> None:
+    for number in range(3000):
+        (version / f"{number}.bin").touch()
+    with pytest.raises(BrokenVersion, match="half/1 has more than 2,000 files and folders"):
+        registry.verify("half", 1)
+    assert len(registry.version_stamp("half", 1)) == files.MOST_ENTRIES
+
+
+def test_folders_in_folders_are_walked_to_their_end(registry: Registry, version: Path) -> None:
+    places = [version]
+    for _ in range(1200):  # deeper than Python calls itself
+        places.append(places[-1] / "a")
+        places[-1].mkdir()
+    assert registry.verify("half", 1)
+    assert len(registry.version_stamp("half", 1)) == 1202
+    for place in reversed(places[1:]):
+        place.rmdir()
 
 
 def test_a_manifest_larger_than_any_is_refused_unread(registry: Registry, version: Path) -> None:
