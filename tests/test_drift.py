@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
@@ -11,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.manifest import ROWS
+from models.publish import publish, staging
 from models.registry import Registry
 from tests.test_prediction_log import Logged
 from training.__main__ import main
@@ -173,3 +175,67 @@ def test_much_out_of_range_is_drift_by_itself() -> None:
     assert found.outside == 0.13
     assert found.psi < THRESHOLD
     assert found.drifted(THRESHOLD)
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        (b"", "has no rows of finite numbers"),
+        (b"name,sugar,fiber,protein,calories\n", "has no rows of finite numbers"),
+        (b"name,sugar,fiber,protein,calories\na,1,2,nan,4\n", "has no rows of finite numbers"),
+        (b"name,sugar,fiber,protein,calories\na,1,2,much,4\n", "is no table of sugar, fiber"),
+        (b"name,sugar,fiber,protein,calories\na,1\n", "is no table of sugar, fiber, protein"),
+        (b"name,sugar\na,1\n", "is no table of sugar, fiber, protein"),
+        (b"\xff\xfe", "is no table of sugar, fiber, protein"),
+    ],
+)
+def test_rows_of_training_that_are_none_are_a_sentence(  # they may have been made elsewhere
+    registry: Registry,
+    shipped: Registry,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    written: bytes,
+    sentence: str,
+) -> None:
+    with staging(registry, "calories") as draft:
+        shutil.copytree(shipped.folder("calories", 1), draft, dirs_exist_ok=True)
+        (draft / ROWS).write_bytes(written)
+        publish(registry, draft, shipped.manifest("calories", 1), promote=True)
+    logged = Logged(registry.root, tmp_path / "log")
+    assert logged.predict().status_code == 200
+    logged.log.write()
+    assert command(registry, tmp_path) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("drift: ")
+    assert sentence in said
+
+
+def test_what_a_number_of_before_was_asked_is_not_compared(
+    registry: Registry, shipped: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def put(source: str) -> None:
+        """Version 1 of `m` is a copy of another model."""
+        shutil.rmtree(registry.root / "m", ignore_errors=True)
+        card = shipped.manifest(source, 1).model_copy(update={"model": "m"})
+        with staging(registry, "m") as draft:
+            shutil.copytree(shipped.folder(source, 1), draft, dirs_exist_ok=True)
+            publish(registry, draft, card, promote=True)
+
+    def ask(row: dict[str, float], times: int) -> None:
+        logged = Logged(registry.root, tmp_path / "log")
+        for _ in range(times):
+            assert logged.predict(row, "?model=m").status_code == 200
+        logged.log.write()
+
+    put("linear-unit")
+    ask({"sugar": 5}, 3)
+    put("linear")
+    assert command(registry, tmp_path, "--model", "m") == 1
+    assert "was asked with sugar, and the one in the registry has sugar, fiber, protein" in (
+        capsys.readouterr().err
+    )
+    [today] = (tmp_path / "log").iterdir()
+    today.rename(today.with_name("2026-01-01"))
+    ask({"sugar": 5, "fiber": 1, "protein": 2}, 2)
+    assert command(registry, tmp_path, "--model", "m") == 0
+    assert "2 rows asked of m version 1" in capsys.readouterr().out

@@ -67,10 +67,16 @@ def _table(path: Path) -> Any:
 
 
 def _asked(model: str, version: int, tables: Sequence[Any]) -> Asked:
-    inputs = tuple(field.name for field in tables[0].schema.field("inputs").type)
-    rows = np.concatenate([_rows(table, inputs) for table in tables])
-    calories = np.concatenate([table["calories"].to_numpy() for table in tables])
+    """Of the newest table's inputs alone: the version's number may have been another's before."""
+    inputs = _inputs(tables[-1])
+    alike = [table for table in tables if _inputs(table) == inputs]
+    rows = np.concatenate([_rows(table, inputs) for table in alike])
+    calories = np.concatenate([table["calories"].to_numpy() for table in alike])
     return Asked(model, version, inputs, rows, calories.astype(np.float64))
+
+
+def _inputs(table: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in table.schema.field("inputs").type)
 
 
 def _rows(table: Any, inputs: Sequence[str]) -> Floats:

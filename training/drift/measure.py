@@ -7,6 +7,7 @@ import numpy as np
 
 from training.drift.log import Asked, Floats
 from training.drift.reference import Reference
+from training.tables import DataError
 
 BINS = 10
 THRESHOLD = 0.25  # of the PSI: the usual rule is 0.1 some drift, 0.25 much (Siddiqi 2006)
@@ -41,7 +42,16 @@ class Drift:
 
 
 def drifts(reference: Reference, asked: Asked) -> list[Drift]:
-    """Each input's, in the manifest's order, and the predictions'."""
+    """Each input's, in the manifest's order, and the predictions'.
+
+    Raises DataError when the version was asked with other inputs than it has now.
+    """
+    inputs = reference.manifest.input_names
+    if asked.inputs != inputs:
+        raise DataError(
+            f"{asked.model} version {asked.version} was asked with {', '.join(asked.inputs)}, and "
+            f"the one in the registry has {', '.join(inputs)}: it is another by now."
+        )
     found = [
         compare(given.name, given.unit, trained, values, (given.min, given.max))
         for given, trained, values in zip(

@@ -22,7 +22,10 @@ class Reference:
 
 
 def read(registry: Registry, model: str, version: int) -> Reference:
-    """Raises RegistryError for a version that is not there or is broken, DataError without rows."""
+    """Raises RegistryError for a version that is not there or is broken, DataError without rows.
+
+    A version may have been made elsewhere: its rows may be anything.
+    """
     manifest = registry.manifest(model, version)
     for name in (ROWS, TWIN):
         if name not in manifest.files:
@@ -30,9 +33,16 @@ def read(registry: Registry, model: str, version: int) -> Reference:
                 f"{model} version {version} has no {name}, so that there is nothing to compare "
                 "with; versions that 'python -m training' publishes have one."
             )
-    lines = list(csv.DictReader(registry.read(manifest, ROWS).decode().splitlines()))
     inputs = manifest.input_names
-    rows = np.array([[float(line[name]) for name in inputs] for line in lines])
+    try:
+        lines = list(csv.DictReader(registry.read(manifest, ROWS).decode().splitlines()))
+        rows = np.array([[float(line[name]) for name in inputs] for line in lines])
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise DataError(
+            f"{ROWS} of {model} version {version} is no table of {', '.join(inputs)}."
+        ) from error
+    if not lines or not np.isfinite(rows).all():
+        raise DataError(f"{ROWS} of {model} version {version} has no rows of finite numbers.")
     return Reference(manifest, rows, _answers(registry.read(manifest, TWIN), rows))
 
 
