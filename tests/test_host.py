@@ -1,6 +1,7 @@
 """The host: it follows the registry, and what was served goes on whatever happens there."""
 
 import errno
+import logging
 import os
 import shutil
 import weakref
@@ -298,6 +299,27 @@ def test_a_version_is_loading_until_it_is_swapped_in(
     monkeypatch.setattr("service.serving.loaded.Loaded._check", look)
     host.refresh()
     assert seen == [({1: "loaded", 2: "loading"}, 1)]
+
+
+def test_a_version_is_served_when_the_log_tells_that_it_is_loaded(
+    host: Host, shelf: Registry, shipped: Registry
+) -> None:
+    seen = []
+
+    class Looking(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append((record.getMessage(), host.find("calories").version))
+
+    log, looking = logging.getLogger("service.host"), Looking()
+    publish_again(shelf, shipped)
+    log.setLevel(logging.INFO)
+    log.addHandler(looking)
+    try:
+        host.refresh()
+    finally:
+        log.removeHandler(looking)
+        log.setLevel(logging.NOTSET)
+    assert ("calories version 2 is loaded (litert).", 2) in seen
 
 
 def test_a_failed_version_tells_its_reason(host: Host, shelf: Registry, shipped: Registry) -> None:

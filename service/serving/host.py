@@ -184,35 +184,25 @@ class Host:
         self._serve(model, replace(before, loading=frozenset(new)))
         loaded = {version: it for version, it in before.loaded.items() if version in wanted}
         failures = {v: why for v, why in before.failures.items() if v in wanted and v not in new}
+        seconds = {}
         for version in new:
             began = perf_counter()
             try:
-                loaded[version] = self._load(model, version)
+                loaded[version] = Loaded.verified(self.registry, model, version, self._engine)
             except Exception as error:  # noqa: BLE001  whatever a model does, the others are served
-                why = failures[version] = _why(error)
-                if before.failures.get(version) != why:
-                    refused = {"model": model, "version": version, "reason": why}
-                    catalogue.tell(log, catalogue.VERSION_REFUSED, **refused)
+                failures[version] = _why(error)
                 if isinstance(error, OSError) or isinstance(error.__cause__, OSError):
                     del tried[version]  # the disk's trouble and not the version's: try again
-            self.loads.append(Load(model, version not in failures, perf_counter() - began))
+            seconds[version] = perf_counter() - began
+            self.loads.append(Load(model, version not in failures, seconds[version]))
         now = _settled(before, places, loaded, failures)
         self._serve(model, now)
         self._tried[model] = tried
         self._stamps[model] = stamp
-        tell_changes(model, before, now)
+        tell_changes(model, before, now, seconds)
 
     def _serve(self, model: str, served: Model) -> None:
         self.snapshot = dict(sorted({**self.snapshot, model: served}.items()))
-
-    def _load(self, model: str, version: int) -> Loaded:
-        began = perf_counter()
-        found = Loaded.verified(self.registry, model, version, self._engine)
-        about = {"model": model, "version": version, "engine": found.engine.name}
-        catalogue.tell(
-            log, catalogue.VERSION_LOADED, **about, seconds=round(perf_counter() - began, 3)
-        )
-        return found
 
     def _tell(self, what: str, error: Exception) -> None:
         """Log trouble with the registry once, not at every look."""
@@ -235,8 +225,19 @@ def _why(error: Exception) -> str:
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 2]} …"
 
 
-def tell_changes(name: str, before: Model, now: Model) -> None:
-    """Log what is different of a model; the labels that were there from the start are none."""
+def tell_changes(name: str, before: Model, now: Model, seconds: Mapping[int, float] = {}) -> None:
+    """Log what is different of a model, when it is; the labels of the start are no difference.
+
+    `seconds` are those that each version took which was loaded now, or failed to be.
+    """
+    for version, lasted in seconds.items():
+        about: dict[str, object] = {"model": name, "version": version}
+        why = now.failures.get(version)
+        if why is None:
+            about |= {"engine": now.loaded[version].engine.name, "seconds": round(lasted, 3)}
+            catalogue.tell(log, catalogue.VERSION_LOADED, **about)
+        elif why != before.failures.get(version):
+            catalogue.tell(log, catalogue.VERSION_REFUSED, **about, reason=why)
     for version in sorted(before.loaded.keys() - now.loaded.keys()):
         catalogue.tell(log, catalogue.VERSION_DROPPED, model=name, version=version)
     if not before.labels:
