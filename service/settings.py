@@ -132,9 +132,10 @@ class Settings(BaseSettings):
     max_rows: int = Field(100_000, ge=1, le=1_000_000_000)
     """The most rows one request may hold; more get 422."""
 
-    max_in_flight: int = Field(64, ge=1, le=1_000_000)
+    max_in_flight: int = Field(1024, ge=1, le=1_000_000)
     """The most requests a worker of gunicorn holds, answering and waiting; one more gets 503 and
-    is told to try again. Granian queues ahead of its threads, at most 1,024 connections each."""
+    is told to try again. With 1,024 of one row the last waits for about half a second. Granian
+    queues ahead of its threads, at most 1,024 connections each."""
 
     max_wait_seconds: float = Field(1.0, gt=0, le=600)
     """How long a request may wait for its turn; one that would wait longer gets 503 at once and is

@@ -4,9 +4,7 @@
 OPERATIONS = frozenset({"/healthz", "/readyz", "/metrics"})
 RESERVED = 8  # of these at most, beyond MAX_IN_FLIGHT
 
-# Connections that a worker of gunicorn keeps between two requests. With those in hand they are
-# fewer than the 1,024 files that many systems let a process have.
-KEPT = 800
+KEPT = 1024  # connections that a worker of gunicorn keeps between two requests
 
 # In the environ of a request that a server has no room for: the guard words the refusal.
 TURNED_AWAY = "service.turned_away"

@@ -42,7 +42,8 @@ class BoundedThreadWorker(ThreadWorker):
         super().__init__(*arguments, **named)
         self._in_hand = 0
         self._parting: deque[TConn] = deque()  # answered, until their clients have closed as well
-        self._bound = Settings().max_in_flight
+        # With few files, at most a third of the places is for those in hand.
+        self._bound = max(1, min(Settings().max_in_flight, self.worker_connections // 3))
         # All that are in hand when the last place is taken may be kept as well, and as many follow.
         self.max_keepalived = self.worker_connections - 2 * (self._bound + RESERVED)
 

@@ -10,7 +10,7 @@ from service import heap
 from service.gate.overload import KEPT, RESERVED
 from service.logs import catalogue
 from service.orders import Orders
-from service.server.listener import Shares
+from service.server.listener import Shares, most_connections
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ worker_class = (
 )
 workers = settings.workers
 threads = settings.threads
-worker_connections = KEPT + 2 * (settings.max_in_flight + RESERVED)  # gthread.py says why twice
+# gthread.py says why twice.
+worker_connections = most_connections(KEPT + 2 * (settings.max_in_flight + RESERVED))
 certfile = str(settings.tls_certificate) if settings.tls_certificate else None
 keyfile = str(settings.tls_key) if settings.tls_key else None
 graceful_timeout = settings.graceful_seconds

@@ -111,7 +111,7 @@ class Listener:
         self._behind = math.inf  # from then on, no other worker goes first
         self._of_client: Counter[str] = Counter()
         self._handshakes: set[asyncio.Task[None]] = set()
-        self._most = most_connections(settings)
+        self._most = most_connections(settings.max_connections)
 
     def leaving(self) -> bool:
         """Whether each answer is the last one of its connection."""
@@ -249,12 +249,11 @@ def _same(connection: Connection) -> Connection:
     return connection
 
 
-def most_connections(settings: Settings) -> int:
-    """MAX_CONNECTIONS, or fewer where this process may not have so many files (RLIMIT_NOFILE)."""
-    wanted = settings.max_connections + FILES
+def most_connections(wanted: int) -> int:
+    """As many, or fewer where this process may not have so many files (RLIMIT_NOFILE)."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < wanted and soft != resource.RLIM_INFINITY:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft < wanted + FILES and soft != resource.RLIM_INFINITY:
+        soft = wanted + FILES if hard == resource.RLIM_INFINITY else min(wanted + FILES, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         return max(soft - FILES, 1)
-    return settings.max_connections
+    return wanted
