@@ -38,6 +38,7 @@ log = logging.getLogger("service")
 END = b"\r\n\r\n"  # of a head, and of a body in chunks
 ANSWERS_A_TURN = 8  # of the loop, to one connection
 DRAINED = 64 * 1024  # bytes of a body that are read over to keep the connection of who is refused
+SMALL_PART = 4096  # bytes: a smaller part of a body is made larger by the next
 PADDING = 16  # bytes that may come with one of a body in chunks: sizes, extensions, trailers
 
 BROKE_OFF = "The body broke off before its end; send it again."
@@ -73,7 +74,7 @@ class Connection(asyncio.Protocol):
         self._tunnel = False  # Upgrade was asked for
         self._exchange: Exchange | None = None
         self._left: int | None = 0  # bytes of the body that are to come; None: its chunks tell
-        self._body: list[bytes] = []
+        self._body: list[bytes | bytearray] = []
         self._size = 0
         self._held: Held | None = None
         self._chunked = 0  # bytes of it with the sizes of its chunks
@@ -87,8 +88,14 @@ class Connection(asyncio.Protocol):
         self._kept = self._parser.should_keep_alive()
 
     def on_body(self, part: bytes) -> None:
-        """Collect a part of the body."""
-        self._body.append(part)
+        """Collect a part of the body, small ones in one: each chunk is a part, be it of a byte."""
+        last = self._body[-1] if self._body else b""
+        if 0 < len(last) < SMALL_PART:
+            if isinstance(last, bytes):
+                last = self._body[-1] = bytearray(last)
+            last += part
+        else:
+            self._body.append(part)
         self._size += len(part)
 
     def on_message_complete(self) -> None:
@@ -318,7 +325,7 @@ class Connection(asyncio.Protocol):
         """The request is whole: have it answered, here or by a thread."""
         if exchange.response is None:
             request, body = exchange.request, self._body
-            request.body = body[0] if len(body) == 1 else b"".join(body)
+            request.body = bytes(body[0]) if len(body) == 1 else b"".join(body)
             thread = self._listener.thread_for(exchange)
             # As long as it is the loop's turn, nobody looks at what has come.
             wait = thread.wait if thread else exchange.began - self._listener.loop.time()
