@@ -46,7 +46,7 @@ def test_very_many_fields_are_refused_as_one_fault(client: Client, path: str, bo
     answer = client.post(path, json=body)
     assert answer.status_code == 422
     [fault] = answer.get_json()["errors"]
-    assert fault["received"].startswith("more than ")
+    assert fault["received"].endswith(" bytes of something else")
 
 
 def test_very_many_errors_are_not_listed() -> None:

@@ -27,7 +27,7 @@ def validated(
     Raises MalformedBody that ends with the hint for what is no JSON, and InvalidInput with what
     `fault` makes of each of pydantic's errors and of the whole as Python has it.
     """
-    require_light(text, len(text))
+    require_light(text)
     try:
         return validate(text)
     except ValidationError as error:

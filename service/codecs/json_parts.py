@@ -2,7 +2,7 @@
 
 orjson takes 60 bytes for the number 5 and 400 for a row of three, so rows are not parsed all at
 once: `loads` leaves a long array in the body as bytes, a LongArray, whose items are parsed a part
-at a time. What is beside such arrays is parsed only if it weighs little beside the body.
+at a time. What is beside such arrays is parsed only if it weighs little.
 """
 
 import os
@@ -16,11 +16,12 @@ from service.errors import Fault, InvalidInput, MalformedBody
 
 PART = 64 * 1024  # bytes that are parsed at once; a shorter array is no long one
 BESIDE = 256 * 1024  # bytes beside long arrays in which others are looked for
+LONGEST = 2**20  # bytes that are parsed at once; a thousand tensors of V2 have a tenth of it
 
 # The most bytes that orjson takes for a value, by the mark before it: its own, Python's, and what
 # is copied when a list grows. Measured, and rounded up.
 WEIGHTS = {b",": 66, b"[": 91, b"{": 91, b":": 72, b'"': 14}
-TIMES, LIGHT = 5, 8 * 2**20  # what is parsed weighs at most so many times the body, or so much
+LIGHT = 8 * 2**20  # bytes that what is parsed at once weighs at most
 
 _SPACE = rb"[ \t\r\n]*+"
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
@@ -50,22 +51,27 @@ class LongArray:
     def __init__(self, body: bytes, start: int, end: int, kind: bytes) -> None:
         """Of the array at `body[start:end]`, which may turn out to be no JSON."""
         self._body, self._start, self._end = body, start, end
-        self._between = _BETWEEN[kind]
-        self._length: int | None = None
+        self._kind = kind
+        self._length = 0
 
     def __len__(self) -> int:
-        """The number of its items; raises MalformedBody when they are no JSON."""
-        if self._length is None:
-            self._length = sum(len(items) for _, items in self.parts())
+        """The number of its items, once they were looked through."""
         return self._length
+
+    def look_through(self, most: int) -> None:
+        """Raise MalformedBody when it is no JSON, InvalidInput for more than `most` rows."""
+        for first, items in self.parts():
+            self._length = first + len(items)
+            if self._kind and self._length > most:
+                raise InvalidInput([Fault("body", f"at most {most} rows", "more")])
 
     def texts(self) -> Iterator[bytes]:
         """JSON arrays that together have its items."""
         at, last = self._start + 1, self._end - 1
         while True:
-            cut = self._between.search(self._body, at + PART, last)
+            cut = _BETWEEN[self._kind].search(self._body, at + PART, last)
             text = b"[%b]" % self._body[at : cut.end(1) if cut else last]
-            require_light(text, len(self._body))
+            require_light(text)
             yield text
             if not cut:
                 return
@@ -100,12 +106,12 @@ class LongArray:
         return self._body[self._start : self._start + length].decode(errors="replace")
 
 
-def loads(body: bytes, keys: Collection[bytes] | None = None, *, unseen: bool = False) -> Any:
+def loads(body: bytes, most: int | None = None, keys: Collection[bytes] | None = None) -> Any:
     """A body as orjson parses it, but for its long arrays, which are LongArrays.
 
-    With `keys` only those that are the value of such a key, in quotes. They are parsed once, to see
-    that they are JSON, unless they may be `unseen`. Raises MalformedBody, and InvalidInput when
-    what is beside them would take far more memory than the body.
+    With `keys` only those that are the value of such a key, in quotes. With `most` they are looked
+    through, and may have as many rows; else that is left to who takes them. Raises MalformedBody,
+    and InvalidInput also when what is beside them is much.
     """
     arrays: dict[str, LongArray] = {}
     beside, at = [], 0
@@ -116,25 +122,27 @@ def loads(body: bytes, keys: Collection[bytes] | None = None, *, unseen: bool = 
             beside += [body[at:start], b'"%b"' % name.encode()]
             at = end
     text = b"".join([*beside, body[at:]]) if arrays else body
-    require_light(text, len(body))
+    require_light(text)
     try:
         found = [orjson.loads(text)]
     except orjson.JSONDecodeError as error:
         raise _malformed(f"{error.msg} beside its long arrays" if arrays else str(error)) from error
     if arrays:
         _put_back(found, arrays)
-    for array in () if unseen else arrays.values():
-        len(array)
+    if most is not None:
+        for array in arrays.values():
+            array.look_through(most)
     return found[0]
 
 
-def require_light(text: bytes, size: int) -> None:
-    """Raise InvalidInput for JSON that would take far more memory than a body of `size` bytes."""
-    if len(text) > PART:
-        weight = sum(each * text.count(mark) for mark, each in WEIGHTS.items())
-        if weight > max(TIMES * size, LIGHT):
-            values = sum(map(text.count, (b",", b"[", b"{")))
-            raise InvalidInput([Fault("body", "rows of numbers", f"more than {values} others")])
+def require_light(text: bytes) -> None:
+    """Raise InvalidInput for JSON that is long or would be many of Python's objects."""
+    if len(text) <= PART:
+        return
+    long = len(text) > LONGEST and len(text.strip()) > LONGEST
+    if long or sum(each * text.count(mark) for mark, each in WEIGHTS.items()) > LIGHT:
+        received = f"{len(text)} bytes of something else"
+        raise InvalidInput([Fault("body", "rows of numbers", received)])
 
 
 def _long_arrays(body: bytes, keys: Collection[bytes] | None) -> Iterator[tuple[int, int, bytes]]:

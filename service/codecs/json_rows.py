@@ -71,7 +71,7 @@ class Schema:
 
     def rows(self, body: bytes) -> Rows:
         """An array of objects: float32 [n, k]."""
-        found = json_parts.loads(body, unseen=True) if len(body) > json_parts.PART else None
+        found = json_parts.loads(body) if len(body) > json_parts.PART else None
         if not isinstance(found, LongArray):
             return self._part(body)
         return self._whole("body", found.each(self._part, self._max_rows))
@@ -79,7 +79,7 @@ class Schema:
     def columns(self, body: bytes) -> Rows:
         """An object of arrays, all of one length: float32 [n, k]."""
         if len(body) > json_parts.PART:
-            return self._long_columns(json_parts.loads(body, unseen=True))
+            return self._long_columns(json_parts.loads(body))
         taken = json_quick.columns(body, self.inputs, self._max_rows, LARGEST)
         if taken is not None:
             return taken

@@ -59,13 +59,15 @@ class Column(NamedTuple):
     first: int = 0
 
 
-def envelope(shape: TypeAdapter[Any], body: bytes, keys: Collection[bytes] | None = None) -> Any:
+def envelope(
+    shape: TypeAdapter[Any], body: bytes, max_rows: int, keys: Collection[bytes] | None = None
+) -> Any:
     """The body as `shape` describes it, fields that it does not name left out.
 
     Long arrays, with `keys` those of such names, are LongArrays. Raises MalformedBody for what is
-    no JSON, InvalidInput for JSON of another shape.
+    no JSON, InvalidInput for JSON of another shape or more rows.
     """
-    found = json_parts.loads(body, keys)
+    found = json_parts.loads(body, max_rows, keys)
     try:
         return shape.validate_python(found)
     except ValidationError as error:

@@ -53,7 +53,7 @@ def _of(plane: DataPlane, servable: str, suffix: str) -> tuple[Operation, ...]:
 
 def predict(plane: DataPlane, exchange: Exchange) -> Response:
     """Answer in the form that was asked in, rows (instances) or columns (inputs)."""
-    body = read.body(exchange.request)
+    body = read.body(exchange.request, plane.max_rows)
     source = read.servable(plane, exchange)
     found = answers.predict(exchange, read.predicted(body, source, plane.max_rows))
     if "instances" in body:
@@ -63,7 +63,7 @@ def predict(plane: DataPlane, exchange: Exchange) -> Response:
 
 def explain(plane: DataPlane, exchange: Exchange) -> Response:
     """KServe V1's: the predictions, and what each input adds to the base."""
-    body = read.body(exchange.request)
+    body = read.body(exchange.request, plane.max_rows)
     if "inputs" in body:
         raise MalformedBody("An explanation takes 'instances' and not 'inputs'.")
     source = read.servable(plane, exchange)
@@ -78,7 +78,7 @@ def explain(plane: DataPlane, exchange: Exchange) -> Response:
 
 def regress(plane: DataPlane, exchange: Exchange) -> Response:
     """One number an example, the calories."""
-    body = read.body(exchange.request)
+    body = read.body(exchange.request, plane.max_rows)
     source = read.servable(plane, exchange)
     found = answers.predict(exchange, read.regressed(body, source, plane.max_rows))
     return ok({"results": found.calories}, labelled(source))

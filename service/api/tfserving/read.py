@@ -38,10 +38,10 @@ class ComputeRequest(TypedDict, total=False):
 BODY = TypeAdapter[Any](ComputeRequest)
 
 
-def body(request: Request) -> Any:
+def body(request: Request, max_rows: int) -> Any:
     """The body as ComputeRequest; raises MalformedBody, InvalidInput or UnsupportedMediaType."""
     answers.require_plain(request)
-    return envelope(BODY, request.body)
+    return envelope(BODY, request.body, max_rows)
 
 
 def servable(plane: DataPlane, exchange: Exchange) -> Loaded:
@@ -166,16 +166,16 @@ def _with(context: dict[str, Any], examples: list[Any], first: int) -> list[Any]
     for i, example in enumerate(examples, first):
         if type(example) is not dict:
             raise InvalidInput([Fault(f"examples[{i}]", "an object", shown(example))])
-        twice = sorted(context.keys() & example.keys())
+        twice = sorted(context.keys() & example.keys()) if context else ()
         if twice:
             expected = f"no {twice[0]}, for it is in the context"
             raise InvalidInput([Fault(f"examples[{i}]", expected, shown(example))])
-        instances.append({name: _alone(value) for name, value in {**context, **example}.items()})
+        row = {**context, **example}
+        for name, value in row.items():
+            if type(value) is list and len(value) == 1:
+                row[name] = value[0]
+        instances.append(row)
     return instances
-
-
-def _alone(value: Any) -> Any:
-    return value[0] if type(value) is list and len(value) == 1 else value
 
 
 def no_signature(name: str) -> MalformedBody:

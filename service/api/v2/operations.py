@@ -64,7 +64,7 @@ def operations(plane: DataPlane) -> tuple[Operation, ...]:
 
 def infer(plane: DataPlane, exchange: Exchange) -> Response:
     """Infer from tensors."""
-    body, raw = read.body(exchange.request)
+    body, raw = read.body(exchange.request, plane.max_rows)
     source = read.servable(plane, exchange)
     rows = read.rows(body, raw, source.inputs, plane.max_rows)
     return write.inferred(answers.predict(exchange, rows), body)

@@ -92,25 +92,25 @@ BODY = TypeAdapter[Any](InferRequest)
 INDEX = TypeAdapter[Any](IndexRequest)
 
 
-def body(request: Request) -> tuple[Any, memoryview]:
+def body(request: Request, max_rows: int) -> tuple[Any, memoryview]:
     """The JSON of an inference request, and the bytes behind it."""
     answers.require_plain(request)
     stated = request.header(HEADER.lower())
     if not stated:
-        return envelope(BODY, request.body, LONG), memoryview(b"")
+        return envelope(BODY, request.body, max_rows, LONG), memoryview(b"")
     length = whole(stated, len(request.body))
     if length is None:
         raise MalformedBody(
             f"{HEADER} must be the length of the JSON in a body of {len(request.body)} bytes, "
             f"received {stated[:20]!r}."
         )
-    return envelope(BODY, request.body[:length], LONG), memoryview(request.body)[length:]
+    return envelope(BODY, request.body[:length], max_rows, LONG), memoryview(request.body)[length:]
 
 
 def listed(request: Request) -> Any:
     """The body of a request for the index, which may be empty."""
     answers.require_plain(request)
-    return envelope(INDEX, request.body) if request.body else {}
+    return envelope(INDEX, request.body, 0, ()) if request.body else {}
 
 
 def servable(plane: DataPlane, exchange: Exchange) -> Loaded:
