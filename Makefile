@@ -65,10 +65,15 @@ soak-faults: $(SERVERS:%=soak-faults-%) ## 2 minutes a server of load while thin
 $(SERVERS:%=soak-faults-%): soak-faults-%: $(DEV)/.installed $(SERVICE)/.installed
 	@$(DEV)/bin/python -m tests.soak --faults --server $* $(ARGS)
 
-soak-overload: $(SET_UPS:%=soak-overload-%) ## 4 minutes a set-up of overload and slow clients (soak-overload-edge-and-granian: one)
+soak-overload: $(SET_UPS:%=soak-overload-%) soak-bodies ## 4 minutes a set-up of overload and slow clients (soak-overload-edge-and-granian: one)
 
 $(SET_UPS:%=soak-overload-%): soak-overload-%: $(DEV)/.installed $(SERVICE)/.installed
 	@$(DEV)/bin/python -m tests.overload "$(subst -, ,$*)" $(ARGS)
+
+soak-bodies: $(SERVERS:%=soak-bodies-%) ## 8 minutes a server of bodies that would cost much (soak-bodies-granian: one)
+
+$(SERVERS:%=soak-bodies-%): soak-bodies-%: $(DEV)/.installed
+	@$(DEV)/bin/python -m tests.overload.bodies --server $* $(ARGS)
 
 fuzz: $(DEV)/.installed .venv/fuzz/.installed ## half an hour of bad input to both servers (ARGS="--requests 5000")
 	@$(DEV)/bin/python -m tests.fuzz $(ARGS)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz import bodies
 from tests.fuzz.values import Bytes, damaged, mostly
+from tests.overload.worst import UNASKED, Worst, worst
 
 Asked = st.SearchStrategy["Request"]
 Headers = tuple[tuple[str, bytes], ...]
@@ -155,6 +156,17 @@ def binary(draw: st.DrawFn) -> Request:
     return Request("v2", "POST", asked.target, headers, asked.body, asked.chunked)
 
 
+WORST = [each for each in worst() if each.name != UNASKED]  # that is refused before it is read
+
+
+def _worst(each: Worst, exponent: int, *, chunked: bool) -> Request:
+    """One of the worst bodies, of 1 KiB to 1 MiB; `make soak-bodies` sends whole ones."""
+    path = each.path.encode()
+    dialect = {b"v1": "v1", b"v2": "v2"}.get(path.split(b"/")[1], "native")
+    headers = tuple((name, value.encode()) for name, value in each.headers.items())
+    return Request(dialect, each.method, path, headers, each.make(2**exponent), chunked)
+
+
 JSON = b"application/json"
 ASKED: dict[str, Asked] = {
     "native": posts("native", paths(b"/predict"), JSON, bodies.NATIVE),
@@ -174,6 +186,7 @@ ASKED: dict[str, Asked] = {
         lambda asked: replace(asked, method="PUT")
     )
     | posts("native", paths(ROLLBACK), JSON, bodies.ROLLBACKS),
+    "worst": st.builds(_worst, st.sampled_from(WORST), st.integers(10, 20), chunked=st.booleans()),
     "routes": st.builds(
         Request, st.just("any"), METHODS, KNOWN, EXTRA, st.just(b"") | bodies.NATIVE, st.just(False)
     ),
