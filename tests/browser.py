@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.needs import need
-from tests.serving import PATIENCE
+from tests.servers import PATIENCE
 
 DESK = (1280, 900)
 PHONE = (360, 740)

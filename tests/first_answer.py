@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from playwright.sync_api import Browser
 
 from tests.browser import Visits, browsing
-from tests.serving import await_, running
+from tests.servers import await_, running
 
 VISITS = 21
 # Milliseconds from the end of the load event to the mark that main.js sets.

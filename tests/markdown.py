@@ -11,7 +11,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from tests.serving import ROOT
+from tests.servers import ROOT
 
 FOREIGN = ("http://", "https://", "mailto:")
 

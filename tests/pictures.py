@@ -8,7 +8,7 @@ from PIL import Image
 from playwright.sync_api import Browser
 
 from tests.browser import Visits, browsing
-from tests.serving import ROOT, running
+from tests.servers import ROOT, running
 
 SIZE = (1160, 1470)  # down to the end of the chart
 COLOURS = 256  # enough for flat colours and smooth letters

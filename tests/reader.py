@@ -5,7 +5,7 @@
   Under `<!-- trained -->` its figures may differ by a twentieth: they come from a training, and
   another processor rounds otherwise.
 - Any other `json`, `toml` or `yaml` must be that.
-- `<!-- not run: why -->` above a block passes it over; tests/test_walk.py counts those.
+- `<!-- not run: why -->` above a block passes it over; tests/project/test_walk.py counts those.
 
 Ports 8000 and 8080 are free ones here, and a service is started when the document starts one
 or needs one. The reader has everything installed that the documents offer, so `.venv/service`
@@ -35,7 +35,7 @@ import yaml
 from benchmarks.started import Process, finished, group, started
 from tests.markdown import Block
 from tests.needs import PACKAGES, need
-from tests.serving import DEV_PYTHON, PATIENCE, ROOT, await_, free_port
+from tests.servers import DEV_PYTHON, PATIENCE, ROOT, await_, free_port
 
 SERVES = re.compile(r"(\bmake serve\b|-m service( |$))")
 TRAINS = re.compile(r"^(make train\b( ARGS=)?|\S*python -m training\b)")

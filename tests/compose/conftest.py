@@ -31,7 +31,7 @@ from tests.compose.driver import (
     timed,
 )
 from tests.needs import lack
-from tests.serving import DEV_PYTHON, PATIENCE, ROOT, ROW, await_
+from tests.servers import DEV_PYTHON, PATIENCE, ROOT, ROW, await_
 from tests.soak.load import BODY, REQUEST
 
 # A training on a machine that has other work; `await_` is made for shorter things.

@@ -16,7 +16,7 @@ from typing import Any
 import requests
 
 from benchmarks.started import Process, started
-from tests.serving import PATIENCE, ROOT, ROW, free_port
+from tests.servers import PATIENCE, ROOT, ROW, free_port
 
 # Files that the surroundings add, such as one that builds on the host's network.
 ADDED = tuple(Path(each) for each in os.environ.get("COMPOSE_FILE", "").split(":")[1:])

@@ -25,7 +25,7 @@ from tests.compose.driver import (
     docker,
     tell,
 )
-from tests.serving import PATIENCE, ROW
+from tests.servers import PATIENCE, ROW
 
 HEALTHY_SECONDS = 5.0
 # Health is looked at every 2 s, so what is ready a moment after a look counts as 2 s later. A

@@ -21,7 +21,7 @@ from tests.fuzz.doors import DIGESTS, KEYS, WITH_KEYS, drawn_of, meet, operation
 from tests.fuzz.run import BATCH, SHAPE, Findings, Fuzzer, fuzz
 from tests.fuzz.shelf import Shelf, attack_in_process, looked, over_http
 from tests.fuzz.shelf import attack as attack_by_manifest
-from tests.serving import DEV_PYTHON, PATIENCE, Server, await_, running
+from tests.servers import DEV_PYTHON, PATIENCE, Server, await_, running
 
 SLOW = 1.0  # seconds in which every request must be answered
 SERVERS = ("gunicorn", "granian")

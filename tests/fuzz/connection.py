@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from tests.serving import PATIENCE
+from tests.servers import PATIENCE
 
 
 class NoHTTPError(Exception):

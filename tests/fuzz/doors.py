@@ -18,7 +18,7 @@ from tests.fuzz.asked import Request
 from tests.fuzz.connection import Answer, pipelined
 from tests.fuzz.run import explore
 from tests.fuzz.spellings import HTTP_TARGET, drawn
-from tests.serving import PATIENCE
+from tests.servers import PATIENCE
 
 NO_KEY, PREDICT, ADMIN = "", "calories_predict-0123456789", "calories_admin-0123456789"
 KEYS = (NO_KEY, PREDICT, ADMIN)

@@ -14,7 +14,7 @@ from tests.fuzz.asked import ASKED, Request
 from tests.fuzz.connection import Answer, Connection, NoHTTPError
 from tests.fuzz.judge import judge, refused
 from tests.fuzz.shapes import PROBE, SHAPES
-from tests.serving import Server
+from tests.servers import Server
 
 QUIET = 0.25  # seconds after which a server is taken to wait for more of a request
 SHAPE = "no HTTP"

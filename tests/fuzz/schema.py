@@ -31,7 +31,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from service.codecs.formats import ARROW, CSV
-from tests.serving import PATIENCE
+from tests.servers import PATIENCE
 
 HELD: list[Any] = [
     not_a_server_error,

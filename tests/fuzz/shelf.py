@@ -20,7 +20,7 @@ from service.app import create_app, create_host
 from service.settings import Settings
 from tests.fuzz.manifests import manifests
 from tests.fuzz.run import BATCH, Findings, explore
-from tests.serving import PATIENCE, ROW, Server
+from tests.servers import PATIENCE, ROW, Server
 
 HEALTHY = "calories"
 

@@ -17,7 +17,7 @@ from tests.conftest import SHIPPED
 from tests.overload.cost import Cost, Watched
 from tests.overload.crowd import crowd
 from tests.overload.worst import worst
-from tests.serving import DEV_PYTHON, running
+from tests.servers import DEV_PYTHON, running
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.overload.worst import ARROW, CSV, INPUTS, JSON, ROW, Worst, stream
-from tests.serving import PATIENCE, Server, memory_of
+from tests.servers import PATIENCE, Server, memory_of
 
 SIZE = 8 * 2**20  # bytes of a body: MAX_BODY_BYTES
 TIMES = 8  # the most memory beside the body, in times its size ...

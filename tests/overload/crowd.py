@@ -21,7 +21,7 @@ import requests
 from benchmarks.started import started
 from tests.overload.cost import SIZE, send
 from tests.overload.worst import worst
-from tests.serving import ROOT, Server, memory_of
+from tests.servers import ROOT, Server, memory_of
 
 CLIENTS = 64
 KINDS = 16  # of bodies that are sent in turn: the senders hold them all

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from service.gate.overload import OPERATIONS
-from tests.serving import in_thread
+from tests.servers import in_thread
 
 
 class Holding(ThreadingHTTPServer):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.serving import ROW
+from tests.servers import ROW
 
 HUNG = 0  # not answered at all
 TURNED_AWAY = -1  # the connection was refused, reset or closed

@@ -15,7 +15,7 @@ import requests
 from service.gate.overload import OPERATIONS
 from tests.overload.edge import edge
 from tests.overload.run import Outcome, offered, slow_clients
-from tests.serving import Server, running
+from tests.servers import Server, running
 
 ROWS = 200  # so that a request costs the service several times what it costs to ask
 FIRST, STEP = 200.0, 1.25  # requests a second to begin with, and how they grow

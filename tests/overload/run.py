@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.started import Process, started
 from tests.overload.load import HUNG, TURNED_AWAY
-from tests.serving import ROOT
+from tests.servers import ROOT
 
 
 @dataclass(frozen=True)

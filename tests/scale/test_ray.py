@@ -12,7 +12,7 @@ from benchmarks.scale.process import Cluster, cluster, resident, scoring
 from benchmarks.scale.rows import make
 from models.registry import SHELF
 from service.batch import __main__ as batch
-from tests.serving import await_
+from tests.servers import await_
 
 ROWS, BAD = 10_000_000, 1_000_003
 MEGABYTE = 1024 * 1024

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz.connection import Connection
 from tests.server.tiny import Served, await_closed, exchanged, is_closed, post, received, served
-from tests.serving import PATIENCE, await_
+from tests.servers import PATIENCE, await_
 
 CHUNKED = b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 GET = b"GET /echo HTTP/1.1\r\nHost: a\r\n%b\r\n"

@@ -16,7 +16,7 @@ import pytest
 from service.server.listener import Shares
 from tests.fuzz.connection import Connection
 from tests.server.tiny import Served, await_closed, exchanged, is_closed, post, received, served
-from tests.serving import PATIENCE, ROOT, await_
+from tests.servers import PATIENCE, ROOT, await_
 
 SOON = 0.3  # seconds
 

@@ -9,9 +9,9 @@ from contextlib import closing
 
 import pytest
 
+from tests.gate.test_secured import Identity, identity
 from tests.server.tiny import Served, exchanged, post, received, served
-from tests.serving import PATIENCE, await_
-from tests.test_secured import Identity, identity
+from tests.servers import PATIENCE, await_
 
 
 @pytest.fixture(scope="module")

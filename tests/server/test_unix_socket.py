@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.started import finished, started
-from tests.serving import PATIENCE, ROOT, ROW, SERVICE_PYTHON, await_
+from tests.servers import PATIENCE, ROOT, ROW, SERVICE_PYTHON, await_
 
 START = [SERVICE_PYTHON, "-m", "service"]
 

@@ -18,7 +18,7 @@ from service.errors import BodyTooLarge, ServiceError, Unauthorized
 from service.exchange import Exchange, Operation, Response
 from service.server.listener import Listener, Shares
 from service.settings import Settings
-from tests.serving import PATIENCE, await_
+from tests.servers import PATIENCE, await_
 
 
 class Tiny:

@@ -11,7 +11,7 @@ from models.manifest import MANIFEST, TWIN, Manifest
 from models.publish import prune, publish, staging
 from models.registry import Registry
 from service.serving.engines import load
-from tests.serving import ROW
+from tests.servers import ROW
 
 MODEL = "calories"
 SOURCES = ("calories", "deep", "linear")  # their answers differ, so a mixed-up one is seen

@@ -12,7 +12,7 @@ from pathlib import Path
 import requests
 
 from service.client import Client, Refused
-from tests.serving import ROW
+from tests.servers import ROW
 from tests.soak.load import LOST, Sample
 
 

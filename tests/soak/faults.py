@@ -25,7 +25,7 @@ from models.registry import Registry
 from tests.fuzz.manifests import WORST
 from tests.fuzz.shelf import Shelf, looked, over_http
 from tests.fuzz.shelf import judge as judge_of_manifests
-from tests.serving import PATIENCE, ROOT, Server, await_, running
+from tests.servers import PATIENCE, ROOT, Server, await_, running
 from tests.soak.load import LOST, REFUSED, REQUEST
 from tests.soak.run import Plan, loaded
 

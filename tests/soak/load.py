@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.serving import ROW
+from tests.servers import ROW
 
 BODY = json.dumps(ROW).encode()
 REQUEST = (

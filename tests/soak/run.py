@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.started import started
 from models.registry import Registry
-from tests.serving import PATIENCE, ROOT, Server, await_, memory_of, running
+from tests.servers import PATIENCE, ROOT, Server, await_, memory_of, running
 from tests.soak.changes import Changes, copy_shipped
 
 POLL = 0.5  # seconds between two looks at the registry

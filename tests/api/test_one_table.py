@@ -1,0 +1,125 @@
+"""What an operation is stands in one table, and little lies between a request and its answer."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from models.registry import Registry
+from service.app import create_application, create_host
+from service.exchange import Exchange, Request
+from service.settings import Settings
+from tests.servers import ROOT
+
+SERVICE = ROOT / "service"
+MAY = {"api/table.py", "exchange.py"}
+REPLACED = {"server/gthread.py", "gate/overload.py"}  # of the old servers
+OF_TEXT = {"startswith", "endswith", "partition", "split", "removeprefix", "match", "fullmatch"}
+ROW = b'{"sugar":5,"fiber":1,"protein":2}'
+FUNCTIONS, FILES = 15, 9
+
+
+def sources() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(SERVICE.rglob("*.py")):
+        name = str(path.relative_to(SERVICE))
+        if name not in MAY | REPLACED:
+            yield name, ast.parse(path.read_text())
+
+
+def is_path(node: ast.AST, named: frozenset[str] = frozenset()) -> bool:
+    """Whether this is a request's path: request.path, environ["PATH_INFO"], or a name for one."""
+    if isinstance(node, ast.Name):
+        return node.id in named
+    if isinstance(node, ast.Attribute) and node.attr == "path":
+        return ast.unparse(node.value).rpartition(".")[2] in {"request", "operation"}
+    return "PATH_INFO" in ast.unparse(node) and isinstance(node, ast.Subscript | ast.Call)
+
+
+def compared(tree: ast.Module) -> Iterator[int]:
+    """The lines in which a path is compared, or looked into."""
+    named = frozenset(
+        target.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and is_path(node.value)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    )
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            parts: list[ast.AST] = [node.left, *node.comparators]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            parts = [node.func.value, *node.args] if node.func.attr in OF_TEXT else []
+        elif isinstance(node, ast.Subscript):
+            parts = [] if "operation.path" in ast.unparse(node.slice) else [node.slice, node.value]
+        else:
+            continue
+        if any(is_path(part, named) for part in parts):
+            yield node.lineno
+
+
+def test_nothing_but_the_table_compares_a_path() -> None:
+    assert [(name, line) for name, tree in sources() for line in compared(tree)] == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'if request.path == "/x": pass',
+        "if exchange.request.path in OPEN: pass",
+        'exchange.request.path.startswith("/admin")',
+        'path = environ["PATH_INFO"]\nif path == "/": pass',
+        "PATTERN.fullmatch(request.path)",
+        "SCOPES[request.path]",
+        'environ.get("PATH_INFO", "").partition("/")',
+    ],
+)
+def test_such_a_comparison_is_found(code: str) -> None:
+    assert list(compared(ast.parse(code)))
+
+
+def test_a_path_stands_in_its_row_alone(shipped: Registry) -> None:
+    settings = Settings(registry=shipped.root)
+    host = create_host(settings)
+    paths = {row.path for row in create_application(settings, host).table.operations} - {"/"}
+    host.close()
+    assert len(paths) > 25
+    elsewhere = [
+        (name, node.lineno)
+        for name, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and node.value in paths
+        if Path(name).name not in {"operations.py", "client.py"}  # which asks
+    ]
+    assert elsewhere == []
+
+
+def test_a_prediction_passes_few_functions_in_few_files(shipped: Registry) -> None:
+    settings = Settings(registry=shipped.root)
+    host = create_host(settings)
+    application = create_application(settings, host)
+    passed: list[tuple[str, str]] = []
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(str(SERVICE)):
+            passed.append((frame.f_code.co_filename, frame.f_code.co_name))
+
+    def ask() -> Exchange:
+        headers = {"content-type": "application/json", "content-length": str(len(ROW))}
+        exchange = Exchange(Request("POST", "/predict", "", headers, ROW))
+        application.enter(exchange)
+        application.answer(exchange)
+        application.leave(exchange)
+        return exchange
+
+    ask()  # what is made once is made
+    sys.setprofile(note)
+    exchange = ask()
+    sys.setprofile(None)
+    host.close()
+    assert exchange.response
+    assert exchange.response.status == 200
+    assert len(passed) <= FUNCTIONS, passed
+    assert len({file for file, _ in passed}) <= FILES, passed

@@ -1,0 +1,162 @@
+"""The container files: linted, and in step with the service's settings."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from service.gate.access import NoAccess, check, warnings
+from service.settings import Settings
+from tests.servers import ROOT
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SECRETS: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "secrets.yml").read_text())
+SERVICES = pytest.mark.parametrize("name", COMPOSE["services"])
+
+
+@pytest.mark.parametrize("dockerfile", ["Dockerfile", "deploy/edge/Dockerfile"])
+def test_a_dockerfile_lints(dockerfile: str) -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    command = [str(hadolint), "--failure-threshold", "warning", str(ROOT / dockerfile)]
+    linted = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert linted.returncode == 0, linted.stdout
+
+
+def found(pattern: str, path: str) -> set[int]:
+    return {int(number) for number in re.findall(pattern, (ROOT / path).read_text())}
+
+
+def test_the_edge_takes_bodies_as_large_as_the_service_does() -> None:
+    [megabytes] = found(r"client_max_body_size (\d+)m;", "deploy/edge/nginx.conf")
+    assert megabytes * 1024 * 1024 == Settings.model_fields["max_body_bytes"].default
+
+
+def test_docker_waits_longer_than_the_service_takes_to_stop() -> None:
+    [grace] = found(r"stop_grace_period: (\d+)s", "docker-compose.yml")
+    [graceful] = found(r'GRACEFUL_SECONDS: "(\d+)"', "docker-compose.yml")
+    [drain] = found(r'DRAIN_SECONDS: "(\d+)"', "docker-compose.yml")
+    [answer] = found(r"proxy_read_timeout (\d+)s", "deploy/edge/nginx.conf")
+    assert grace > max(graceful + drain, answer)
+
+
+def test_every_published_port_is_on_loopback() -> None:
+    ports = [port for each in COMPOSE["services"].values() for port in each.get("ports", [])]
+    assert len(ports) == 2
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def settings_of(service: str) -> dict[str, str]:
+    """The environment of a service of the compose file, on top of its image's own."""
+    return {**image_settings(), **COMPOSE["services"][service]["environment"]}
+
+
+def image_settings() -> dict[str, str]:
+    [line] = re.findall(r"^ENV (HOST=.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    return dict(setting.split("=") for setting in line.split())
+
+
+def read_from(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return Settings()
+
+
+def test_the_image_asks_who_may_predict_before_it_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NoAccess, match=r"HOST=0\.0\.0\.0 .*PREDICT_KEY_WAIVED=true"):
+        check(read_from(image_settings(), monkeypatch))
+
+
+@pytest.mark.parametrize("service", ["service", "service-saved-model"])
+def test_the_compose_file_waives_the_key_and_the_log_says_so(
+    service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = read_from(settings_of(service), monkeypatch)
+    check(settings)
+    [warning] = warnings(settings)
+    assert "predicts without a key" in warning
+
+
+@SERVICES
+def test_every_container_has_no_rights_and_a_root_that_cannot_be_written(name: str) -> None:
+    container = COMPOSE["services"][name]
+    assert container["read_only"] is True
+    assert container["cap_drop"] == ["ALL"]
+    assert container["security_opt"] == ["no-new-privileges:true"]
+    assert container["user"] == "10001:10001"
+    of_the_host = {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc", "userns_mode"}
+    assert not of_the_host & container.keys()
+
+
+@SERVICES
+def test_every_container_is_bounded_in_memory_processes_and_cores(name: str) -> None:
+    container = COMPOSE["services"][name]
+    assert {"mem_limit", "pids_limit", "cpus"} <= container.keys()
+
+
+@SERVICES
+def test_every_container_that_goes_on_has_a_health_check(name: str) -> None:
+    container = COMPOSE["services"][name]
+    if container["restart"] != "no":
+        assert container["healthcheck"]["interval"] == "2s"
+        build = container["build"]
+        dockerfile = (ROOT / build.get("dockerfile", "Dockerfile")).read_text()
+        assert "HEALTHCHECK" in dockerfile
+
+
+@SERVICES
+def test_only_training_may_write_into_the_registry(name: str) -> None:
+    mounts = COMPOSE["services"][name].get("volumes", [])
+    assert mounts == {"edge": [], "training": ["registry:/registry"]}.get(
+        name, ["registry:/registry:ro"]
+    )
+
+
+def test_every_image_runs_as_the_user_of_the_compose_file() -> None:
+    for path in ("Dockerfile", "deploy/edge/Dockerfile"):
+        text = (ROOT / path).read_text()
+        assert "useradd --uid 10001" in text
+        assert set(re.findall(r"^USER (.*)$", text, re.MULTILINE)) == {"10001"}
+    targets = re.split(r"^FROM ", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    built = {each["build"].get("target") for each in COMPOSE["services"].values()} - {None}
+    last = {each.split("\n")[0].split(" AS ")[-1]: each for each in targets}
+    assert all("USER 10001" in last[target] for target in built)
+
+
+def test_secrets_come_as_files_to_those_who_need_them() -> None:
+    for name, container in SECRETS["services"].items():
+        assert name in COMPOSE["services"]
+        assert set(container["secrets"]) <= SECRETS["secrets"].keys()
+    assert all(set(secret) == {"file"} for secret in SECRETS["secrets"].values())
+    signing = [name for name, it in SECRETS["services"].items() if "signing-key" in it["secrets"]]
+    assert signing == ["training"]
+
+
+@pytest.mark.parametrize("name", ["service", "service-saved-model"])
+def test_the_settings_of_the_compose_files_are_settings(name: str) -> None:
+    given = COMPOSE["services"][name]["environment"] | SECRETS["services"][name]["environment"]
+    assert {setting.lower() for setting in given} <= Settings.model_fields.keys()
+    secrets = {f"/run/secrets/{secret}" for secret in SECRETS["services"][name]["secrets"]}
+    assert {given["KEYS_FILE"], given["PUBLIC_KEY"]} == secrets
+
+
+@pytest.mark.parametrize("name", ["service", "service-saved-model"])
+def test_with_the_secrets_nobody_predicts_without_a_key(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = settings_of(name) | SECRETS["services"][name]["environment"]
+    settings = read_from(given, monkeypatch)
+    assert settings.predict_needs_key
+    assert not settings.admin_key_waived
+
+
+def test_training_signs_with_the_key_that_it_is_given() -> None:
+    assert SECRETS["services"]["training"]["command"][-2:] == ["--sign", "/run/secrets/signing-key"]
+
+
+def test_every_image_can_sign_or_check_signatures() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert dockerfile.count("-r requirements/signing.txt") == 2, "the service's and the training's"

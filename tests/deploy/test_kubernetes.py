@@ -1,0 +1,293 @@
+"""The manifests: rendered by kustomize, valid, and in step with what the service really does."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from service.settings import Settings
+from tests.needs import need
+from tests.servers import ROOT, free_port
+from training.exit_codes import HELD_BACK
+
+FOLDER = ROOT / "deploy" / "kubernetes"
+HOW_TO = ROOT / "docs" / "how-to" / "kubernetes.md"
+KUSTOMIZED = ("base", "overlays/local", "overlays/production")  # with the Deployment
+Resource = dict[str, Any]
+
+
+@cache
+def rendered(folder: str) -> tuple[Resource, ...]:
+    command = [need("kubectl"), "kustomize", str(FOLDER / folder)]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return tuple(yaml.safe_load_all(text))
+
+
+def resource(folder: str, kind: str, name: str = "calories") -> Resource:
+    [found] = [
+        each
+        for each in rendered(folder)
+        if each["kind"] == kind and each["metadata"]["name"] == name
+    ]
+    return found
+
+
+def pods() -> Iterator[tuple[str, Resource]]:
+    """Every pod's spec, and where it stands."""
+    for folder in KUSTOMIZED:
+        yield f"{folder} service", resource(folder, "Deployment")["spec"]["template"]["spec"]
+        job = resource(folder, "CronJob", "calories-training")["spec"]["jobTemplate"]["spec"]
+        yield f"{folder} training", job["template"]["spec"]
+    yield "kserve", resource("kserve", "InferenceService")["spec"]["predictor"]
+
+
+def containers() -> Iterator[tuple[str, Resource]]:
+    for where, pod in pods():
+        for container in pod["containers"]:
+            yield f"{where} {container['name']}", container
+
+
+def services() -> list[Resource]:
+    """The container that runs the service, wherever it stands."""
+    return [each for _, each in containers() if each["image"].startswith("calories-service")]
+
+
+def named(pod: Resource, name: str) -> Resource:
+    """A container of a pod, by its name."""
+    [found] = [each for each in pod["containers"] if each["name"] == name]
+    return dict(found)
+
+
+def settings(container: Resource) -> dict[str, str]:
+    return {each["name"]: each["value"] for each in container.get("env", [])}
+
+
+# Kinds that a cluster has only with an operator; their schemas are not Kubernetes' own.
+FOREIGN = {"InferenceService", "ServiceMonitor"}
+
+
+def oldest() -> str:
+    """The oldest version that the how-to promises."""
+    [promised] = re.findall(r"for Kubernetes ([\d.]+) and newer", HOW_TO.read_text())
+    return str(promised)
+
+
+@pytest.mark.parametrize("version", [oldest(), kubernetes_validate.latest_version()])
+@pytest.mark.parametrize("folder", [*KUSTOMIZED, "kserve"])
+def test_every_rendered_manifest_is_valid(folder: str, version: str) -> None:
+    checked = [each for each in rendered(folder) if each["kind"] not in FOREIGN]
+    for each in checked:
+        kubernetes_validate.validate(each, version, strict=True)
+    assert len(checked) >= 4
+
+
+def test_what_kserve_makes_a_pod_of_is_a_valid_pod() -> None:
+    predictor = resource("kserve", "InferenceService")["spec"]["predictor"]
+    kserves = {"minReplicas", "maxReplicas", "scaleMetric", "scaleTarget"}
+    spec = {name: value for name, value in predictor.items() if name not in kserves}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "calories"}, "spec": spec}
+    for version in (oldest(), kubernetes_validate.latest_version()):
+        kubernetes_validate.validate(pod, version, strict=True)
+
+
+@pytest.mark.parametrize("folder", [*KUSTOMIZED, "kserve"])
+def test_everything_lies_in_one_namespace(folder: str) -> None:
+    [namespace] = [each for each in rendered(folder) if each["kind"] == "Namespace"]
+    others = [each for each in rendered(folder) if each is not namespace]
+    assert {each["metadata"]["namespace"] for each in others} == {namespace["metadata"]["name"]}
+
+
+def test_kserve_has_the_registry_and_training_and_nothing_of_the_deployment() -> None:
+    kinds = sorted(each["kind"] for each in rendered("kserve"))
+    assert kinds == [
+        "CronJob",
+        "InferenceService",
+        "Namespace",
+        "NetworkPolicy",
+        "NetworkPolicy",
+        "PersistentVolumeClaim",
+    ]
+    assert resource("kserve", "NetworkPolicy", "calories-training")
+
+
+def test_the_pods_that_kserve_makes_are_asked_at_their_port_and_ask_nobody() -> None:
+    service = resource("kserve", "InferenceService")
+    policy = resource("kserve", "NetworkPolicy", "calories-predictor")["spec"]
+    [container] = service["spec"]["predictor"]["containers"]
+    [rule] = policy["ingress"]
+    # KServe gives each pod the name of its InferenceService as this label.
+    assert policy["podSelector"]["matchLabels"] == {
+        "serving.kserve.io/inferenceservice": service["metadata"]["name"]
+    }
+    assert [each["port"] for each in rule["ports"]] == [container["ports"][0]["containerPort"]]
+    assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
+    assert policy["egress"] == []
+
+
+def test_images_that_lie_in_no_registry_are_taken_as_they_are() -> None:
+    for where, container in containers():
+        assert container["imagePullPolicy"] == "IfNotPresent", where
+
+
+def test_a_container_may_do_nothing_but_its_work() -> None:
+    for where, container in containers():
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }, where
+        assert container["resources"]["limits"]["memory"], where
+
+
+def test_a_pod_runs_as_the_images_user() -> None:
+    uid = next(
+        int(line.split("--uid ")[1].split()[0])
+        for line in (ROOT / "Dockerfile").read_text().splitlines()
+        if "--uid " in line
+    )
+    for where, pod in pods():
+        assert pod["securityContext"]["runAsNonRoot"] is True, where
+        assert pod["securityContext"]["runAsUser"] == uid, where
+        assert pod["securityContext"]["fsGroup"] == uid, where
+        assert pod["automountServiceAccountToken"] is False, where
+
+
+def test_only_training_may_write_the_registry() -> None:
+    for where, container in containers():
+        for mount in container["volumeMounts"]:
+            if mount["name"] == "registry":
+                assert mount.get("readOnly", False) is not where.endswith("training"), where
+
+
+def test_every_variable_is_a_setting_of_the_service() -> None:
+    for container in services():
+        names = {name.lower() for name in settings(container)}
+        assert names <= set(Settings.model_fields)
+        assert Settings.model_validate({k.lower(): v for k, v in settings(container).items()})
+
+
+def test_the_service_listens_where_the_pod_says() -> None:
+    for container in services():
+        assert container["ports"][0]["containerPort"] == Settings.model_fields["port"].default
+
+
+def test_the_edge_hands_on_as_much_as_that_of_the_compose_file() -> None:
+    bound = re.compile(r"^server \S+ (.*);", re.MULTILINE)
+    [here] = bound.findall((FOLDER / "base" / "servers.conf").read_text())
+    [there] = bound.findall((ROOT / "deploy" / "edge" / "servers.conf").read_text())
+    assert here == there
+
+
+def test_nginx_takes_the_servers_of_a_pod_into_its_configuration(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "deploy" / "edge" / "nginx.conf", tmp_path)
+    shutil.copy(FOLDER / "base" / "servers.conf", tmp_path)
+    (tmp_path / "listen.conf").write_text(f"listen 127.0.0.1:{free_port()};\n")
+    command = [need("nginx"), "-t", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
+    tested = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert tested.returncode == 0, tested.stderr
+
+
+def test_clients_meet_the_edge_and_prometheus_the_service() -> None:
+    ports = {
+        each["name"]: each["targetPort"] for each in resource("base", "Service")["spec"]["ports"]
+    }
+    pod = resource("base", "Deployment")["spec"]["template"]["spec"]
+    assert ports["http"] == named(pod, "edge")["ports"][0]["name"]
+    assert ports["metrics"] == named(pod, "service")["ports"][0]["name"]
+
+
+def test_a_pod_is_given_longer_to_stop_than_the_service_takes() -> None:
+    for where, pod in pods():
+        for container in pod["containers"]:
+            if container in services():
+                known = settings(container)
+                stops = float(known["DRAIN_SECONDS"]) + float(known["GRACEFUL_SECONDS"])
+                assert pod["terminationGracePeriodSeconds"] > stops, where
+
+
+def noticed(container: Resource) -> int:
+    """Seconds until Kubernetes has seen that a container is not ready any more."""
+    probe = container["readinessProbe"]
+    return int(probe["periodSeconds"] * probe.get("failureThreshold", 3))
+
+
+def test_readiness_is_seen_to_go_before_the_port_is_closed() -> None:
+    for container in services():
+        assert float(settings(container)["DRAIN_SECONDS"]) > noticed(container)
+
+
+def test_the_edge_leaves_after_the_endpoints_and_before_the_service() -> None:
+    pod = resource("base", "Deployment")["spec"]["template"]["spec"]
+    edge, service = named(pod, "edge"), named(pod, "service")
+    _, seconds = edge["lifecycle"]["preStop"]["exec"]["command"]
+    assert max(noticed(service), noticed(edge)) < float(seconds)
+    assert float(seconds) < float(settings(service)["DRAIN_SECONDS"])
+
+
+def test_the_edge_is_given_longer_to_stop_than_it_waits_for_an_answer() -> None:
+    pod = resource("base", "Deployment")["spec"]["template"]["spec"]
+    _, seconds = named(pod, "edge")["lifecycle"]["preStop"]["exec"]["command"]
+    configuration = (ROOT / "deploy" / "edge" / "nginx.conf").read_text()
+    [answer] = re.findall(r"proxy_read_timeout (\d+)s;", configuration)
+    assert float(seconds) + float(answer) < pod["terminationGracePeriodSeconds"]
+
+
+def test_a_pod_is_ready_when_the_service_answers_through_its_edge() -> None:
+    """And the edge is not started again because the service does not answer."""
+    edge = named(resource("base", "Deployment")["spec"]["template"]["spec"], "edge")
+    port = edge["ports"][0]
+    listens = (ROOT / "deploy" / "edge" / "listen.conf").read_text()
+    assert listens.startswith(f"listen {port['containerPort']} ")
+    assert edge["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": port["name"]}
+    assert edge["livenessProbe"]["tcpSocket"] == {"port": port["name"]}
+
+
+def test_what_waits_at_the_edge_fills_memory_that_it_has_and_never_a_disk() -> None:
+    """A disk that is too full costs the pod; memory that is, one request."""
+    pod = resource("base", "Deployment")["spec"]["template"]["spec"]
+    [waiting] = [each["emptyDir"] for each in pod["volumes"] if each["name"] == "waiting"]
+    limit = named(pod, "edge")["resources"]["limits"]["memory"]
+    assert waiting["medium"] == "Memory"
+    assert int(waiting["sizeLimit"].removesuffix("Mi")) < int(limit.removesuffix("Mi"))
+
+
+def test_probes_ask_what_the_service_answers() -> None:
+    paths = {
+        container[probe]["httpGet"]["path"]
+        for container in services()
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe")
+        if probe in container
+    }
+    assert paths == {"/healthz", "/readyz", "/v2/health/ready", "/v2/health/live"}
+
+
+def test_selectors_find_the_pods_of_the_deployment() -> None:
+    for folder in KUSTOMIZED:
+        labels = resource(folder, "Deployment")["spec"]["template"]["metadata"]["labels"]
+        selectors = [
+            resource(folder, "Service")["spec"]["selector"],
+            resource(folder, "Deployment")["spec"]["selector"]["matchLabels"],
+            resource(folder, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+            resource(folder, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+        ]
+        assert all(selector.items() <= labels.items() for selector in selectors)
+
+
+def test_a_held_back_version_is_not_trained_again() -> None:
+    job = resource("base", "CronJob", "calories-training")["spec"]["jobTemplate"]["spec"]
+    [rule] = job["podFailurePolicy"]["rules"]
+    assert rule["onExitCodes"]["values"] == [HELD_BACK]
+
+
+def test_production_waives_no_key() -> None:
+    pod = resource("overlays/production", "Deployment")["spec"]["template"]["spec"]
+    known = settings(named(pod, "service"))
+    assert "KEYS_FILE" in known
+    assert not [name for name in known if "WAIVED" in name]

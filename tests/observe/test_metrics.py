@@ -1,0 +1,453 @@
+"""Metrics: counted in every worker, summed at the scrape, kept when a worker dies."""
+
+import os
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+from flask.testing import FlaskClient
+from prometheus_client.openmetrics import parser
+from prometheus_client.parser import text_string_to_metric_families as plain
+
+from models.publish import import_version, prune
+from models.registry import Registry
+from service.app import create_app, create_host
+from service.observe.metrics import MOST_RECORDS, Metrics, retention
+from service.observe.metrics.families import FAMILIES, SECONDS, key, shares
+from service.observe.metrics.retention import Retention
+from service.observe.metrics.slots import Slot, living
+from service.observe.metrics.tally import Key, Tally
+from service.settings import Settings
+from tests.servers import PATIENCE, ROW, Server, await_, running
+
+SHARED = Path("/dev/shm")  # noqa: S108  where the service puts its own folder
+CALORIES = {"model": "calories", "version": "1"}
+PREDICTED = {"dialect": "native", "route": "/predict", "status": "200", **CALORIES}
+
+
+def value(text: str, name: str, **labels: str) -> float:
+    """The sum of the samples of this name with these labels."""
+    return sum(
+        sample.value
+        for family in plain(text)
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    )
+
+
+def series(text: str) -> set[tuple[str, ...]]:
+    return {
+        (sample.name, *map(str, sample.labels.items()))
+        for family in plain(text)
+        for sample in family.samples
+    }
+
+
+def scrape(server: Server) -> str:
+    return requests.get(f"{server.url}/metrics", timeout=PATIENCE).text
+
+
+def folder(server: Server) -> Path:
+    [found] = {
+        lock.parent
+        for lock in SHARED.glob("calories-*/worker-*.lock")
+        if int(lock.read_text() or 0) in server.workers()
+    }
+    return found
+
+
+@pytest.fixture(params=["gunicorn", "granian"], scope="module")
+def server(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    shipped_root: Path,
+) -> Iterator[Server]:
+    settings = {"workers": 3, "registry": shipped_root, "server": request.param}
+    with running(tmp_path_factory.mktemp(request.param), **settings) as server:
+        yield server
+
+
+def counted(server: Server) -> float:
+    """The predictions that were answered, as far as they are counted; 0 while nobody answers."""
+    try:
+        return value(scrape(server), "calories_requests_total", **PREDICTED)
+    except requests.ConnectionError:
+        return 0
+
+
+def test_requests_and_rows_of_all_workers_are_summed(server: Server) -> None:
+    for _ in range(30):
+        server.predict()
+    server.predict([ROW] * 7)
+    await_(lambda: counted(server) == 31, "all 31 requests are counted")
+    await_(lambda: value(scrape(server), "calories_workers") == 3, "every worker is there")
+    text = scrape(server)
+    assert value(text, "calories_rows_total", **CALORIES) == 37
+    assert value(text, "calories_workers") == 3
+    assert value(text, "process_resident_memory_bytes") > 3 * 20e6
+
+    def loads() -> float:
+        return value(scrape(server), "calories_loads_total", outcome="loaded")
+
+    await_(lambda: loads() >= 3 * 4, "every worker has told what it loaded")
+
+
+def kill_one(server: Server) -> None:
+    """SIGKILL a worker, and wait for the one that takes its place."""
+    victim = server.workers()[-1]
+    os.kill(victim, signal.SIGKILL)
+    await_(lambda: victim not in server.workers(), "the worker is gone")
+    await_(lambda: len(server.workers()) == 3, "another is started")
+    await_(
+        lambda: set(living(folder(server)).values()) == set(server.workers()),
+        "another has taken its place",
+    )
+
+
+def test_no_counter_falls_while_workers_are_killed_under_load(server: Server) -> None:
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.wait(0.005):
+            with suppress(requests.ConnectionError):  # of the one that was being answered
+                server.predict()
+
+    load = threading.Thread(target=ask)
+    load.start()
+    seen = [counted(server)]
+    processor = [value(scrape(server), "process_cpu_seconds_total")]
+    for _ in range(3):
+        enough = seen[-1] + 20
+        await_(lambda enough=enough: _watched(seen, server) > enough, "requests are counted")  # type: ignore[misc]
+        kill_one(server)
+        await_(lambda: _watched(seen, server) > 0, "a scrape is answered")
+        processor.append(value(scrape(server), "process_cpu_seconds_total"))
+    over.set()
+    load.join()
+    assert seen == sorted(seen)
+    assert processor == sorted(processor)
+
+
+def _watched(seen: list[float], server: Server) -> float:
+    """One look at the counter; what was not answered is no look."""
+    found = counted(server)
+    if found:
+        seen.append(found)
+    return found
+
+
+def test_killed_workers_keep_their_counts_and_leave_no_files_and_no_gauges(server: Server) -> None:
+    def deep() -> float:
+        try:
+            return value(scrape(server), "calories_rows_total", model="deep")
+        except requests.ConnectionError:
+            return 0
+
+    for _ in range(20):
+        server.predict(query="?model=deep")
+    await_(lambda: deep() == 20, "all 20 rows are counted")
+    for _ in range(2):
+        kill_one(server)
+    await_(lambda: deep() > 0, "a scrape is answered")
+    text = scrape(server)
+    assert value(text, "calories_rows_total", model="deep") == 20
+    assert value(text, "calories_workers") == 3
+    assert len(list(folder(server).glob("worker-*.lock"))) == 3
+    assert len([each for each in series(text) if each[0] == "process_threads"]) == 3
+
+
+@pytest.mark.parametrize("name", ["gunicorn", "granian"])
+def test_nothing_is_left_when_the_service_ends(
+    name: str, tmp_path: Path, shipped_root: Path
+) -> None:
+    with running(tmp_path, workers=1, registry=shipped_root, server=name) as server:
+        scrape(server)
+        left = folder(server)
+        assert server.stop() == 0
+        assert not left.exists()
+
+
+@pytest.fixture
+def shelf(registry: Registry, shipped: Registry) -> Registry:
+    """Two versions of `calories`, the second damaged, and a canary of the first."""
+    import_version(registry, shipped.folder("calories", 1))
+    import_version(registry, shipped.folder("calories", 1), promote=False)
+    (registry.folder("calories", 2) / "model.tflite").write_bytes(b'"\\\n')
+    registry.set_label("calories", "canary", 1, percent=25)
+    return registry
+
+
+def client(root: Path, **settings: object) -> FlaskClient:
+    given = Settings(registry=root, **settings)  # type: ignore[arg-type]
+    return create_app(given, create_host(given)).test_client()
+
+
+def test_states_reasons_loads_and_shares_are_told(shelf: Registry) -> None:
+    text = client(shelf.root).get("/metrics").text
+    assert value(text, "calories_version_info", **CALORIES, state="loaded", reason="") == 1
+    assert re.search(r'reason="[^"]*model\.tflite is not the file[^"]*",state="failed"', text)
+    assert value(text, "calories_label_version", model="calories", label="stable") == 1
+    assert value(text, "calories_label_percent", model="calories", label="canary") == 25
+    assert value(text, "calories_loads_total", model="calories", outcome="loaded") == 1
+    assert value(text, "calories_loads_total", model="calories", outcome="failed") == 1
+    assert value(text, "calories_load_seconds_count", model="calories") == 2
+    created = shelf.manifest("calories", 1).created.timestamp()
+    assert value(text, "calories_label_created_timestamp_seconds", label="stable") == created
+
+
+def test_a_canarys_rows_are_told_from_those_of_stable(shelf: Registry) -> None:
+    asked = client(shelf.root)
+    for number in range(100):
+        asked.post("/predict", json=ROW, headers={"X-Canary-Key": str(number)})
+    text = asked.get("/metrics").text
+    canary = value(text, "calories_rows_total", label="canary", **CALORIES)
+    assert 5 < canary < 60
+    assert canary + value(text, "calories_rows_total", label="", **CALORIES) == 100
+
+
+def test_requests_are_told_by_dialect_version_and_status(shipped_root: Path) -> None:
+    asked = client(shipped_root)
+    asked.post("/predict", json={"sugar": -1})
+    asked.post("/v1/models/deep:predict", json={"instances": [ROW]})
+    data = [{"name": name, "datatype": "FP32", "shape": [1], "data": [1]} for name in ROW]
+    asked.post("/v2/models/linear/versions/1/infer", json={"inputs": data})
+    asked.post("/explain", json=ROW)
+    text = asked.get("/metrics").text
+    for labels in (
+        {"dialect": "native", "route": "/predict", "model": "calories", "status": "422"},
+        {"dialect": "tfserving", "model": "deep", "version": "1", "status": "200"},
+        {"dialect": "v2", "model": "linear", "version": "1", "status": "200"},
+        {"dialect": "native", "route": "/explain", "model": "calories", "status": "200"},
+    ):
+        assert value(text, "calories_requests_total", **labels) == 1, labels
+    for dialect in ("native", "tfserving", "v2"):
+        assert value(text, "calories_request_rows_count", dialect=dialect) == 1
+
+
+def test_one_request_is_not_counted_for_the_version_of_the_one_before(shipped_root: Path) -> None:
+    asked = client(shipped_root)
+    asked.post("/predict", json=ROW)
+    asked.get("/nowhere")
+    text = asked.get("/metrics").text
+    assert value(text, "calories_requests_total", status="404", model="", version="") == 1
+
+
+def test_no_client_can_make_series_at_will(shipped_root: Path) -> None:
+    asked = client(shipped_root)
+
+    def strange(i: int) -> None:
+        asked.get(f"/nowhere/{i}", headers={"X-Request-Id": f"id{i}", "X-Canary-Key": str(i)})
+        asked.post(f"/predict?model=m{i}", json=ROW)
+        asked.post(f"/predict?version={i + 100}", json=ROW)
+        asked.post(f"/predict?label=l{i}", json=ROW)
+        asked.get(f"/models/m{i}/{i}")
+        asked.post(f"/v1/models/m{i}:predict", json={})
+        asked.get(f"/w{i}/x")
+        asked.post(f"/v2/models/m{i}/versions/{i}/infer", json={})
+        asked.open("/predict", method=f"M{i}")
+
+    strange(0)
+    asked.get("/metrics")
+    before = series(asked.get("/metrics").text)
+    for i in range(1, 50):
+        strange(i)
+    assert series(asked.get("/metrics").text) == before
+
+
+def test_what_the_guard_refuses_is_counted_by_reason(shipped_root: Path) -> None:
+    known = f"me:{sha256(b'secret').hexdigest()}"
+    given = Settings(registry=shipped_root, predict_keys=known, rate_limit=2.0, max_body_bytes=1024)
+    host = create_host(given)
+    metrics = Metrics(host)
+    asked, key = create_app(given, host, metrics).test_client(), {"X-API-Key": "secret"}
+    asked.post("/predict", json=ROW)
+    for _ in range(5):
+        asked.post("/predict", data=b" " * 2000, headers=key)
+    text = metrics.scrape()[0].decode()
+    assert value(text, "calories_refused_total", reason="unauthorized") == 1
+    assert value(text, "calories_refused_total", reason="body_too_large") >= 1
+    assert value(text, "calories_refused_total", reason="rate_limited") >= 1
+
+
+def test_inputs_and_predictions_fall_into_the_buckets_of_their_version(
+    shipped: Registry, shipped_root: Path
+) -> None:
+    card = shipped.manifest("calories", 1)
+    rng = np.random.default_rng(0)
+    rows = rng.uniform(0, 20, (3000, 3)).astype(np.float32)
+    columns = dict(zip(card.input_names, rows.T, strict=True))
+    asked = client(shipped_root)
+    body = {name: column.tolist() for name, column in columns.items()}
+    calories = np.array(asked.post("/predict", json=body).json["calories"])  # type: ignore[index]
+    text = asked.get("/metrics").text
+    for given in card.inputs:
+        labels, column = {**CALORIES, "input": given.name}, columns[given.name]
+        for bound in shares(given):
+            upto = value(text, "calories_input_grams_bucket", le=str(bound), **labels)
+            assert upto == (column <= np.float32(bound)).sum()
+        outside = (column < given.min) | (column > given.max)
+        assert value(text, "calories_input_out_of_range_total", **labels) == outside.sum()
+        assert value(text, "calories_input_grams_sum", **labels) == pytest.approx(column.sum())
+    below = value(text, "calories_prediction_kcal_bucket", le="100.0", **CALORIES)
+    assert below == (calories <= 100).sum()
+    assert value(text, "calories_prediction_kcal_count", **CALORIES) == 3000
+
+
+def test_the_training_data_is_told_in_the_same_buckets(
+    shipped: Registry, shipped_root: Path
+) -> None:
+    text = client(shipped_root).get("/metrics").text
+    [sugar, *_] = shipped.manifest("calories", 1).inputs
+    labels = {**CALORIES, "input": "sugar"}
+    rows = value(text, "calories_training_grams_count", **labels)
+    assert value(text, "calories_training_grams_bucket", le="7.0", **labels) == rows / 2
+    mean = value(text, "calories_training_grams_sum", **labels) / rows
+    assert mean == pytest.approx(sugar.mean)
+
+
+def test_the_buckets_of_seconds_hold_all_requests(shipped_root: Path) -> None:
+    asked = client(shipped_root)
+    for _ in range(MOST_RECORDS + 3):
+        asked.post("/predict", json=ROW)
+    text = asked.get("/metrics").text
+    buckets = re.findall(r'request_seconds_bucket\{dialect="native",le="([^"]+)"\} ([\d.]+)', text)
+    assert [float(bound) for bound, _ in buckets] == [*SECONDS, float("inf")]
+    counts = [float(count) for _, count in buckets]
+    assert counts == sorted(counts)
+    assert counts[-1] == MOST_RECORDS + 3
+
+
+def test_every_request_of_many_threads_is_counted_once(shipped_root: Path) -> None:
+    given = Settings(registry=shipped_root)
+    app = create_app(given, create_host(given))
+
+    def ask() -> None:
+        asked = app.test_client()
+        for _ in range(MOST_RECORDS):
+            asked.post("/predict", json=ROW)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    text = app.test_client().get("/metrics").text
+    assert value(text, "calories_requests_total", **PREDICTED) == 8 * MOST_RECORDS
+    assert value(text, "calories_prediction_kcal_count") == 8 * MOST_RECORDS
+
+
+ROWS_OF_1 = key("calories_rows_total", "calories", "1", "")
+TOLD = retention.TOLD_SECONDS
+
+
+def test_counts_of_a_version_that_is_served_no_more_are_told_for_a_while(shelf: Registry) -> None:
+    snapshot, kept = create_host(Settings(registry=shelf.root)).snapshot, Retention(began=0)
+    kept.see(snapshot, now=1000)
+    kept.see({}, now=1000 + TOLD - 1)
+    assert kept.tells(ROWS_OF_1, now=1000 + TOLD - 1)
+    assert not kept.tells(ROWS_OF_1, now=1000 + TOLD)
+
+
+def test_they_are_forgotten_when_no_worker_tells_them_any_more(shelf: Registry) -> None:
+    snapshot, kept = create_host(Settings(registry=shelf.root)).snapshot, Retention(began=0)
+    kept.see(snapshot, now=1000)
+    assert kept.keeps(ROWS_OF_1, now=1000 + 2 * TOLD - 1)
+    kept.see({}, now=1000 + 2 * TOLD)
+    assert not kept.keeps(ROWS_OF_1, now=1000 + 2 * TOLD)
+
+
+def test_a_new_worker_does_not_tell_what_others_may_have_forgotten() -> None:
+    # Prometheus would take a part of the sum for a new beginning.
+    kept = Retention(began=1000)
+    assert not kept.tells(ROWS_OF_1, now=1000)
+    assert kept.keeps(ROWS_OF_1, now=1000 + 2 * TOLD - 1)
+    assert not kept.keeps(ROWS_OF_1, now=1000 + 2 * TOLD)
+
+
+@pytest.mark.parametrize(
+    "counter",
+    [
+        key("calories_refused_total", "overloaded"),
+        key("calories_requests_total", "native", "/predict", "", "", "404"),
+        key("calories_loads_total", "calories", "loaded"),
+        Key("of_another_release", ("calories", "1")),
+    ],
+)
+def test_what_is_of_no_version_is_never_forgotten(counter: Key) -> None:
+    kept = Retention(began=0)
+    assert kept.tells(counter, now=1e9)
+    assert kept.keeps(counter, now=1e9)
+
+
+def test_versions_that_are_gone_leave_no_counts_in_a_worker(
+    registry: Registry, shipped: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "TOLD_SECONDS", 0.05)
+    import_version(registry, shipped.folder("calories", 1))
+    host = create_host(Settings(registry=registry.root))
+    metrics = Metrics(host)
+    asked = create_app(Settings(registry=registry.root), host, metrics).test_client()
+    asked.post("/predict", json=ROW)
+    asked.get("/nowhere")
+    assert value(asked.get("/metrics").text, "calories_rows_total", **CALORIES) == 1
+    import_version(registry, shipped.folder("calories", 1))
+    prune(registry, "calories", keep=1)
+    host.refresh()
+
+    def left() -> set[str]:
+        metrics.flush()
+        return {label for each, _ in metrics._tally for label in each.labels} & {"1", "404"}
+
+    await_(lambda: left() == {"404"}, "version 1 is forgotten, and what chose none is not")
+
+
+def test_openmetrics_is_spoken_to_who_asks_for_it(shelf: Registry) -> None:
+    asked = client(shelf.root)
+    asked.post("/predict", json=ROW)
+    told = asked.get("/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"})
+    assert told.content_type.startswith("application/openmetrics-text; version=1.0.0")
+    assert told.text.endswith("# EOF\n")
+    families = parser.text_string_to_metric_families(told.text)  # type: ignore[no-untyped-call]
+    assert len(list(families)) == len(FAMILIES)
+
+
+def test_a_worker_goes_on_from_the_counts_of_the_one_before_in_its_slot(tmp_path: Path) -> None:
+    counter = Key("calories_refused_total", ("overloaded",))
+    for life in range(1, 4):
+        slot = Slot(tmp_path)
+        assert slot.number == 0
+        tally = Tally.read(slot.file)
+        tally.add(counter)
+        tally.write(slot.file)
+        assert [(each, numbers.tolist()) for each, numbers in tally] == [(counter, [life])]
+        slot.close()
+    assert len(list(tmp_path.glob("worker-*"))) == 2
+
+
+def test_two_workers_never_share_a_slot(tmp_path: Path) -> None:
+    first, second = Slot(tmp_path), Slot(tmp_path)
+    assert (first.number, second.number) == (0, 1)
+    assert living(tmp_path) == {0: os.getpid(), 1: os.getpid()}
+    first.close()
+    assert living(tmp_path) == {1: os.getpid()}
+    second.close()
+
+
+def test_a_folder_that_cannot_be_had_costs_no_request(
+    tmp_path: Path, shipped_root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    given = Settings(registry=shipped_root)
+    host = create_host(given)
+    app = create_app(given, host, Metrics(host, tmp_path / "file"))
+    assert app.test_client().post("/predict", json=ROW).status_code == 200
+    text = app.test_client().get("/metrics").text
+    assert value(text, "calories_requests_total", **PREDICTED) == 1
+    assert "cannot be shared" in caplog.text
