@@ -59,11 +59,6 @@ def _serve(settings: Settings) -> int:
     catalogue.tell(
         logging.getLogger("service"), catalogue.STARTING, release=__version__, settings=told
     )
-    if settings.server == "granian":
-        from service.server.granian import serve  # noqa: PLC0415  only for those who want it
-
-        serve(settings)
-        return 0
     _run_gunicorn()
     return 1
 
@@ -94,7 +89,7 @@ def _hand_on(settings: Settings) -> None:
 
 def _run_gunicorn() -> None:
     """Run gunicorn in this process: started anew, Python would import everything twice."""
-    from gunicorn import __file__ as package  # noqa: PLC0415  Granian needs none of it
+    from gunicorn import __file__ as package  # noqa: PLC0415  after the checks
     from gunicorn.app.wsgiapp import run  # noqa: PLC0415
 
     # Its command line; on SIGUSR2 it starts itself again by it.

@@ -122,9 +122,8 @@ class Application:
         exchange.response = exchange.dialect.refuse(error)  # type: ignore[union-attr]
 
     def leave(self, exchange: Exchange) -> None:
-        """Give its room back and tell the observers; what one of them raises costs no answer."""
+        """Tell the observers; what one of them raises costs no answer."""
         exchange.seconds = perf_counter() - exchange.began
-        self._gate.leave(exchange)
         for observe in self._observers:
             try:
                 observe(exchange)
@@ -152,7 +151,7 @@ def create_application(
     observers: Sequence[Observer] = (),
 ) -> Application:
     """What answers with the versions in `host`, counts in `metrics`, and tells `observers`."""
-    metrics = metrics or Metrics(host, server=settings.server)
+    metrics = metrics or Metrics(host)
     keys = keys_of(settings)
     plane = DataPlane(host, settings.default_model, settings.max_rows)
     rows: tuple[Operation, ...] = (
@@ -198,6 +197,6 @@ def _document(settings: Settings, host: Host, source: Loaded) -> bytes:
     from service.api.document import document  # noqa: PLC0415  megabytes for this alone
 
     anyone = settings.model_copy(update={"predict_key_waived": True})
-    apart = Metrics(host, server=settings.server, loads=deque())
+    apart = Metrics(host, loads=deque())
     application = create_application(anyone, host, apart)
     return document(application.table, application, source, settings.max_rows)

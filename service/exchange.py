@@ -101,7 +101,6 @@ class Exchange:
     prediction: Any = field(default=None, init=False)  # the answers to them
     asked: float = field(default=0.0, init=False)  # perf_counter, when the rows went in ...
     answered: float = field(default=0.0, init=False)  # ... and when their answers came out
-    room: Any = field(default=None, init=False)  # what the gate gets back when it is over
     refusal: str = field(default="", init=False)  # the error with which the gate refused, or failed
     response: Response | None = field(default=None, init=False)
     seconds: float = field(default=0.0, init=False)  # from its head to its response

@@ -57,19 +57,11 @@ class Settings(BaseSettings):
     """The port to listen on."""
 
     bind: Annotated[str, AfterValidator(_socket)] = ""
-    """A Unix socket to listen on in the place of HOST and PORT, as in `unix:/run/calories.sock`,
-    with SERVER=loop. Who can reach it counts as one on this machine."""
-
-    server: Literal["gunicorn", "granian", "loop"] = "gunicorn"
-    """The HTTP server. Granian takes a sixth of the processor time at 64 connections; only
-    gunicorn stops without losing a request that has just come in. `loop` is the one that is to
-    replace both."""
+    """A Unix socket to listen on in the place of HOST and PORT, as in `unix:/run/calories.sock`.
+    Who can reach it counts as one on this machine."""
 
     workers: int = Field(2, ge=1, le=256)
     """Worker processes; one a core is a good start."""
-
-    threads: int = Field(4, ge=1, le=256)
-    """Threads a worker: how many requests it handles at a time."""
 
     registry: Absolute = SHELF
     """The folder of the models; the default is the one that ships with the code."""
@@ -131,11 +123,6 @@ class Settings(BaseSettings):
 
     max_rows: int = Field(100_000, ge=1, le=1_000_000_000)
     """The most rows one request may hold; more get 422."""
-
-    max_in_flight: int = Field(1024, ge=1, le=1_000_000)
-    """The most requests a worker of gunicorn holds, answering and waiting; one more gets 503 and
-    is told to try again. With 1,024 of one row the last waits for about half a second. Granian
-    queues ahead of its threads, at most 1,024 connections each."""
 
     max_wait_seconds: float = Field(1.0, gt=0, le=600)
     """How long a request may wait for its turn; one that would wait longer gets 503 at once and is

@@ -19,7 +19,6 @@ from werkzeug.routing import MapAdapter, Rule
 from service.api.table import Table
 from service.errors import BodyTooLarge, MalformedBody, Overloaded
 from service.exchange import Application, Exchange, Headers, Request
-from service.gate.overload import TURNED_AWAY
 from service.gate.room import SMALL, Held, Room, declared
 
 Environ = dict[str, Any]
@@ -94,8 +93,6 @@ class Entered:
         application.enter(exchange)
         with self._room.hold() as held:
             try:
-                if TURNED_AWAY in environ:
-                    application.refuse(exchange, Overloaded())
                 if exchange.response is None:
                     self._read(exchange, environ, held)
                 if exchange.response is None:

@@ -2,13 +2,10 @@
 
 import os
 import re
-from collections import deque
 from itertools import count
 
-from service.errors import Overloaded
 from service.exchange import Exchange
 from service.gate.access import Access
-from service.gate.overload import RESERVED
 from service.gate.room import declared
 from service.keys.follow import Keys
 from service.settings import Settings
@@ -18,26 +15,21 @@ VALID_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+/=@-]{0,127}").fullmatch
 
 
 class Gate:
-    """What is let in takes room until it leaves."""
+    """Decides by the settings and the keys, before a body is read."""
 
     def __init__(self, settings: Settings, keys: Keys) -> None:
         self._access = Access(settings, keys)
         self._open = self._access.open
         self._max_body_bytes = settings.max_body_bytes
         self._long = len(str(settings.max_body_bytes))  # digits: with fewer no length is too large
-        # Deques, for taking from one and giving back need no lock.
-        # The loop bounds its connections instead, and how long their requests wait.
-        of_loop = settings.max_connections if settings.server == "loop" else 0
-        self._room = deque([None] * (of_loop or settings.max_in_flight))
-        self._reserved = deque([None] * (of_loop or RESERVED))
         self._prefix = f"{os.urandom(6).hex()}-"  # tells this process from the others
         self._ids = count(1)
 
     def enter(self, exchange: Exchange) -> None:
         """Give a request its id; let it in where an operation answers it, or raise what refuses it.
 
-        Its own id stays, if it can be repeated. Raises Overloaded, Unauthorized, Forbidden,
-        RateLimited, BodyTooLarge and MalformedBody.
+        Its own id stays, if it can be repeated. Raises Unauthorized, Forbidden, RateLimited,
+        BodyTooLarge and MalformedBody.
         """
         headers, operation = exchange.request.headers, exchange.operation
         given = headers.get("x-request-id")
@@ -47,20 +39,8 @@ class Gate:
             exchange.id = self._prefix + "%x" % next(self._ids)  # noqa: UP031  half of the time
         if operation is None:
             return
-        room = self._reserved if operation.watching else self._room
-        try:
-            room.pop()
-        except IndexError:
-            raise Overloaded from None
-        exchange.room = room
         if operation.scope not in self._open:
             self._access.check(exchange, operation.scope)
         length = headers.get("content-length")
         if length and len(length) >= self._long:
             declared(exchange.request, self._max_body_bytes)
-
-    def leave(self, exchange: Exchange) -> None:
-        """Give its room to the next one."""
-        if exchange.room is not None:
-            exchange.room.append(None)
-            exchange.room = None

@@ -26,7 +26,7 @@ class Event(NamedTuple):
 
 
 STARTING = Event("starting", INFO, "Release {release} starts.", ("settings",))
-LISTENING = Event("listening", INFO, "Listening at {url} with {workers} workers of {server}.")
+LISTENING = Event("listening", INFO, "Listening at {url} with {workers} workers.")
 WORKER_STARTED = Event("worker_started", INFO, "Worker {worker} answers.")
 WORKER_LOST = Event("worker_lost", ERROR, "Worker {worker} was lost; another takes its place.")
 SERVING = Event("serving", INFO, "Serving calories at {url}.", ("models",))

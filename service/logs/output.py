@@ -1,6 +1,6 @@
 """Logs: lines on standard output, JSON for machines and a readable form for a terminal.
 
-The servers' and the libraries' own lines come out in the same form, for all go through the
+The server's and the libraries' own lines come out in the same form, for all go through the
 standard library's logging, which is configured here once for every process.
 """
 
@@ -15,7 +15,7 @@ import orjson
 if TYPE_CHECKING:
     from service.settings import Settings
 
-SERVERS = ("gunicorn.error", "gunicorn.access", "_granian", "granian.access")
+SERVERS = ("gunicorn.error", "gunicorn.access")
 
 
 def configure(settings: "Settings") -> None:
@@ -25,7 +25,7 @@ def configure(settings: "Settings") -> None:
 
 
 def configuration(settings: "Settings") -> dict[str, Any]:
-    """What logging.config.dictConfig takes; both servers take it too."""
+    """What logging.config.dictConfig takes, and gunicorn too."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -3,6 +3,8 @@
     FOLDER/2026-11-25/calories-1-120301-9f86d081.parquet
 
 A request waits for an entry to be noted; a thread writes. Each file is of one version, is whole
+import atexit
+import atexit
 from the moment it has its name, and has a name that no other worker takes. Only imported where it
 is wanted, for it takes pyarrow.
 """
@@ -24,7 +26,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from service.ending import at_end
 from service.exchange import Exchange
 from service.logs.survivor import Survivor
 from service.serving.dataplane import Kcal
@@ -94,7 +95,7 @@ class PredictionLog:
             return True
 
         self._survivor.follow(self.write, pause)
-        at_end(self.write)
+        atexit.register(self.write)
 
     def write(self) -> None:
         """Write what waits; what cannot be written costs its rows, which are counted, no others."""

@@ -7,6 +7,7 @@ semantic conventions 1.23 and later (https://opentelemetry.io/docs/specs/semconv
 Only imported where traces are wanted.
 """
 
+import atexit
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -28,7 +29,6 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from service import __version__
-from service.ending import at_end
 from service.exchange import Exchange, Request
 from service.observe.metrics.record import snake
 from service.observe.trace_context import TraceContext, trace_context
@@ -45,7 +45,7 @@ def otlp() -> "Traces":
         about[SERVICE_NAME] = "calories"
     provider = TracerProvider(resource=Resource.create({**about}), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    at_end(provider.shutdown)
+    atexit.register(provider.shutdown)
     return Traces(provider.get_tracer("service", __version__))
 
 

@@ -6,11 +6,10 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from service import heap
-from service.gate.overload import KEPT, RESERVED
-from service.logs import catalogue
-from service.orders import Orders
-from service.server.listener import Shares, most_connections
+from service.logs import catalogue, output
+from service.server.listener import Shares
+from service.server.signals import Signals
+from service.serving.memory import share_heap
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,33 +19,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("service")
 settings = Settings()
-orders = Orders()
+signals = Signals()
 shares = Shares(settings.workers)
-heap.share()  # the workers inherit it
+share_heap()  # the workers inherit it
 
 bind = [settings.address]
 wsgi_app = "service.server.wsgi:app"
-worker_class = (
-    "service.server.worker.Worker"
-    if settings.server == "loop"
-    else "service.server.gunicorn_worker.Worker"
-)
+worker_class = "service.server.worker.Worker"
 workers = settings.workers
-threads = settings.threads
-# gthread.py says why twice.
-worker_connections = most_connections(KEPT + 2 * (settings.max_in_flight + RESERVED))
-certfile = str(settings.tls_certificate) if settings.tls_certificate else None
-keyfile = str(settings.tls_key) if settings.tls_key else None
 graceful_timeout = settings.graceful_seconds
 loglevel = settings.log_level
-logger_class = "service.server.gunicorn_log.Logger"
-# No header says where a path begins or whether TLS was spoken, whoever sends it: gunicorn would
-# believe SCRIPT_NAME and PATH_INFO of every process of this machine.
-forwarder_headers = ""
-secure_scheme_headers: dict[str, str] = {}
-# A proxy in front keeps idle connections for 60 s: it must be the one that closes them,
-# or a request may meet a connection that is just being closed here.
-keepalive = 65
+logconfig_dict = output.configuration(settings)
 # The heartbeat is a file; on a disk that stalls, gunicorn would kill a healthy worker.
 _memory = Path("/dev/shm")  # noqa: S108  gunicorn makes its own unguessable names there
 worker_tmp_dir = str(_memory) if _memory.is_dir() else None
@@ -64,16 +47,16 @@ def when_ready(server: "Arbiter") -> None:
     """
 
     def leave() -> None:
-        if orders.leave(settings.drain_seconds):
+        if signals.leave(settings.drain_seconds):
             # gunicorn ends its stop by the time of day, which somebody may set back meanwhile.
             signal.signal(signal.SIGALRM, lambda *_: server.kill_workers(signal.SIGKILL))
             signal.setitimer(signal.ITIMER_REAL, settings.graceful_seconds)
             raise StopIteration
         catalogue.tell(log, catalogue.DRAINING, seconds=settings.drain_seconds)
 
-    listening = {"url": settings.url, "workers": settings.workers, "server": "gunicorn"}
+    listening = {"url": settings.url, "workers": settings.workers}
     catalogue.tell(log, catalogue.LISTENING, **listening)
-    server.handle_hup = lambda: orders.look(server.WORKERS)  # type: ignore[method-assign]
+    server.handle_hup = lambda: signals.look(server.WORKERS)  # type: ignore[method-assign]
     server.handle_term = leave  # type: ignore[method-assign]
     gc.collect()
     gc.freeze()  # so that no collection in a worker writes to what it shares with the others
@@ -86,12 +69,12 @@ def pre_fork(server: "Arbiter", worker: "Worker") -> None:
 
 
 def post_worker_init(worker: "Worker") -> None:
-    """Follow the orders, and tell what is served when the first worker can answer."""
+    """Follow the signals, and tell what is served when the first worker can answer."""
     from service.server import wsgi  # noqa: PLC0415  only a worker loads the models
     from service.server.banner import announce  # noqa: PLC0415
 
-    worker.leaving = wsgi.host.leaving = orders.leaving
-    orders.on_look(wsgi.host.look)
+    worker.leaving = wsgi.host.leaving = signals.leaving
+    signals.on_look(wsgi.host.look)
     catalogue.tell(log, catalogue.WORKER_STARTED, worker=worker.pid)
     if worker.age == 1:
         announce(wsgi.settings, wsgi.host)
@@ -100,7 +83,7 @@ def post_worker_init(worker: "Worker") -> None:
 def child_exit(server: "Arbiter", worker: "Worker") -> None:
     """Tell of a worker that ended while nobody had told it to; gunicorn says by what signal."""
     shares.leave(worker.place)
-    if server.LISTENERS and not orders.leaving():  # it has none any more when it is stopping
+    if server.LISTENERS and not signals.leaving():  # it has none any more when it is stopping
         catalogue.tell(log, catalogue.WORKER_LOST, worker=worker.pid)
 
 

@@ -16,12 +16,12 @@ from weakref import WeakValueDictionary
 
 from models.labels import STABLE, Place
 from models.registry import Registry, RegistryError, Stamp
-from service import heap
 from service.errors import NotFound, NotLoaded
 from service.logs import catalogue
 from service.logs.survivor import Survivor
 from service.serving.engines import Choice
 from service.serving.loaded import Loaded, Model, Share, Snapshot
+from service.serving.memory import trim_heap
 from service.serving.policy import Policy
 
 log = logging.getLogger("service.host")
@@ -139,7 +139,7 @@ class Host:
 
         def look() -> None:
             self.refresh()
-            heap.trim()
+            trim_heap()
 
         self._survivor.follow(look, partial(self._await_look, seconds))
 

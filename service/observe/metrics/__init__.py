@@ -8,6 +8,7 @@ is forgotten (retention.py). What is served is not counted but read off the host
 follows the same registry.
 """
 
+import atexit
 import logging
 import os
 import threading
@@ -20,7 +21,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from service.ending import at_end
 from service.exchange import Exchange
 from service.logs.survivor import Survivor, survived
 from service.observe.metrics.exposition import Exposition
@@ -51,13 +51,11 @@ class Metrics:
         self,
         host: Host,
         folder: Path | None = None,
-        server: str = "",
         loads: deque[Load] | None = None,
     ) -> None:
         self._host = host
         self._loads = host.loads if loads is None else loads
         self._folder = folder
-        self._server = server
         self._records: deque[Record] = deque()  # appended to without a lock
         self._notes: deque[tuple[Key, float]] = deque()
         self._waiting = 0  # rows; a rough figure, for no lock is taken to add to it
@@ -102,7 +100,7 @@ class Metrics:
 
         self.flush()
         self._survivor.follow(self.flush, pause)
-        at_end(self.flush)
+        atexit.register(self.flush)
 
     def flush(self) -> None:
         """Replace this worker's copy; whatever fails costs counts, no request."""
@@ -119,9 +117,7 @@ class Metrics:
         self.flush()
         total = self._sum()
         total.keep(partial(self._retention.tells, now=time.monotonic()))
-        found = Exposition(
-            total, self._host.snapshot, self._workers(), self._server, self._survivor
-        )
+        found = Exposition(total, self._host.snapshot, self._workers(), self._survivor)
         return found.encoded(accept)
 
     def _drain(self) -> None:

@@ -46,13 +46,11 @@ class Exposition(Collector):
         tally: Tally,
         snapshot: Snapshot,
         workers: Mapping[int, int],
-        server: str,
         survivor: Survivor,
     ) -> None:
         self._tally = tally
         self._snapshot = snapshot
         self._workers = workers
-        self._server = server
         self._survivor = survivor
 
     def encoded(self, accept: str) -> tuple[bytes, str]:
@@ -81,11 +79,7 @@ class Exposition(Collector):
             run(_add_training, found, served)
             run(_add_served, found, model, served)
         run(self._add_processes, found)
-        about = {
-            "version": __version__,
-            "server": self._server,
-            "python": platform.python_version(),
-        }
+        about = {"version": __version__, "python": platform.python_version()}
         found["calories_service_info"].add_metric((), about)
         return found.values()
 

@@ -94,7 +94,7 @@ FAMILIES = {
         "Exceptions in a part of the service that goes on, as a background thread.",
         ("part",),
     ),
-    "calories_service_info": Family("info", "What runs here.", ("version", "server", "python")),
+    "calories_service_info": Family("info", "What runs here.", ("version", "python")),
     "calories_workers": Family("gauge", "Workers that are alive."),
     "process_cpu_seconds_total": Family(
         "counter", "Processor seconds of a worker and of those before it in its slot.", ("worker",)

@@ -1,4 +1,4 @@
-"""What a server's main process tells its workers: to look at the registry, and that all leave.
+"""What gunicorn's main process tells its workers: to look at the registry, and that all leave.
 
 The one is a signal, SIGURG, which every thread blocks from before the fork on, and which one
 thread of each worker waits for: it is kept until that thread has it. (A handler runs in the main
@@ -16,7 +16,7 @@ from multiprocessing.sharedctypes import RawValue
 from service.logs.survivor import Survivor
 
 
-class Orders:
+class Signals:
     """Made in the main process before it forks; given there, followed in the workers."""
 
     def __init__(self) -> None:
@@ -49,4 +49,4 @@ class Orders:
 
     def on_look(self, look: Callable[[], None]) -> None:
         """Call `look` in this worker, in a thread of its own, whenever it is told to."""
-        Survivor("await-orders").follow(look, lambda: signal.sigwait({signal.SIGURG}))
+        Survivor("await-signals").follow(look, lambda: signal.sigwait({signal.SIGURG}))

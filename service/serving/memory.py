@@ -9,7 +9,7 @@ LARGE = 256 * 1024  # bytes
 C = CDLL(None)
 
 
-def share() -> None:
+def share_heap() -> None:
     """Keep glibc from giving later threads heaps of their own, and from keeping what is large.
 
     Each would keep the most that it ever held, and hardly two threads allocate at a time, since
@@ -24,7 +24,7 @@ def share() -> None:
             C.mallopt(ARENAS, 1)
 
 
-def trim() -> None:
+def trim_heap() -> None:
     """Give back to the system what is free (malloc_trim(3)): what a large body or a model held.
 
     By itself glibc gives back only what lies at the heap's end. Takes some tenths of a ms.
