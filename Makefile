@@ -12,7 +12,6 @@ UV := .venv/uv/.installed
 PEER_ENVIRONMENTS := $(patsubst benchmarks/requirements/%.txt,.venv/bench-%/.installed,$(wildcard benchmarks/requirements/*.txt))
 URL := http://$(HOST):$(PORT)
 SERVERS := gunicorn granian
-SET_UPS := $(SERVERS:%=edge-and-%) $(SERVERS)
 
 # The SavedModel engine needs TensorFlow, which only the development environment has.
 SERVING := $(if $(filter saved_model,$(ENGINE)),$(DEV),$(SERVICE))
@@ -49,7 +48,7 @@ bench-ray: $(DEV)/.installed $(SCALE)/.installed ## score 1, 10 and 100 million 
 	@$(DEV)/bin/python -m benchmarks.scale $(ARGS)
 
 # A part that fails keeps no other from running, and makes the whole fail.
-soak: ## all of these with both servers, one after another (an hour; needs nginx)
+soak: ## all of these with both servers, one after another (an hour)
 	@$(MAKE) --no-print-directory --keep-going --jobs=1 soak-memory soak-swaps soak-faults soak-overload
 
 soak-memory: $(DEV)/.installed $(SERVICE)/.installed ## 10 minutes of load: does a worker's memory grow? (ARGS="--minutes 2")
@@ -65,10 +64,8 @@ soak-faults: $(SERVERS:%=soak-faults-%) ## 2 minutes a server of load while thin
 $(SERVERS:%=soak-faults-%): soak-faults-%: $(DEV)/.installed $(SERVICE)/.installed
 	@$(DEV)/bin/python -m tests.soak --faults --server $* $(ARGS)
 
-soak-overload: $(SET_UPS:%=soak-overload-%) soak-bodies ## 4 minutes a set-up of overload and slow clients (soak-overload-edge-and-granian: one)
-
-$(SET_UPS:%=soak-overload-%): soak-overload-%: $(DEV)/.installed $(SERVICE)/.installed
-	@$(DEV)/bin/python -m tests.overload "$(subst -, ,$*)" $(ARGS)
+soak-overload: $(DEV)/.installed $(SERVICE)/.installed soak-bodies ## 4 minutes of overload and slow clients
+	@$(DEV)/bin/python -m tests.overload $(ARGS)
 
 soak-bodies: $(SERVERS:%=soak-bodies-%) ## 8 minutes a server of bodies that would cost much (soak-bodies-granian: one)
 

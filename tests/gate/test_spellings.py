@@ -35,7 +35,7 @@ from tests.fuzz.doors import (
     shown,
 )
 from tests.fuzz.spellings import spelled
-from tests.overload.edge import edge
+from tests.balancer import balancing
 from tests.servers import PATIENCE, Server, running
 
 PROBLEM = {"type", "title", "status", "detail"}
@@ -67,7 +67,7 @@ class Served:
     scopes: Scopes
 
 
-@pytest.fixture(scope="module", params=["keys", "keys, by the edge", "no keys"])
+@pytest.fixture(scope="module", params=["keys", "keys, by the balancer", "no keys"])
 def served(
     request: pytest.FixtureRequest,
     kind: str,
@@ -79,8 +79,8 @@ def served(
     with ExitStack() as stack:
         settings: dict[str, Any] = {"server": kind, "registry": registry.root, **keys}
         server = front = stack.enter_context(running(folder, workers=1, **settings))
-        if "edge" in request.param:
-            front = stack.enter_context(edge(folder, server.port))
+        if "balancer" in request.param:
+            front = stack.enter_context(balancing(folder, server.port))
         yield Served(server, front.port, scopes)
 
 

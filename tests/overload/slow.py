@@ -1,8 +1,8 @@
 """python -m tests.overload.slow PORT COUNT KIND: clients at a byte a second, until SIGTERM.
 
 KIND is `headers`, `body` or `reading`. One that is cut off comes again. They come from an
-address of their own, for the edge bounds what one address holds. Prints "ready" when all have
-been connected once.
+address of their own, for the service bounds how many connections one has. Prints "ready" when all
+have been connected once.
 """
 
 import asyncio

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from models.registry import Registry
-from tests.overload.measure import SET_UPS
 from tests.servers import ROOT
 from tests.soak.__main__ import main
 from tests.soak.changes import Changes
@@ -136,5 +135,5 @@ def test_a_long_form_that_fails_keeps_no_other_from_running(tmp_path: Path) -> N
         "-m tests.soak --server granian",
         "-m tests.soak --faults --server gunicorn",
         "-m tests.soak --faults --server granian",
-        *(f"-m tests.overload {set_up}" for set_up in SET_UPS),
+        "-m tests.overload",
     ]

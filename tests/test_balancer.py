@@ -1,0 +1,184 @@
+"""A real nginx as deploy/balancer starts it: it follows, asks again, and adds no second request."""
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.balancer import Balancer, balancing
+from tests.fuzz.run import Fuzzer, explore
+from tests.fuzz.shapes import SHAPES, TWO_LENGTHS
+from tests.serving import PATIENCE, ROW, Server, await_, free_port, in_thread, running
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("service")
+    with running(folder, registry=shipped_root, workers=1, server="loop") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def front(service: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with balancing(tmp_path_factory.mktemp("front"), service.port) as server:
+        yield server
+
+
+@pytest.fixture
+def balancer(tmp_path: Path) -> Balancer:
+    """One that has a server which is not there."""
+    balancer = Balancer(tmp_path)
+    balancer.ask(free_port())
+    return balancer
+
+
+def unavailable(server: Server) -> bool:
+    try:
+        return requests.get(f"{server.url}/readyz", timeout=PATIENCE).status_code == 503
+    except requests.ConnectionError:
+        return False
+
+
+def test_a_server_that_comes_is_asked(balancer: Balancer, service: Server) -> None:
+    with balancer.started() as server:
+        await_(lambda: unavailable(server), "nginx answers, and nobody behind it")
+        balancer.ask(service.port)
+        await_(server.answers, "the new server is asked")
+
+
+def test_a_server_that_comes_after_nginx_has_looked_and_before_the_first_look_is_asked(
+    balancer: Balancer, service: Server
+) -> None:
+    balancer.ask(free_port(), file="first.conf")
+    balancer.ask(service.port, file="then.conf")
+    change = "until [ -s nginx.pid ]; do :; done; mv then.conf servers.conf"
+    with balancer.started(f"mv first.conf servers.conf\n({change}) &") as server:
+        await_(server.answers, "the new server is asked")
+
+
+def test_a_server_that_nginx_could_not_be_told_of_is_asked_when_it_can(
+    balancer: Balancer, service: Server
+) -> None:
+    with balancer.started() as server:
+        await_(lambda: unavailable(server), "nginx answers, and nobody behind it")
+        listen = balancer.folder / "listen.conf"
+        right = listen.read_text()
+        listen.write_text("listen nowhere;")
+        balancer.ask(service.port)
+        await_(lambda: "[emerg]" in server.output(), "nginx refuses what it should read")
+        listen.write_text(right)
+        await_(server.answers, "the new server is asked")
+
+
+def test_no_signal_reaches_nginx_before_it_can_take_one(
+    balancer: Balancer, service: Server
+) -> None:
+    balancer.ask(service.port, file="then.conf")
+    (balancer.folder / "nginx.pid").write_text("1\n")  # left by one that was killed
+    with balancer.started("mv then.conf servers.conf\nsleep 3") as server:  # three looks
+        await_(server.answers, "nginx has started")
+
+
+class Dying(ThreadingHTTPServer):
+    """Is in health, and closes the connection of whoever posts to it."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.asked: list[str] = []
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Dying
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        self.server.asked.append(self.path)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("path", "times"), [("/predict", 2), ("/admin/models/deep/rollback", 1)])
+def test_a_prediction_is_asked_of_another_server_and_a_rollback_never(
+    tmp_path: Path, path: str, times: int
+) -> None:
+    with ExitStack() as open_:
+        servers = [open_.enter_context(in_thread(Dying())) for _ in range(2)]
+        front = open_.enter_context(balancing(tmp_path, *(each.server_port for each in servers)))
+        assert requests.post(front.url + path, timeout=PATIENCE).status_code == 503
+        assert [asked for each in servers for asked in each.asked] == [path] * times
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"garbage\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: " + b"a" * 40_000 + b"\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: foo\r\n\r\n", 400),
+        (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000000\r\n\r\n", 413),
+    ],
+    ids=["no HTTP", "no host", "a long path", "a long header", "no coding", "HTTP/2", "too large"],
+)
+def test_what_nginx_refuses_gets_a_problem_document(
+    front: Server, sent: bytes, status: int
+) -> None:
+    with socket.create_connection(("127.0.0.1", front.port), PATIENCE) as client:
+        client.sendall(sent)
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        assert answer.status == status
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert json.loads(answer.read())["status"] == status
+
+
+def test_a_body_that_finds_no_room_to_wait_gets_503_and_others_are_answered(
+    service: Server, front: Server, small_disk: Path
+) -> None:
+    assert large_body(front).status_code == 200
+    with balancing(small_disk, service.port) as full:
+        refused = large_body(full)
+        assert refused.status_code == 503
+        assert refused.headers["Retry-After"] == "1"
+        assert refused.json()["status"] == 503
+        assert full.predict().status_code == 200
+
+
+def large_body(server: Server) -> requests.Response:
+    """The answer to a request of two megabytes, most of them space."""
+    body = json.dumps(ROW).encode() + b" " * 2_000_000
+    kind = {"Content-Type": "application/json"}
+    return requests.post(f"{server.url}/predict", body, headers=kind, timeout=PATIENCE)
+
+
+def with_line_feeds(shape: bytes) -> bytes:
+    """The same with lines that end in a bare LF, as nginx takes them."""
+    head, _, body = shape.partition(b"\r\n\r\n")
+    return head.replace(b"\r\n", b"\n") + b"\n\n" + body
+
+
+def names_its_version(shape: bytes) -> bool:
+    """Else it is HTTP/0.9, which nginx speaks: its answers have no head."""
+    return b"HTTP/" in shape.partition(b"\n")[0]
+
+
+# What nginx makes of these is for the service to read, and each reads in its own way.
+def test_what_is_no_http_makes_no_second_request(front: Server) -> None:
+    shapes = TWO_LENGTHS | TWO_LENGTHS.map(with_line_feeds) | SHAPES.filter(names_its_version)
+    with Fuzzer(front) as fuzzer:
+        explore(shapes, fuzzer.shape, 500, 0)
+    for asked in map(str, range(20)):  # and no answer to it waits on a connection that is kept
+        headers = {"X-Request-Id": asked}
+        answer = requests.get(f"{front.url}/version", headers=headers, timeout=PATIENCE)
+        assert answer.headers["X-Request-Id"] == asked
