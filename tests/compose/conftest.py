@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from models.publish import publish, staging
 from models.registry import Registry
 from tests.compose.driver import (
     LOOK,
+    REPLICAS,
     SAVED_MODEL,
     Compose,
     bytes_over_base,
@@ -127,7 +129,7 @@ def first(built: Compose, tmp_path_factory: pytest.TempPathFactory) -> First:
         built.run("up -d")
     healthy = seconds_until_healthy(built.state("service"))
     tell(f"the service was healthy {healthy:.1f} s after its container started")
-    await_(built.ready, "the edge answers")
+    await_(built.ready, "the service answers")
     answer = built.predict(ROW).json()
     with (
         timed("training and moving to what was trained"),
@@ -182,7 +184,7 @@ class Stopped:
 
     project: Compose
     answer: str
-    exit_codes: dict[str, int | None]
+    exit_code: int | None
 
 
 @pytest.fixture(scope="session")
@@ -193,13 +195,12 @@ def stopped(first: First) -> Stopped:
         client.settimeout(PATIENCE)
         client.sendall(REQUEST[: -len(BODY) // 2])
         with timed("docker-compose stop"), project.started("stop") as stop:
-            await_(lambda: not project.ready(), "the edge takes no new connections")
+            await_(lambda: not project.ready(), "the service says that it leaves")
             client.sendall(REQUEST[-len(BODY) // 2 :])
             answer = b"".join(iter(lambda: client.recv(65536), b"")).decode()
             said = stop.communicate(timeout=PATIENCE)[0]
             assert stop.returncode == 0, said
-    codes = {name: project.exit_code(name) for name in ("edge", "service")}
-    return Stopped(project, answer, codes)
+    return Stopped(project, answer, project.exit_code("service"))
 
 
 @dataclass(frozen=True)
@@ -216,7 +217,7 @@ class Again:
 def again(stopped: Stopped) -> Again:
     """Started again, without and then with the training."""
     project = stopped.project
-    project.run("up -d --wait edge")
+    project.run("up -d --wait service")
     kept = project.versions()
     with timed("the second docker-compose up, with its training"):
         project.run("up -d")
@@ -246,20 +247,24 @@ def posting(project: Compose) -> Iterator[list[int]]:
 
 @dataclass(frozen=True)
 class Replicated:
-    """What was seen of three replicas: rows that each predicted, and statuses."""
+    """What was seen of three replicas, rows that each predicted and statuses; of the balancer."""
 
     shares: dict[str, int]
     killed: list[int]
     back: dict[str, int]
+    rights: dict[str, Any]
+    state: dict[str, Any]  # when it was stopped
 
 
 @pytest.fixture(scope="session")
-def replicated(again: Again) -> Replicated:
+def replicated(again: Again, tmp_path_factory: pytest.TempPathFactory) -> Replicated:
     """Three replicas; then one is killed while clients ask, and another one started."""
-    project, three = again.project, "up -d --wait --scale service=3 edge"
-    with timed("going from one to three replicas"):
+    folder, port = tmp_path_factory.mktemp("replicas"), again.project.port
+    project = compose(folder, "run", ROOT, REPLICAS, port=port)
+    three = "up -d --wait --scale service=3 balancer"
+    with timed("building the balancer and going from one to three replicas"):
         project.run(three)
-        await_(lambda: all_asked(project), "the edge asks three replicas")
+        await_(lambda: all_asked(project), "three replicas are asked")
     before = project.replicas()
     with posting(project) as statuses:
         await_(lambda: len(statuses) >= 300, "300 requests are answered")
@@ -272,10 +277,15 @@ def replicated(again: Again) -> Replicated:
         docker("kill", next(iter(shares)))
         await_(lambda: len(killed) >= 400, "what is left answers")
         project.run(three)
-        await_(lambda: all_asked(project), "the edge asks the new replica")
+        await_(lambda: all_asked(project), "the new replica is asked")
         back = project.replicas()
     tell(f"a replica killed: of {len(killed)} requests {len(killed) - killed.count(200)} lost")
-    return Replicated(shares, killed, back)
+    rights = project.inside("balancer", LOOK)
+    project.run("stop balancer")
+    state = project.state("balancer")
+    project.run("rm -f balancer")
+    docker("rmi", project.image("balancer"))
+    return Replicated(shares, killed, back, rights, state)
 
 
 def all_asked(project: Compose) -> bool:
@@ -320,7 +330,7 @@ def rebuilt(
     project = compose(folder, "run", checkout, port=again.project.port)
     with timed("building the images anew after a change"):
         log = project.build_log()
-    project.run("up -d --wait edge")
+    project.run("up -d --wait service")
     return project, log
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import yaml
 
 from benchmarks.started import Process, started
 from tests.servers import PATIENCE, ROOT, ROW, free_port
@@ -22,7 +23,8 @@ from tests.servers import PATIENCE, ROOT, ROW, free_port
 ADDED = tuple(Path(each) for each in os.environ.get("COMPOSE_FILE", "").split(":")[1:])
 DOCKER = shutil.which("docker") or "docker"
 ROWS = re.compile(r"^calories_rows_total\{.*\} (\d+)", re.MULTILINE)
-IMAGES = ("edge", "service", "training")
+IMAGES = ("service", "training")
+REPLICAS = "deploy/replicas.yml"
 SAVED_MODEL = "service-saved-model"  # built and started only when its profile is asked for
 
 # What the first process of a container may do, as Python code to run inside.
@@ -131,8 +133,7 @@ class Compose:
 
     def inside(self, service: str, code: str) -> Any:
         """What Python code prints as JSON inside the running container of a service."""
-        python = "python3" if service == "edge" else "python"
-        return json.loads(self.run(f"exec -T {service}", python, "-c", code))
+        return json.loads(self.run(f"exec -T {service}", "python3", "-c", code))
 
     def state(self, service: str) -> dict[str, Any]:
         """What the engine says of the one container of a service, running or not."""
@@ -182,7 +183,13 @@ def compose(
     images = folder / f"{project}.yml"
     named = {service: f"{project}-{service}" for service in (*IMAGES, SAVED_MODEL)}
     named["seed"] = named["service"]
-    services = {service: {"image": image} for service, image in named.items()}
+    services: dict[str, dict[str, Any]] = {
+        service: {"image": image} for service, image in named.items()
+    }
+    if REPLICAS in files:
+        services["balancer"] = {"image": f"{project}-balancer"}
+        for each in ADDED:  # they do not know it: what the service is given is given to it
+            services["balancer"] |= yaml.safe_load(each.read_text())["services"]["service"]
     images.write_text(json.dumps({"services": services}))
     own = [checkout / each for each in ("docker-compose.yml", *files)]
     return Compose(project, (*own, *ADDED, images), checkout, port or free_port())

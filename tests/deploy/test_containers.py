@@ -15,10 +15,15 @@ from tests.servers import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SECRETS: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "secrets.yml").read_text())
-SERVICES = pytest.mark.parametrize("name", COMPOSE["services"])
+OVERLAY = (ROOT / "deploy" / "replicas.yml").read_text()
+# `!reset` is compose's own: it takes a part of the file below away.
+REPLICAS: dict[str, Any] = yaml.safe_load(OVERLAY.replace("!reset []", "null"))
+CONTAINERS = {**COMPOSE["services"], "balancer": REPLICAS["services"]["balancer"]}
+EACH = pytest.mark.parametrize("container", CONTAINERS.values(), ids=CONTAINERS)
+DOCKERFILES = ("Dockerfile", "deploy/balancer/Dockerfile")
 
 
-@pytest.mark.parametrize("dockerfile", ["Dockerfile", "deploy/edge/Dockerfile"])
+@pytest.mark.parametrize("dockerfile", DOCKERFILES)
 def test_a_dockerfile_lints(dockerfile: str) -> None:
     hadolint = Path(sys.executable).with_name("hadolint")
     command = [str(hadolint), "--failure-threshold", "warning", str(ROOT / dockerfile)]
@@ -26,27 +31,37 @@ def test_a_dockerfile_lints(dockerfile: str) -> None:
     assert linted.returncode == 0, linted.stdout
 
 
-def found(pattern: str, path: str) -> set[int]:
-    return {int(number) for number in re.findall(pattern, (ROOT / path).read_text())}
+def number(pattern: str, path: str) -> int:
+    [found] = {int(number) for number in re.findall(pattern, (ROOT / path).read_text())}
+    return found
 
 
-def test_the_edge_takes_bodies_as_large_as_the_service_does() -> None:
-    [megabytes] = found(r"client_max_body_size (\d+)m;", "deploy/edge/nginx.conf")
+def test_the_balancer_takes_bodies_as_large_as_the_service_does() -> None:
+    megabytes = number(r"client_max_body_size (\d+)m;", "deploy/balancer/nginx.conf")
     assert megabytes * 1024 * 1024 == Settings.model_fields["max_body_bytes"].default
 
 
 def test_docker_waits_longer_than_the_service_takes_to_stop() -> None:
-    [grace] = found(r"stop_grace_period: (\d+)s", "docker-compose.yml")
-    [graceful] = found(r'GRACEFUL_SECONDS: "(\d+)"', "docker-compose.yml")
-    [drain] = found(r'DRAIN_SECONDS: "(\d+)"', "docker-compose.yml")
-    [answer] = found(r"proxy_read_timeout (\d+)s", "deploy/edge/nginx.conf")
-    assert grace > max(graceful + drain, answer)
+    graceful = number(r'GRACEFUL_SECONDS: "(\d+)"', "docker-compose.yml")
+    drain = number(r'DRAIN_SECONDS: "(\d+)"', "docker-compose.yml")
+    assert number(r"stop_grace_period: (\d+)s", "docker-compose.yml") > graceful + drain
+
+
+def test_docker_waits_longer_than_the_balancer_waits_for_an_answer() -> None:
+    answer = number(r"proxy_read_timeout (\d+)s", "deploy/balancer/nginx.conf")
+    assert number(r"stop_grace_period: (\d+)s", "deploy/replicas.yml") > answer
 
 
 def test_every_published_port_is_on_loopback() -> None:
-    ports = [port for each in COMPOSE["services"].values() for port in each.get("ports", [])]
-    assert len(ports) == 2
-    assert all(port.startswith("127.0.0.1:") for port in ports)
+    ports = {name: it["ports"] for name, it in CONTAINERS.items() if "ports" in it}
+    assert ports.keys() == {"service", "service-saved-model", "balancer"}
+    assert all(port.startswith("127.0.0.1:") for [port] in ports.values())
+
+
+def test_the_balancer_has_the_port_of_the_service_in_its_place() -> None:
+    [port], [replaced] = CONTAINERS["balancer"]["ports"], CONTAINERS["service"]["ports"]
+    assert port.rsplit(":", 1)[0] == replaced.rsplit(":", 1)[0]
+    assert REPLICAS["services"]["service"] == {"ports": None}
 
 
 def settings_of(service: str) -> dict[str, str]:
@@ -80,9 +95,10 @@ def test_the_compose_file_waives_the_key_and_the_log_says_so(
     assert "predicts without a key" in warning
 
 
-@SERVICES
-def test_every_container_has_no_rights_and_a_root_that_cannot_be_written(name: str) -> None:
-    container = COMPOSE["services"][name]
+@EACH
+def test_every_container_has_no_rights_and_a_root_that_cannot_be_written(
+    container: dict[str, Any],
+) -> None:
     assert container["read_only"] is True
     assert container["cap_drop"] == ["ALL"]
     assert container["security_opt"] == ["no-new-privileges:true"]
@@ -91,15 +107,15 @@ def test_every_container_has_no_rights_and_a_root_that_cannot_be_written(name: s
     assert not of_the_host & container.keys()
 
 
-@SERVICES
-def test_every_container_is_bounded_in_memory_processes_and_cores(name: str) -> None:
-    container = COMPOSE["services"][name]
+@EACH
+def test_every_container_is_bounded_in_memory_processes_and_cores(
+    container: dict[str, Any],
+) -> None:
     assert {"mem_limit", "pids_limit", "cpus"} <= container.keys()
 
 
-@SERVICES
-def test_every_container_that_goes_on_has_a_health_check(name: str) -> None:
-    container = COMPOSE["services"][name]
+@EACH
+def test_every_container_that_goes_on_has_a_health_check(container: dict[str, Any]) -> None:
     if container["restart"] != "no":
         assert container["healthcheck"]["interval"] == "2s"
         build = container["build"]
@@ -107,16 +123,14 @@ def test_every_container_that_goes_on_has_a_health_check(name: str) -> None:
         assert "HEALTHCHECK" in dockerfile
 
 
-@SERVICES
-def test_only_training_may_write_into_the_registry(name: str) -> None:
-    mounts = COMPOSE["services"][name].get("volumes", [])
-    assert mounts == {"edge": [], "training": ["registry:/registry"]}.get(
-        name, ["registry:/registry:ro"]
-    )
+def test_only_training_may_write_into_the_registry() -> None:
+    mounts = {name: it["volumes"] for name, it in CONTAINERS.items() if "volumes" in it}
+    assert mounts.pop("training") == ["registry:/registry"]
+    assert mounts == {name: ["registry:/registry:ro"] for name in mounts}
 
 
 def test_every_image_runs_as_the_user_of_the_compose_file() -> None:
-    for path in ("Dockerfile", "deploy/edge/Dockerfile"):
+    for path in DOCKERFILES:
         text = (ROOT / path).read_text()
         assert "useradd --uid 10001" in text
         assert set(re.findall(r"^USER (.*)$", text, re.MULTILINE)) == {"10001"}

@@ -1,11 +1,9 @@
 """The manifests: rendered by kustomize, valid, and in step with what the service really does."""
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -14,7 +12,7 @@ import yaml
 
 from service.settings import Settings
 from tests.needs import need
-from tests.servers import ROOT, free_port
+from tests.servers import ROOT
 from training.exit_codes import HELD_BACK
 
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -57,12 +55,6 @@ def containers() -> Iterator[tuple[str, Resource]]:
 def services() -> list[Resource]:
     """The container that runs the service, wherever it stands."""
     return [each for _, each in containers() if each["image"].startswith("calories-service")]
-
-
-def named(pod: Resource, name: str) -> Resource:
-    """A container of a pod, by its name."""
-    [found] = [each for each in pod["containers"] if each["name"] == name]
-    return dict(found)
 
 
 def settings(container: Resource) -> dict[str, str]:
@@ -178,29 +170,16 @@ def test_the_service_listens_where_the_pod_says() -> None:
         assert container["ports"][0]["containerPort"] == Settings.model_fields["port"].default
 
 
-def test_the_edge_hands_on_as_much_as_that_of_the_compose_file() -> None:
-    bound = re.compile(r"^server \S+ (.*);", re.MULTILINE)
-    [here] = bound.findall((FOLDER / "base" / "servers.conf").read_text())
-    [there] = bound.findall((ROOT / "deploy" / "edge" / "servers.conf").read_text())
-    assert here == there
-
-
-def test_nginx_takes_the_servers_of_a_pod_into_its_configuration(tmp_path: Path) -> None:
-    shutil.copy(ROOT / "deploy" / "edge" / "nginx.conf", tmp_path)
-    shutil.copy(FOLDER / "base" / "servers.conf", tmp_path)
-    (tmp_path / "listen.conf").write_text(f"listen 127.0.0.1:{free_port()};\n")
-    command = [need("nginx"), "-t", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
-    tested = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert tested.returncode == 0, tested.stderr
-
-
-def test_clients_meet_the_edge_and_prometheus_the_service() -> None:
-    ports = {
-        each["name"]: each["targetPort"] for each in resource("base", "Service")["spec"]["ports"]
-    }
-    pod = resource("base", "Deployment")["spec"]["template"]["spec"]
-    assert ports["http"] == named(pod, "edge")["ports"][0]["name"]
-    assert ports["metrics"] == named(pod, "service")["ports"][0]["name"]
+def test_clients_and_prometheus_meet_the_port_of_the_pod() -> None:
+    [container] = resource("base", "Deployment")["spec"]["template"]["spec"]["containers"]
+    [port] = container["ports"]
+    [service] = resource("base", "Service")["spec"]["ports"]
+    [endpoint] = resource("overlays/production", "ServiceMonitor")["spec"]["endpoints"]
+    assert service["targetPort"] == port["name"]
+    assert endpoint["port"] == service["name"]
+    for folder in KUSTOMIZED:
+        [rule] = resource(folder, "NetworkPolicy")["spec"]["ingress"]
+        assert [each["port"] for each in rule["ports"]] == [port["name"]]
 
 
 def test_a_pod_is_given_longer_to_stop_than_the_service_takes() -> None:
@@ -221,41 +200,6 @@ def noticed(container: Resource) -> int:
 def test_readiness_is_seen_to_go_before_the_port_is_closed() -> None:
     for container in services():
         assert float(settings(container)["DRAIN_SECONDS"]) > noticed(container)
-
-
-def test_the_edge_leaves_after_the_endpoints_and_before_the_service() -> None:
-    pod = resource("base", "Deployment")["spec"]["template"]["spec"]
-    edge, service = named(pod, "edge"), named(pod, "service")
-    _, seconds = edge["lifecycle"]["preStop"]["exec"]["command"]
-    assert max(noticed(service), noticed(edge)) < float(seconds)
-    assert float(seconds) < float(settings(service)["DRAIN_SECONDS"])
-
-
-def test_the_edge_is_given_longer_to_stop_than_it_waits_for_an_answer() -> None:
-    pod = resource("base", "Deployment")["spec"]["template"]["spec"]
-    _, seconds = named(pod, "edge")["lifecycle"]["preStop"]["exec"]["command"]
-    configuration = (ROOT / "deploy" / "edge" / "nginx.conf").read_text()
-    [answer] = re.findall(r"proxy_read_timeout (\d+)s;", configuration)
-    assert float(seconds) + float(answer) < pod["terminationGracePeriodSeconds"]
-
-
-def test_a_pod_is_ready_when_the_service_answers_through_its_edge() -> None:
-    """And the edge is not started again because the service does not answer."""
-    edge = named(resource("base", "Deployment")["spec"]["template"]["spec"], "edge")
-    port = edge["ports"][0]
-    listens = (ROOT / "deploy" / "edge" / "listen.conf").read_text()
-    assert listens.startswith(f"listen {port['containerPort']} ")
-    assert edge["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": port["name"]}
-    assert edge["livenessProbe"]["tcpSocket"] == {"port": port["name"]}
-
-
-def test_what_waits_at_the_edge_fills_memory_that_it_has_and_never_a_disk() -> None:
-    """A disk that is too full costs the pod; memory that is, one request."""
-    pod = resource("base", "Deployment")["spec"]["template"]["spec"]
-    [waiting] = [each["emptyDir"] for each in pod["volumes"] if each["name"] == "waiting"]
-    limit = named(pod, "edge")["resources"]["limits"]["memory"]
-    assert waiting["medium"] == "Memory"
-    assert int(waiting["sizeLimit"].removesuffix("Mi")) < int(limit.removesuffix("Mi"))
 
 
 def test_probes_ask_what_the_service_answers() -> None:
@@ -287,7 +231,9 @@ def test_a_held_back_version_is_not_trained_again() -> None:
 
 
 def test_production_waives_no_key() -> None:
-    pod = resource("overlays/production", "Deployment")["spec"]["template"]["spec"]
-    known = settings(named(pod, "service"))
+    [container] = resource("overlays/production", "Deployment")["spec"]["template"]["spec"][
+        "containers"
+    ]
+    known = settings(container)
     assert "KEYS_FILE" in known
     assert not [name for name in known if "WAIVED" in name]
