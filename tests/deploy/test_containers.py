@@ -95,6 +95,14 @@ def test_the_compose_file_waives_the_key_and_the_log_says_so(
     assert "predicts without a key" in warning
 
 
+@pytest.mark.parametrize("service", ["service", "service-saved-model"])
+def test_the_one_address_that_docker_gives_all_clients_may_have_all_connections(
+    service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = read_from(settings_of(service), monkeypatch)
+    assert settings.max_connections_of_one_address > settings.max_connections
+
+
 @EACH
 def test_every_container_has_no_rights_and_a_root_that_cannot_be_written(
     container: dict[str, Any],
