@@ -115,7 +115,7 @@ def _p99(outcomes: tuple[Outcome, ...]) -> float:
 
 def measure(folder: Path, shipped: Path, seconds: float) -> Findings:
     """Put a server through all of it; `seconds` of overload."""
-    with running(folder, under=YIELDING, registry=shipped, workers=2, server="loop") as server:
+    with running(folder, under=YIELDING, registry=shipped, workers=2) as server:
         out = folder / "samples.txt"
         capacity = _capacity(server, out)
         at_capacity = _offer(server, capacity, 10, out)

@@ -25,7 +25,7 @@ RATE = 400  # requests a second: several times what one worker answers
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("overload")
-    with running(folder, registry=shipped_root, workers=1, server="loop") as server:
+    with running(folder, registry=shipped_root, workers=1) as server:
         yield server
 
 

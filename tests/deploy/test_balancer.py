@@ -20,7 +20,7 @@ from tests.serving import PATIENCE, ROW, Server, await_, free_port, in_thread, r
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("service")
-    with running(folder, registry=shipped_root, workers=1, server="loop") as server:
+    with running(folder, registry=shipped_root, workers=1) as server:
         yield server
 
 
