@@ -9,9 +9,9 @@ SERVICE := .venv/service
 DEV := .venv/dev
 SCALE := .venv/scale
 UV := .venv/uv/.installed
+FLOORS := .venv/bench-granian/.installed
 PEER_ENVIRONMENTS := $(patsubst benchmarks/requirements/%.txt,.venv/bench-%/.installed,$(wildcard benchmarks/requirements/*.txt))
 URL := http://$(HOST):$(PORT)
-SERVERS := gunicorn granian
 
 # The SavedModel engine needs TensorFlow, which only the development environment has.
 SERVING := $(if $(filter saved_model,$(ENGINE)),$(DEV),$(SERVICE))
@@ -38,7 +38,7 @@ test: $(DEV)/.installed $(SERVICE)/.installed ## run all tests, one file at a ti
 test-ray: $(DEV)/.installed $(SCALE)/.installed ## score 10 million rows on a Ray cluster of three nodes (a minute)
 	@$(DEV)/bin/python -m pytest -m ray tests/scale $(ARGS)
 
-bench: $(DEV)/.installed $(SERVICE)/.installed $(if $(PEERS),$(PEER_ENVIRONMENTS)) ## measure the service and its floor (3 minutes; ARGS=--write for the docs)
+bench: $(DEV)/.installed $(SERVICE)/.installed $(if $(PEERS),$(PEER_ENVIRONMENTS),$(FLOORS)) ## measure the service and its floors (5 minutes; ARGS=--write for the docs)
 	@$(DEV)/bin/python -m benchmarks $(if $(PEERS),--peers) $(ARGS)
 
 bench-peers: ## the same with what people write today beside it (8 minutes)
@@ -48,31 +48,25 @@ bench-ray: $(DEV)/.installed $(SCALE)/.installed ## score 1, 10 and 100 million 
 	@$(DEV)/bin/python -m benchmarks.scale $(ARGS)
 
 # A part that fails keeps no other from running, and makes the whole fail.
-soak: ## all of these with both servers, one after another (an hour)
+soak: ## all of these, one after another (40 minutes)
 	@$(MAKE) --no-print-directory --keep-going --jobs=1 soak-memory soak-swaps soak-faults soak-overload
 
 soak-memory: $(DEV)/.installed $(SERVICE)/.installed ## 10 minutes of load: does a worker's memory grow? (ARGS="--minutes 2")
 	@$(DEV)/bin/python -m benchmarks.soak $(ARGS)
 
-soak-swaps: $(SERVERS:%=soak-swaps-%) ## 12 minutes a server of load while versions change (soak-swaps-granian: one)
+soak-swaps: $(DEV)/.installed $(SERVICE)/.installed ## 12 minutes of load while versions change
+	@$(DEV)/bin/python -m tests.soak $(ARGS)
 
-$(SERVERS:%=soak-swaps-%): soak-swaps-%: $(DEV)/.installed $(SERVICE)/.installed
-	@$(DEV)/bin/python -m tests.soak --server $* $(ARGS)
-
-soak-faults: $(SERVERS:%=soak-faults-%) ## 2 minutes a server of load while things break (soak-faults-granian: one)
-
-$(SERVERS:%=soak-faults-%): soak-faults-%: $(DEV)/.installed $(SERVICE)/.installed
-	@$(DEV)/bin/python -m tests.soak --faults --server $* $(ARGS)
+soak-faults: $(DEV)/.installed $(SERVICE)/.installed ## 2 minutes of load while things break
+	@$(DEV)/bin/python -m tests.soak --faults $(ARGS)
 
 soak-overload: $(DEV)/.installed $(SERVICE)/.installed soak-bodies ## 4 minutes of overload and slow clients
 	@$(DEV)/bin/python -m tests.overload $(ARGS)
 
-soak-bodies: $(SERVERS:%=soak-bodies-%) ## 8 minutes a server of bodies that would cost much (soak-bodies-granian: one)
+soak-bodies: $(DEV)/.installed ## 8 minutes of bodies that would cost much
+	@$(DEV)/bin/python -m tests.overload.bodies $(ARGS)
 
-$(SERVERS:%=soak-bodies-%): soak-bodies-%: $(DEV)/.installed
-	@$(DEV)/bin/python -m tests.overload.bodies --server $* $(ARGS)
-
-fuzz: $(DEV)/.installed .venv/fuzz/.installed ## half an hour of bad input to both servers (ARGS="--requests 5000")
+fuzz: $(DEV)/.installed .venv/fuzz/.installed ## half an hour of bad input (ARGS="--requests 5000")
 	@$(DEV)/bin/python -m tests.fuzz $(ARGS)
 	@.venv/fuzz/bin/python -m tests.fuzz.coverage
 

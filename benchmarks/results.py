@@ -33,17 +33,33 @@ class Soak(BaseModel):
         return (self.end - self.start) / 1e6
 
 
+class Crowd(BaseModel):
+    """Many clients at once, slow ones, and large requests beside small; times in seconds."""
+
+    refused: int  # answers other than 200, of 1,000 connections opened at once
+    last_first: float  # until the last of them had its first answer
+    slowest: float  # requests of the slowest of them, of the median's
+    busier: dict[int, float]  # the busier worker's share of so many connections
+    beside_batches: float  # one row's p99 beside batches, of that alone
+    beside_slow: float  # one row's p99 beside slow clients, of that without
+
+
 class Results:
     """All records of a run, read as medians; what was not measured raises NotMeasured."""
 
     def __init__(
-        self, records: Sequence[Record], machine: Machine, soak: Soak | None = None
+        self,
+        records: Sequence[Record],
+        machine: Machine,
+        soak: Soak | None = None,
+        crowd: Crowd | None = None,
     ) -> None:
         self.machine = machine
         self.failures = {each.subject: each.failure for each in records if each.failure}
         self.rounds = max((each.round for each in records), default=0)
         self._records = [each for each in records if not each.failure]
         self._soak = soak
+        self._crowd = crowd
 
     def has(self, subject: Subject) -> bool:
         """Whether the subject was measured."""
@@ -89,6 +105,13 @@ class Results:
             raise NotMeasured("the soak")
         return self._soak
 
+    @property
+    def crowd(self) -> Crowd:
+        """The last look at many clients."""
+        if self._crowd is None:
+            raise NotMeasured("many clients")
+        return self._crowd
+
     def _of(self, subject: Subject) -> list[Record]:
         found = [each for each in self._records if each.subject == subject.name]
         if not found:
@@ -115,9 +138,10 @@ def results(folder: Path = RUNS) -> Results:
     machine = folder / "machine.json"
     if not machine.exists():
         raise NotMeasured("there is no run yet; start one with 'make bench'")
-    soak = folder / "soak.json"
+    soak, crowd = folder / "soak.json", folder / "crowd.json"
     return Results(
         records(folder),
         Machine.model_validate_json(machine.read_text()),
         Soak.model_validate_json(soak.read_text()) if soak.exists() else None,
+        Crowd.model_validate_json(crowd.read_text()) if crowd.exists() else None,
     )

@@ -1,4 +1,4 @@
-"""python -m benchmarks.soak: minutes of load on one gunicorn worker, its memory watched."""
+"""python -m benchmarks.soak: minutes of load on one worker, its memory watched."""
 
 import argparse
 import os
@@ -14,7 +14,7 @@ from benchmarks.bodies import BATCHES, ONE
 from benchmarks.processes import memory, tree
 from benchmarks.results import RUNS, Soak
 from benchmarks.server import Server, SubjectFailed, serving
-from benchmarks.subjects import GUNICORN, ROOT
+from benchmarks.subjects import ROOT, SERVICE
 from benchmarks.targets import GROWTH
 
 CONNECTIONS = 16
@@ -46,7 +46,7 @@ def soak(core: int, folder: Path, minutes: float, environments: Path = ROOT / ".
     """Send one row and 100 rows in turn; the first turn warms up and is not counted."""
     for number, body in enumerate(BODIES):
         (folder / f"{number}.json").write_bytes(body.content())
-    with serving(GUNICORN, core, folder, environments) as server:
+    with serving(SERVICE, core, folder, environments) as server:
         for number in range(len(BODIES)):
             _load(server, folder, number)
         start, after, requests = _memory(server), None, 0
@@ -82,7 +82,7 @@ def _tell(requests: int, held: int, deadline: float) -> None:
 def _sentence(found: Soak) -> str:
     after = f"{found.after / 1e6:.1f} MB after {MANY:,} requests, " if found.after else ""
     return (
-        f"\nA gunicorn worker held {found.start / 1e6:.1f} MB warm, {after}"
+        f"\nA worker held {found.start / 1e6:.1f} MB warm, {after}"
         f"{found.end / 1e6:.1f} MB after {found.requests:,} in {found.minutes:g} minutes: "
         f"it grew by {found.growth:.2f} MB, of {GROWTH.bound:g} that it may."
     )

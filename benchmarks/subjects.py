@@ -1,7 +1,6 @@
 """Who answers: a command, the environment it runs in, and the bodies it takes.
 
-Every subject has one worker; the service has its own defaults besides, and its floors the
-same threads and flags.
+Every subject has one worker but TWO_WORKERS; the service has its own defaults besides.
 """
 
 import json
@@ -11,11 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.bodies import BATCHES, BULK, ONE, VERSION, Body, predictions
-from service.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 CONNECTIONS = (1, 16, 64)
-THREADS = str(Settings.model_fields["threads"].default)
+THREADS = "4"  # of the floors and peers with threads, as they are usually run
 
 GUNICORN_FLAGS = (
     *("--workers", "1", "--worker-class", "gthread", "--threads", THREADS),
@@ -68,9 +66,8 @@ def answer() -> str:
     return json.dumps({**row, "model": "calories", "version": 1}, separators=(",", ":")) + "\n"
 
 
-def _service(name: str, server: str, fast_path: str, cells: tuple[Cell, ...]) -> Subject:
+def _service(name: str, cells: tuple[Cell, ...], **settings: str) -> Subject:
     """The service as a user starts it."""
-    settings = {"SERVER": server, "FAST_PATH": fast_path, "WORKERS": "1"}
     return Subject(name, "service", "service", ("-m", "service"), cells, settings)
 
 
@@ -88,25 +85,22 @@ def _uvicorn(target: str) -> tuple[str, ...]:
     return ("-m", "uvicorn", "--port", "{port}", "--no-access-log", target)
 
 
-GUNICORN = _service("service, gunicorn", "gunicorn", "1", SERVICE_CELLS)
-GUNICORN_FLASK = _service("service, gunicorn, no fast path", "gunicorn", "0", ROW_CELLS)
-GUNICORN_CONSTANT = Subject(
-    "constant, gunicorn",
-    "floor",
-    "service",
-    _gunicorn(GUNICORN_FLAGS, "benchmarks.constant:app"),
-    ROW_CELLS,
-    {"ANSWER": answer()},
+def _floor(name: str, environment: str, command: tuple[str, ...]) -> Subject:
+    return Subject(name, "floor", environment, command, ROW_CELLS, {"ANSWER": answer()})
+
+
+SERVICE = _service("service", SERVICE_CELLS, WORKERS="1")
+FLASK = _service("service, no fast path", ROW_CELLS, WORKERS="1", FAST_PATH="0")
+TWO_WORKERS = _service("service, two workers", (), WORKERS="2")
+LIBRARIES = _floor("bare libraries", "service", ("-m", "benchmarks.bare", "{port}", "libraries"))
+BARE = _floor("constant, bare protocol", "service", ("-m", "benchmarks.bare", "{port}", "constant"))
+GUNICORN = _floor(
+    "constant, gunicorn", "service", _gunicorn(GUNICORN_FLAGS, "benchmarks.constant:app")
 )
-GRANIAN = _service("service, Granian", "granian", "1", SERVICE_CELLS)
-GRANIAN_FLASK = _service("service, Granian, no fast path", "granian", "0", ROW_CELLS)
-GRANIAN_CONSTANT = Subject(
+GRANIAN = _floor(
     "constant, Granian",
-    "floor",
-    "service",
+    "bench-granian",
     ("-m", "granian", "--port", "{port}", *GRANIAN_FLAGS, "benchmarks.constant:app"),
-    ROW_CELLS,
-    {"ANSWER": answer()},
 )
 NGINX = Subject(
     "constant, nginx",
@@ -138,14 +132,5 @@ FASTAPI_LITERT = _peer(
 )
 
 # Those that are compared most stand side by side.
-SUBJECTS = (
-    GUNICORN,
-    GUNICORN_CONSTANT,
-    GUNICORN_FLASK,
-    GRANIAN,
-    GRANIAN_CONSTANT,
-    GRANIAN_FLASK,
-    NGINX,
-    BARE_FLASK,
-)
+SUBJECTS = (SERVICE, LIBRARIES, BARE, FLASK, GUNICORN, GRANIAN, NGINX, BARE_FLASK)
 PEERS = (FLASK_SAVED_MODEL, FASTAPI_SAVED_MODEL, FASTAPI_LITERT)

@@ -91,12 +91,12 @@ class Conflict(ServiceError):
 
 
 class Overloaded(ServiceError):
-    """As many requests are being answered as may be at once; `seconds` from now is a good time."""
+    """It would have to wait for too long, or finds no room; `seconds` from now is a good time."""
 
     seconds = 1
 
     def __init__(
-        self, sentence: str = "The service is busy with as many requests as it may be; try again."
+        self, sentence: str = "The service is busy: an answer would have to wait; try again."
     ) -> None:
         super().__init__(sentence)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.started import started
 from tests.needs import need
-from tests.serving import ROOT, Server, await_, free_port, shown
+from tests.servers import ROOT, Server, await_, free_port, shown
 
 CONFIGURATION = ROOT / "deploy" / "balancer"
 # Stands in front of nginx in PATH: so the servers can change at a chosen moment of its start.

@@ -29,7 +29,7 @@ settings.load_profile("patient")
 SHIPPED = ("calories", "deep", "linear", "linear-unit")
 
 
-@pytest.fixture(scope="module", params=["loop", "gunicorn", "granian"])
+@pytest.fixture(scope="module", params=["loop"])
 def kind(request: pytest.FixtureRequest) -> str:
     """The server, where a test is for both; one after the other."""
     return str(request.param)

@@ -9,6 +9,7 @@ from the moment it has its name, and has a name that no other worker takes. Only
 is wanted, for it takes pyarrow.
 """
 
+import atexit
 import os
 import stat
 import threading

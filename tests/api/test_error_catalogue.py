@@ -78,18 +78,6 @@ def test_what_the_guard_refuses_is_worded_as_documented(
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_busy_service_words_it_as_documented(
-    document: dict[str, Any], host: Host, path: str
-) -> None:
-    app = create_app(Settings(registry=host.registry.root, max_in_flight=1), host)
-    answers = []
-    app.before_request(lambda: answers.append(app.test_client().post(PATHS[path])))
-    app.test_client().get("/models")  # which holds the room while the other is asked
-    [answer] = answers
-    assert answer.get_json() == examples(document, "POST", path, 503)["Overloaded"]
-
-
-@pytest.mark.parametrize("path", PATHS)
 def test_a_failure_is_worded_as_documented(
     document: dict[str, Any],
     host: Host,

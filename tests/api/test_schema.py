@@ -22,7 +22,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Ite
     """Both, with pyarrow, each with a registry of its own: labels are moved."""
     with ExitStack() as stack:
         started = []
-        for kind in ("gunicorn", "granian"):
+        for kind in ("loop",):
             folder = tmp_path_factory.mktemp(kind)
             registry = shutil.copytree(shipped_root, folder / "registry")
             settings = {"server": kind, "workers": 1, "registry": registry}

@@ -14,7 +14,7 @@ from tests.servers import ROW, Server, running
 COLUMNS = {"sugar": [5.0, 12.0, 0.0], "fiber": [1.0, 0.0, 14.0], "protein": [2.0, 1.0, 4.0]}
 
 
-@pytest.fixture(scope="module", params=["gunicorn", "granian"])
+@pytest.fixture(scope="module", params=["loop"])
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shipped_root: Path
 ) -> Iterator[Server]:

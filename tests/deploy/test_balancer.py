@@ -14,7 +14,7 @@ import requests
 from tests.balancer import Balancer, balancing
 from tests.fuzz.run import Fuzzer, explore
 from tests.fuzz.shapes import SHAPES, TWO_LENGTHS
-from tests.serving import PATIENCE, ROW, Server, await_, free_port, in_thread, running
+from tests.servers import PATIENCE, ROW, Server, await_, free_port, in_thread, running
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""python -m tests.fuzz [--server granian] [--requests 60000]: the long form of the fuzz."""
+"""python -m tests.fuzz [--requests 60000]: the long form of the fuzz."""
 
 import argparse
 import logging
@@ -24,7 +24,6 @@ from tests.fuzz.shelf import attack as attack_by_manifest
 from tests.servers import DEV_PYTHON, PATIENCE, Server, await_, running
 
 SLOW = 1.0  # seconds in which every request must be answered
-SERVERS = ("gunicorn", "granian")
 DOCUMENT = "OpenAPI"  # requests drawn from the document, right ones and wrong ones
 SPELLINGS = "spellings"  # of paths, asked with every key and with none
 MANIFESTS = "manifests"  # of the generator, in the registry; a request a version
@@ -34,15 +33,12 @@ NAMES = (*ASKED, SHAPE, DOCUMENT, SPELLINGS, MANIFESTS)
 def main() -> int:
     """Print a table; returns 1 when an answer was not as it must be."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--server", choices=SERVERS, help="one of them (default: both)")
-    parser.add_argument("--requests", type=int, default=60_000, help="to each server")
+    parser.add_argument("--requests", type=int, default=60_000, help="in all")
     parser.add_argument("--only", choices=NAMES, nargs="+", default=NAMES, help="of these alone")
     options = parser.parse_args()
-    print("| server | dialect | requests | statuses | slowest, ms |\n|---|---|---|---|---|")
-    wrong: list[str] = []
-    for kind in [options.server] if options.server else SERVERS:
-        with serving(kind) as server:
-            wrong += attack(kind, server, options.only, options.requests // len(NAMES))
+    print("| dialect | requests | statuses | slowest, ms |\n|---|---|---|---|")
+    with serving() as server:
+        wrong = attack(server, options.only, options.requests // len(NAMES))
     if MANIFESTS in options.only:
         wrong += in_process(max(options.requests // 30, 1))
     print(*wrong, sep="\n")
@@ -50,14 +46,13 @@ def main() -> int:
 
 
 @contextmanager
-def serving(kind: str) -> Iterator[Server]:
+def serving() -> Iterator[Server]:
     """A server over a registry of its own, for the document's requests move labels."""
     with (
         shelf() as registry,
         running(
             registry.root.parent,
             DEV_PYTHON,
-            server=kind,
             registry=registry.root,
             admin_key_waived=True,
         ) as server,
@@ -75,8 +70,8 @@ def shelf() -> Iterator[Registry]:
         yield registry
 
 
-def attack(kind: str, server: Server, names: list[str], many: int) -> list[str]:
-    """Put one server through `many` requests of each name; gives what was wrong."""
+def attack(server: Server, names: list[str], many: int) -> list[str]:
+    """Put a server through `many` requests of each name; gives what was wrong."""
     workers, wrong = server.workers(), []
     for _ in range(5 * len(workers)):  # a worker loads pyarrow, and writes its document, once
         requests.get(f"{server.url}/openapi.json", timeout=PATIENCE)
@@ -87,24 +82,24 @@ def attack(kind: str, server: Server, names: list[str], many: int) -> list[str]:
             if name == DOCUMENT:
                 found = by_document(server, many)
             elif name == SPELLINGS:
-                found = by_spellings(kind, many)
+                found = by_spellings(many)
             elif name == MANIFESTS:
-                found = by_manifest(kind, many)
+                found = by_manifest(many)
             else:
                 found = fuzz(fuzzer, name, many)
             told = ", ".join(
                 f"{status}: {times}" for status, times in sorted(found.statuses.items())
             )
             slowest = f"{1000 * found.slowest:.0f}" if found.slowest else ""
-            print(f"| {kind} | {name} | {found.requests} | {told} | {slowest} |", flush=True)
+            print(f"| {name} | {found.requests} | {told} | {slowest} |", flush=True)
             wrong += found.failures
             if found.slowest > SLOW:
-                wrong.append(f"{kind}, {name}: an answer took {found.slowest:.1f} s")
+                wrong.append(f"{name}: an answer took {found.slowest:.1f} s")
     lost = len(set(workers) - set(server.workers()))
-    print(f"{kind}: workers lost: {lost}", flush=True)
+    print(f"workers lost: {lost}", flush=True)
     _, failed, told = server.output().partition("Traceback")
     if lost or failed:
-        wrong.append(f"{kind}: {failed}{told[:5000]}")
+        wrong.append(f"{failed}{told[:5000]}")
     return wrong
 
 
@@ -116,7 +111,7 @@ def in_process(many: int) -> list[str]:
         registry.mkdir()
         found = attack_in_process(registry, Registry(SHELF), many)
     told = ", ".join(f"{status}: {times}" for status, times in sorted(found.statuses.items()))
-    print(f"| | {MANIFESTS} | {found.requests} | {told} | |", flush=True)
+    print(f"| {MANIFESTS}, without a server | {found.requests} | {told} | |", flush=True)
     return found.failures
 
 
@@ -128,11 +123,11 @@ def by_document(server: Server, many: int) -> Findings:
     return Findings(statuses, slowest=fuzzer.slowest, failures=fuzzer.failures)
 
 
-def by_spellings(kind: str, many: int) -> Findings:
+def by_spellings(many: int) -> Findings:
     """Spellings of spellings, to a server with keys; each is asked with none and with both."""
     with shelf() as registry:
         import_version(registry, SHELF / "calories" / "1")
-        settings = {"server": kind, "registry": registry.root, **DIGESTS}
+        settings = {"registry": registry.root, **DIGESTS}
         with running(registry.root.parent, DEV_PYTHON, workers=1, **settings) as server:
             found, statuses, failures = operations(server.url), Counter[int](), []
             each = many // len(KEYS)
@@ -144,7 +139,7 @@ def by_spellings(kind: str, many: int) -> Findings:
     return Findings(statuses, failures=failures)
 
 
-def by_manifest(kind: str, many: int) -> Findings:
+def by_manifest(many: int) -> Findings:
     """Manifests, fewer: every worker must have looked at one before the next one comes."""
     times: Counter[int] = Counter()
 
@@ -156,13 +151,13 @@ def by_manifest(kind: str, many: int) -> Findings:
         )
 
     with shelf() as registry:
-        settings = {"server": kind, "registry": registry.root, "poll_seconds": 0.1}
+        settings = {"registry": registry.root, "poll_seconds": 0.1}
         with running(registry.root.parent, DEV_PYTHON, **settings) as server:
             workers = len(server.workers())
             strange = Shelf(registry.root, Registry(SHELF))
             found = attack_by_manifest(strange, over_http(server), wait, max(many // 25, 1))
             if "Traceback" in server.output() or len(server.workers()) != workers:
-                found.failures.append(f"{kind}: {server.output()[-5000:]}")
+                found.failures.append(server.output()[-5000:])
     return found
 
 

@@ -2,19 +2,15 @@
 
 import logging
 import re
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from flask import Flask, request
-from flask.testing import FlaskClient
 
 from models.registry import Registry
 from service.app import create_app, create_host
 from service.exchange import Exchange
-from service.gate.overload import RESERVED, TURNED_AWAY
 from service.serving.host import Host
 from service.settings import Settings
 
@@ -88,62 +84,10 @@ def test_a_body_that_breaks_off_gets_400(serve: Serve, path: str, error: type[Ex
     assert "broke off" in response.get_json()["detail"]
 
 
-def holding(app: Flask, path: str, while_held: Callable[[FlaskClient], None], times: int) -> None:
-    """Call `while_held` while so many requests for `path` are being answered."""
-    entered, leave = threading.Semaphore(0), threading.Event()
-
-    def wait() -> None:
-        if request.path == path:
-            entered.release()
-            leave.wait(10)
-
-    app.before_request(wait)
-    with ThreadPoolExecutor(times) as pool:
-        for _ in range(times):
-            pool.submit(app.test_client().get, path)
-        for _ in range(times):
-            assert entered.acquire(timeout=10)
-        try:
-            while_held(app.test_client())
-        finally:
-            leave.set()
-
-
-def test_more_requests_than_the_bound_get_503_until_one_has_ended(serve: Serve) -> None:
-    def refused(client: FlaskClient) -> None:
-        response = client.post("/predict", json=ROW)
-        assert response.status_code == 503
-        assert response.headers["Retry-After"] == "1"
-        assert response.get_json()["status"] == 503
-        assert [client.get(path).status_code for path in WATCHED] == [200] * 3
-
-    app = serve(max_in_flight=1)
-    holding(app, "/models", refused, 1)
-    assert app.test_client().post("/predict", json=ROW).status_code == 200
-
-
-def test_those_who_watch_are_bounded_as_well(serve: Serve) -> None:
-    def refused(client: FlaskClient) -> None:
-        assert client.get("/metrics").status_code == 503
-
-    app = serve()
-    holding(app, "/healthz", refused, RESERVED)
-    assert {app.test_client().get("/healthz").status_code for _ in range(2 * RESERVED)} == {200}
-
-
-def test_what_the_server_has_no_room_for_is_refused_and_observed(serve: Serve) -> None:
-    seen: list[Exchange] = []
-    client = serve([seen.append]).test_client()
-    response = client.post("/predict", environ_overrides={TURNED_AWAY: True})
-    assert response.status_code == 503
-    assert response.headers["Retry-After"] == "1"
-    assert [each.refusal for each in seen] == ["Overloaded"]
-
-
-def test_a_failure_gives_its_place_back_and_the_log_tells_which_it_was(
+def test_the_log_tells_which_request_failed(
     serve: Serve, host: Host, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = serve(max_in_flight=1).test_client()
+    client = serve().test_client()
     monkeypatch.setattr(host, "snapshot", None)
     answers = [client.get("/models", headers={"X-Request-Id": name}) for name in "abc"]
     assert [answer.status_code for answer in answers] == [500, 500, 500]

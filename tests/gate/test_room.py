@@ -18,7 +18,7 @@ JSON = {"Content-Type": "application/json"}
 PATHS = ("/predict", "/explain", "/v1/models/calories:predict", "/v2/models/calories/infer")
 
 
-@pytest.fixture(scope="module", params=["gunicorn", "granian"])
+@pytest.fixture(scope="module", params=["loop"])
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shipped_root: Path
 ) -> Iterator[Server]:
@@ -86,7 +86,7 @@ def test_a_row_needs_no_room(server: Server) -> None:
 
 
 # Granian hands on a body when it is whole.
-@pytest.mark.parametrize("server", ["gunicorn"], indirect=True)
+@pytest.mark.parametrize("server", ["loop"], indirect=True)
 def test_a_body_in_chunks_takes_room_as_it_comes(server: Server) -> None:
     chunk = b"%x\r\n%s\r\n" % (LARGE - 100, b" " * (LARGE - 100))
     with begun(server, b"Transfer-Encoding: chunked", chunk):

@@ -29,7 +29,7 @@ from tests.servers import PATIENCE, ROW, SERVICE_PYTHON, Server, await_, free_po
 
 SHOP, SLOW, OPS = (f"calories_{name}-0123456789abcdef" for name in ("shop", "slow", "ops"))
 WRONG = "calories_wrong-0123456789abcdef"
-SERVERS = pytest.mark.parametrize("server", ["loop", "gunicorn", "granian"])
+SERVERS = pytest.mark.parametrize("server", ["loop"])
 EVERYWHERE = "0.0.0.0"  # noqa: S104  beyond loopback: what is tested
 STABLE = "/admin/models/calories/labels/stable"
 
@@ -98,7 +98,7 @@ class Secured:
         return self.ask("/predict", key, "POST", json=ROW)
 
 
-@pytest.fixture(scope="module", params=["loop", "gunicorn", "granian"])
+@pytest.fixture(scope="module", params=["loop"])
 def secured(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shipped: Registry
 ) -> Iterator[Secured]:

@@ -16,6 +16,7 @@ import requests
 
 from models.publish import import_version
 from models.registry import Registry
+from tests.balancer import balancing
 from tests.fuzz.asked import Request
 from tests.fuzz.connection import Answer
 from tests.fuzz.doors import (
@@ -35,7 +36,6 @@ from tests.fuzz.doors import (
     shown,
 )
 from tests.fuzz.spellings import spelled
-from tests.balancer import balancing
 from tests.servers import PATIENCE, Server, running
 
 PROBLEM = {"type", "title", "status", "detail"}
@@ -67,7 +67,7 @@ class Served:
     scopes: Scopes
 
 
-@pytest.fixture(scope="module", params=["keys", "keys, by the balancer", "no keys"])
+@pytest.fixture(scope="module", params=["keys", "no keys"])
 def served(
     request: pytest.FixtureRequest,
     kind: str,

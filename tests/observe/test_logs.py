@@ -224,7 +224,7 @@ def test_a_share_is_logged_and_every_failure(
 # Real servers
 
 
-@pytest.fixture(scope="module", params=["gunicorn", "granian"])
+@pytest.fixture(scope="module", params=["loop"])
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shipped_root: Path
 ) -> Iterator[Server]:
@@ -268,7 +268,7 @@ def test_every_line_is_json_the_servers_own_too(server: Server) -> None:
     assert {"service", "service.host", "service.access"} <= {
         each["logger"] for each in lines(server)
     }
-    assert {each["logger"] for each in lines(server)} & {"gunicorn.error", "_granian"}
+    assert {each["logger"] for each in lines(server)} & {"gunicorn.error"}
 
 
 def test_a_life_is_told_in_its_events(server: Server) -> None:

@@ -63,7 +63,7 @@ def folder(server: Server) -> Path:
     return found
 
 
-@pytest.fixture(params=["gunicorn", "granian"], scope="module")
+@pytest.fixture(params=["loop"], scope="module")
 def server(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
@@ -163,7 +163,7 @@ def test_killed_workers_keep_their_counts_and_leave_no_files_and_no_gauges(serve
     assert len([each for each in series(text) if each[0] == "process_threads"]) == 3
 
 
-@pytest.mark.parametrize("name", ["gunicorn", "granian"])
+@pytest.mark.parametrize("name", ["loop"])
 def test_nothing_is_left_when_the_service_ends(
     name: str, tmp_path: Path, shipped_root: Path
 ) -> None:

@@ -196,7 +196,7 @@ def test_drafts_that_somebody_left_behind_go_and_those_in_work_stay(logged: Logg
     assert working.exists()
 
 
-@pytest.mark.parametrize("server", ["gunicorn", "granian"])
+@pytest.mark.parametrize("server", ["loop"])
 def test_two_workers_have_written_everything_when_the_service_has_stopped(
     server: str, tmp_path: Path, shipped_root: Path
 ) -> None:

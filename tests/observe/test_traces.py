@@ -64,7 +64,7 @@ def post(server: Server, path: str, trace: str = "", flags: str = "01", **more: 
     return answer.status_code
 
 
-@pytest.fixture(scope="module", params=["gunicorn", "granian"])
+@pytest.fixture(scope="module", params=["loop"])
 def spans(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shipped_root: Path
 ) -> Iterator[Spans]:

@@ -1,4 +1,4 @@
-"""python -m tests.overload.bodies [--server gunicorn]: every one of the worst bodies.
+"""python -m tests.overload.bodies: every one of the worst bodies.
 
 Each by itself, and what it cost the worker; then 64 clients who send some of them without a pause,
 and one who asks for a row. Ends with 1 when something cost more than docs/reliability.md promises.
@@ -23,28 +23,27 @@ from tests.servers import DEV_PYTHON, running
 def main() -> int:
     """Print a table and a line; returns 1 when a promise was not kept, with a line for each."""
     parser = argparse.ArgumentParser(prog="python -m tests.overload.bodies", description=__doc__)
-    parser.add_argument("--server", default="gunicorn")
     parser.add_argument("--seconds", type=float, default=60, help="of the 64 clients (default: 60)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         for model in SHIPPED:
             shutil.copytree(SHELF / model / "1", Path(name) / "registry" / model / "1")
-        settings = {"server": options.server, "workers": 1, "registry": Path(name) / "registry"}
+        settings = {"workers": 1, "registry": Path(name) / "registry"}
         with running(Path(name), DEV_PYTHON, admin_key_waived=True, **settings) as server:
             watched = Watched(server)
             costs = [watched.cost(each) for each in worst()]
-            print(*table(options.server, costs), sep="\n", flush=True)
+            print(*table(costs), sep="\n", flush=True)
             beside = crowd(server, options.seconds)
-    print(f"{options.server}: {beside}")
+    print(beside)
     broken = [str(each) for each in costs if not each.bearable] + beside.broken()
     print(*broken, sep="\n", file=sys.stderr)
     return 1 if broken else 0
 
 
-def table(server: str, costs: list[Cost]) -> Iterator[str]:
+def table(costs: list[Cost]) -> Iterator[str]:
     """A line for each path: the most memory beside a body, and the most processor time."""
-    yield "| server | path | bodies | most memory, MB | times the body | most processor time, s |"
-    yield "|---|---|---|---|---|---|"
+    yield "| path | bodies | most memory, MB | times the body | most processor time, s |"
+    yield "|---|---|---|---|---|"
     paths: dict[str, list[Cost]] = defaultdict(list)
     for each in costs:
         paths[each.worst.path].append(each)
@@ -52,8 +51,7 @@ def table(server: str, costs: list[Cost]) -> Iterator[str]:
         most = max(found, key=lambda each: each.memory)
         times, seconds = most.memory / most.size, max(each.seconds for each in found)
         yield (
-            f"| {server} | `{path}` | {len(found)} | {most.memory / 1e6:.0f} | {times:.1f} | "
-            f"{seconds:.2f} |"
+            f"| `{path}` | {len(found)} | {most.memory / 1e6:.0f} | {times:.1f} | {seconds:.2f} |"
         )
 
 

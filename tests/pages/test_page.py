@@ -602,7 +602,7 @@ def test_a_visit_loads_less_than_250_kilobytes(page: Page, server: Server) -> No
 def test_a_file_is_not_sent_again_while_it_is_the_same(
     tmp_path: Path, shipped_root: Path, server: Server
 ) -> None:
-    with running(tmp_path, workers=1, registry=shipped_root, server="granian") as granian:
+    with running(tmp_path, workers=1, registry=shipped_root, server="loop") as granian:
         for each in (server, granian):
             url = f"{each.url}/static/page/main.js"
             first = requests.get(url, timeout=PATIENCE)

@@ -2,13 +2,11 @@
 
 import json
 import os
-import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from gunicorn.workers.gthread import ThreadWorker
 
 from benchmarks import capacity, load, results, soak
 from benchmarks.bodies import ONE, Body, WrongAnswer, predictions
@@ -21,18 +19,13 @@ from benchmarks.results import Results, Soak
 from benchmarks.server import SubjectFailed, serving
 from benchmarks.started import started
 from benchmarks.subjects import (
-    GRANIAN_FLAGS,
-    GUNICORN,
-    GUNICORN_CONSTANT,
-    GUNICORN_FLAGS,
+    BARE,
     ROOT,
+    SERVICE,
     Cell,
     Subject,
 )
 from benchmarks.targets import TARGETS
-from service.server import granian
-from service.server.gunicorn_worker import Worker
-from service.settings import Settings
 from tests.needs import need
 from tests.servers import await_
 
@@ -112,7 +105,7 @@ def test_answers_are_held_against_the_twin(body: Body) -> None:
 
 
 def test_a_constant_is_served_on_a_free_port_and_ends(tmp_path: Path) -> None:
-    with serving(GUNICORN_CONSTANT, CORE, tmp_path) as server:
+    with serving(BARE, CORE, tmp_path) as server:
         ONE.check(server.post(ONE))
         started = tree(server.pid)
     assert server.start > 0
@@ -125,13 +118,13 @@ def test_a_window_ends_however_short_it_is(tmp_path: Path, seconds: float) -> No
     need("wrk")
     body = tmp_path / "body.json"
     body.write_bytes(ONE.content())
-    with serving(GUNICORN_CONSTANT, CORE, tmp_path) as server:
+    with serving(BARE, CORE, tmp_path) as server:
         assert load.run(server.url(ONE), body, 2, seconds).requests >= 0
 
 
 def test_a_subject_is_measured() -> None:
     need("wrk")
-    subject = _with_cells(GUNICORN, (Cell(ONE, 2), Cell(Body("columns", 10), 1)))
+    subject = _with_cells(SERVICE, (Cell(ONE, 2), Cell(Body("columns", 10), 1)))
     kept: list[Record] = []
     measure([subject], 1, PLAN, [], kept.append)
     [record] = kept
@@ -143,7 +136,7 @@ def test_a_subject_is_measured() -> None:
 def test_a_subject_that_fails_is_told_and_the_others_go_on() -> None:
     broken = Subject("broken", "floor", "service", ("-c", "raise SystemExit('out of luck')"), ())
     kept: list[Record] = []
-    constant = _with_cells(GUNICORN_CONSTANT, ())
+    constant = _with_cells(BARE, ())
     measure([broken, constant], 2, PLAN, [(1, constant.name)], kept.append)
     assert [(each.subject, each.round) for each in kept] == [("broken", 1), (constant.name, 2)]
     assert "exit code 1" in kept[0].failure
@@ -159,32 +152,15 @@ def test_a_setting_the_service_lacks_is_no_silent_default(tmp_path: Path) -> Non
         pass
 
 
-def test_the_gunicorn_floor_runs_with_the_flags_of_the_service() -> None:
-    service = runpy.run_path(str(ROOT / "service" / "server" / "gunicorn.conf.py"))
-    flags = dict(zip(GUNICORN_FLAGS[::2], GUNICORN_FLAGS[1::2], strict=False))
-    assert flags["--worker-class"] == "gthread"
-    assert issubclass(Worker, ThreadWorker), "the service's worker is gunicorn's, bounded"
-    assert flags["--threads"] == str(service["threads"])
-    assert flags["--keep-alive"] == str(service["keepalive"])
-    assert flags["--worker-tmp-dir"] == service["worker_tmp_dir"]
-
-
-def test_the_granian_floor_runs_with_the_flags_of_the_service() -> None:
-    flags = dict(zip(GRANIAN_FLAGS[::2], GRANIAN_FLAGS[1::2], strict=False))
-    assert flags["--interface"] == "wsgi"
-    assert flags["--blocking-threads"] == str(Settings().threads)
-    assert flags["--backpressure"] == str(granian.CONNECTIONS)
-
-
 def test_targets_are_met_missed_or_not_measured() -> None:
-    found = {target.name: target.found(_results(130.0)) for target in TARGETS}
-    [first] = [target for target in TARGETS if "over its constant" in target.name][:1]
-    assert found[first.name] == pytest.approx(1.3)
-    assert first.met(1.3)
-    assert not first.met(1.36)
-    assert found["FastAPI + SavedModel, over gunicorn"] is None
-    text = report(_results(140.0))
-    assert f"| {first.name} | ≤ 1.35 times | 1.40 times | **not met** |" in text
+    found = {target.name: target.found(_results(490.0)) for target in TARGETS}
+    first, *_ = TARGETS
+    assert found[first.name] == pytest.approx(4.9)
+    assert first.met(4.9)
+    assert not first.met(5.1)
+    assert found["FastAPI + LiteRT, over one row"] is None
+    text = report(_results(540.0))
+    assert f"| {first.name} | ≤ 5.00 times | 5.40 times | **not met** |" in text
     assert "not measured" in text
 
 
@@ -229,7 +205,7 @@ def _with_cells(subject: Subject, cells: tuple[Cell, ...]) -> Subject:
 
 
 def _results(processor: float) -> Results:
-    """The service on gunicorn at so many microseconds, its constant at 100."""
+    """The service at so many microseconds, the constant at 100."""
 
     def record(subject: Subject, processor: float) -> Record:
         sample = Sample(
@@ -248,7 +224,7 @@ def _results(processor: float) -> Results:
         versions={},
         service_bytes=1,
     )
-    return Results([record(GUNICORN, processor), record(GUNICORN_CONSTANT, 100.0)], machine)
+    return Results([record(SERVICE, processor), record(BARE, 100.0)], machine)
 
 
 def test_what_a_rate_needs_is_told_as_it_is_computed() -> None:

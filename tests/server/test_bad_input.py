@@ -1,32 +1,24 @@
 """Requests that cost their sender little and would cost the service much, or a 500."""
 
-import gzip
 import json
-import socket
 from collections.abc import Iterator
-from http.client import HTTPResponse
 from io import BytesIO
 from typing import Any
 
 import pytest
-import requests
-from gunicorn.http import errors
 from werkzeug.test import Client
 
 from models.registry import Registry
 from service.app import create_host
 from service.codecs.json_rows import Schema
 from service.errors import InvalidInput
-from service.server.gunicorn_worker import SENTENCES
 from service.settings import Settings
 from tests.both_ways import both_ways
-from tests.servers import PATIENCE, Server, running
 
 ROW = {"sugar": 5, "fiber": 1, "protein": 2}
 COLUMNS = {name: [1] * 50 for name in ROW}
 MANY = {f"f{i}": 1 for i in range(2000)}
 WIDE = {f"f{i}": 1 for i in range(100_000)}
-VERY_WIDE = {f"f{i}": 1 for i in range(250_000)}
 TENSOR = {"name": "features", "shape": [1, 3], "datatype": "FP32", "data": [5, 1, 2]}
 
 
@@ -133,82 +125,3 @@ def test_a_length_of_thousands_of_digits_is_read(client: Client, length: str, st
     environ = {"CONTENT_LENGTH": length, "wsgi.input": BytesIO(body + b", and more")}
     answer = client.post("/predict", content_type="application/json", environ_overrides=environ)
     assert answer.status_code == status
-
-
-@pytest.fixture(scope="module")
-def gunicorn(tmp_path_factory: pytest.TempPathFactory, shipped_root: object) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("refusals"), workers=1, registry=shipped_root) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def granian(tmp_path_factory: pytest.TempPathFactory, shipped_root: object) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("refusals-granian")
-    with running(folder, server="granian", workers=1, registry=shipped_root) as server:
-        yield server
-
-
-@pytest.mark.parametrize("kind", ["gunicorn", "granian"])
-def test_both_servers_refuse_what_is_compressed_and_what_has_very_many_fields(
-    request: pytest.FixtureRequest, kind: str
-) -> None:
-    server: Server = request.getfixturevalue(kind)
-    packed, wide = gzip.compress(json.dumps(ROW).encode()), json.dumps(VERY_WIDE).encode()
-    for body, status, more in ((packed, 415, {"Content-Encoding": "gzip"}), (wide, 422, {})):
-        headers = {"Content-Type": "application/json", **more}
-        answer = requests.post(f"{server.url}/predict", body, headers=headers, timeout=10)
-        assert answer.status_code == status
-        assert answer.headers["Content-Type"] == "application/problem+json"
-
-
-HEAD = b"GET /version HTTP/1.1\r\nHost: localhost\r\n"
-
-
-@pytest.mark.parametrize(
-    ("status", "sentence", "request_"),
-    [
-        (400, "length of a body told once", HEAD + b"Content-Length: many\r\n\r\n"),
-        (
-            400,
-            "length of a body told once",
-            HEAD + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        ),
-        (400, "with a colon", HEAD + b"X-API-Key KEY\r\n\r\n"),
-        (400, "a colon right behind", HEAD + b"X-API-Key : KEY\r\n\r\n"),
-        (400, "in a second line", HEAD + b"A: a\r\n b\r\n\r\n"),
-        (400, "in capitals", b"get /version HTTP/1.1\r\n\r\n"),
-        (400, "expected HTTP/1.1", b"GET /version HTTP/9.9\r\n\r\n"),
-        (400, "a path and a version", b"GET /version\r\n\r\n"),
-        (400, "a path and a version", b"GET /\x00 HTTP/1.1\r\n\r\n"),
-        (400, "in capitals", b"\x16\x03\x01 is a TLS hello\r\n\r\n"),
-        (414, "at most 4,094 bytes", b"GET /" + b"a" * 4090 + b" HTTP/1.1\r\n\r\n"),
-        (417, "100-continue", HEAD + b"Expect: a reply\r\n\r\n"),
-        (431, "8,190 bytes", HEAD + b"A: " + b"a" * 8190 + b"\r\n\r\n"),
-        (431, "at most 100", HEAD + b"A: a\r\n" * 100 + b"\r\n"),
-        (501, "'chunked'", HEAD + b"Transfer-Encoding: steam\r\n\r\n"),
-    ],
-)
-def test_what_is_no_http_gets_a_problem_document_from_gunicorn(
-    gunicorn: Server, status: int, sentence: str, request_: bytes
-) -> None:
-    with socket.create_connection(("127.0.0.1", gunicorn.port), timeout=PATIENCE) as connection:
-        connection.sendall(request_)
-        answer = HTTPResponse(connection)
-        answer.begin()
-        document = json.loads(answer.read())
-        assert (answer.status, answer.will_close) == (status, True)
-        assert connection.recv(1) == b""
-    assert answer.getheader("content-type") == "application/problem+json"
-    assert document["status"] == status
-    assert sentence in document["detail"]
-    assert sentence in gunicorn.output()
-
-
-def test_whatever_gunicorn_may_refuse_has_a_sentence() -> None:
-    kinds = {it for it in vars(errors).values() if isinstance(it, type)}
-    refusals = {it for it in kinds if issubclass(it, errors.ParseException)}
-    assert {kind.__name__ for kind in refusals - SENTENCES.keys()} == {
-        "ParseException",  # which all of them are
-        *("InvalidProxyLine", "InvalidProxyHeader", "ForbiddenProxyRequest", "InvalidH2CPreface"),
-        *("InvalidResponseHeader", "InvalidResponseHeaderName"),  # the guard has caught them
-    }

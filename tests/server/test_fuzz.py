@@ -23,7 +23,7 @@ from tests.fuzz.targets import CORPUS, check, targets
 from tests.servers import DEV_PYTHON, Server, in_thread, running
 
 
-@pytest.fixture(scope="module", params=["loop", "gunicorn", "granian"])
+@pytest.fixture(scope="module", params=["loop"])
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shipped_root: Path
 ) -> Iterator[Server]:

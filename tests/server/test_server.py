@@ -29,13 +29,9 @@ JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def server(
-    kind: str, tmp_path_factory: pytest.TempPathFactory, shipped_root: Path
-) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("server")
-    with running(
-        folder, workers=2, registry=shipped_root, server=kind, log_format="console"
-    ) as server:
+    with running(folder, workers=2, registry=shipped_root, log_format="console") as server:
         # One worker prints the banner; another may have answered before.
         await_(lambda: "Try:" in server.output(), "the banner is printed")
         yield server
@@ -164,10 +160,8 @@ def open_half_a_request(port: int) -> tuple[socket.socket, bytes]:
     return connection, body
 
 
-def test_sigterm_finishes_what_is_in_flight_and_exits_0(
-    kind: str, tmp_path: Path, shipped_root: Path
-) -> None:
-    with running(tmp_path, workers=1, registry=shipped_root, server=kind) as server:
+def test_sigterm_finishes_what_is_in_flight_and_exits_0(tmp_path: Path, shipped_root: Path) -> None:
+    with running(tmp_path, workers=1, registry=shipped_root) as server:
         connection, rest = open_half_a_request(server.port)
         server.process.terminate()
         with connection:
@@ -191,7 +185,6 @@ def test_a_busy_port_is_one_clear_sentence(server: Server) -> None:
     [
         (["--port", "x"], "service: PORT: "),
         (["--engine", "torch"], "service: ENGINE: "),
-        (["--server", "apache"], "service: SERVER: "),
         (
             ["--host", "256.1.1.1", "--predict-key-waived", "true"],
             "service: cannot listen on 256.1.1.1, port 8000: ",
@@ -217,18 +210,10 @@ def test_a_connection_is_kept_between_requests(server: Server) -> None:
     connection.close()
 
 
-def test_a_killed_worker_is_replaced(kind: str, tmp_path: Path, shipped_root: Path) -> None:
-    with running(tmp_path, workers=2, registry=shipped_root, server=kind) as server:
+def test_a_killed_worker_is_replaced(tmp_path: Path, shipped_root: Path) -> None:
+    with running(tmp_path, workers=2, registry=shipped_root) as server:
         before = server.workers()
         os.kill(before[0], signal.SIGKILL)
         await_(lambda: len({*server.workers()} - {*before}) == 1, "another worker is there")
         await_(server.answers, "the service answers")
         assert server.predict().status_code == 200
-
-
-def test_granian_logs_as_urgently_as_it_is_told(tmp_path: Path, shipped_root: Path) -> None:
-    with running(
-        tmp_path, workers=1, registry=shipped_root, server="granian", log_level="error"
-    ) as server:
-        server.stop()
-        assert "Starting granian" not in server.output()

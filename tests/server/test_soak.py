@@ -20,11 +20,9 @@ from tests.soak.run import GRACE, POLL, Findings, Plan, judge, soak
 PLAN = Plan(rounds=1, changing=9, quiet=0.5, every=0.8, workers=2, connections=8)
 
 
-@pytest.fixture(scope="module", params=["gunicorn", "granian"])
-def found(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shipped_root: Path
-) -> Findings:
-    return soak(tmp_path_factory.mktemp("soak"), shipped_root, request.param, PLAN)
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Findings:
+    return soak(tmp_path_factory.mktemp("soak"), shipped_root, PLAN)
 
 
 def test_every_request_is_answered_while_versions_change(found: Findings) -> None:
@@ -131,9 +129,8 @@ def test_a_long_form_that_fails_keeps_no_other_from_running(tmp_path: Path) -> N
     assert ended.returncode != 0
     assert ran.read_text().splitlines() == [
         "-m benchmarks.soak",
-        "-m tests.soak --server gunicorn",
-        "-m tests.soak --server granian",
-        "-m tests.soak --faults --server gunicorn",
-        "-m tests.soak --faults --server granian",
+        "-m tests.soak",
+        "-m tests.soak --faults",
+        "-m tests.overload.bodies",
         "-m tests.overload",
     ]

@@ -36,11 +36,9 @@ def ask(connection: HTTPConnection) -> bool:
 
 
 @pytest.fixture
-def leaving(kind: str, tmp_path: Path, shipped_root: Path) -> Iterator[tuple[Server, bool]]:
+def leaving(tmp_path: Path, shipped_root: Path) -> Iterator[tuple[Server, bool]]:
     """A server that was told to stop; and whether a connection from before was closed by it."""
-    with running(
-        tmp_path, server=kind, workers=2, registry=shipped_root, drain_seconds=LONG
-    ) as server:
+    with running(tmp_path, workers=2, registry=shipped_root, drain_seconds=LONG) as server:
         connection = kept_connection(server)
         server.process.terminate()
         await_(lambda: not server.answers(), "the readiness fails")
@@ -69,31 +67,26 @@ def readiness(server: Server, path: str) -> set[int]:
 
 
 def test_a_leaving_server_stops_by_itself_after_drain_seconds(
-    kind: str, tmp_path: Path, shipped_root: Path
+    tmp_path: Path, shipped_root: Path
 ) -> None:
-    with running(
-        tmp_path, server=kind, workers=2, registry=shipped_root, drain_seconds=1
-    ) as server:
+    with running(tmp_path, workers=2, registry=shipped_root, drain_seconds=1) as server:
         assert 1 <= seconds_to_stop(server) < 1 + SLACK
 
 
 def test_a_client_that_stalls_holds_the_stop_for_graceful_seconds_only(
-    kind: str, tmp_path: Path, shipped_root: Path
+    tmp_path: Path, shipped_root: Path
 ) -> None:
-    with running(
-        tmp_path, server=kind, workers=2, registry=shipped_root, graceful_seconds=1
-    ) as server:
+    with running(tmp_path, workers=2, registry=shipped_root, graceful_seconds=1) as server:
         connection, _ = open_half_a_request(server.port)
         with connection:
             assert seconds_to_stop(server) < 1 + SLACK
 
 
 def test_a_client_that_stalls_holds_a_leaving_server_for_no_longer(
-    kind: str, tmp_path: Path, shipped_root: Path
+    tmp_path: Path, shipped_root: Path
 ) -> None:
     with running(
         tmp_path,
-        server=kind,
         workers=2,
         registry=shipped_root,
         drain_seconds=1,
@@ -113,7 +106,7 @@ def seconds_to_stop(server: Server) -> float:
 def test_who_connects_while_gunicorn_stops_is_answered_or_refused(
     tmp_path: Path, shipped_root: Path
 ) -> None:
-    with running(tmp_path, server="gunicorn", workers=2, registry=shipped_root) as server:
+    with running(tmp_path, workers=2, registry=shipped_root) as server:
         held, rest = open_half_a_request(server.port)
         server.process.terminate()
         assert refusal(server)
@@ -127,7 +120,7 @@ def test_all_who_wait_to_be_let_in_when_gunicorn_stops_are_answered(
     tmp_path: Path, shipped_root: Path
 ) -> None:
     with (
-        running(tmp_path, server="gunicorn", workers=1, registry=shipped_root) as server,
+        running(tmp_path, workers=1, registry=shipped_root) as server,
         ExitStack() as stack,
     ):
         [worker] = server.workers()
@@ -155,9 +148,9 @@ def refusal(server: Server) -> bool:
 
 
 def test_a_new_worker_that_is_killed_at_once_is_replaced(
-    kind: str, tmp_path: Path, shipped_root: Path
+    tmp_path: Path, shipped_root: Path
 ) -> None:
-    with running(tmp_path, server=kind, workers=1, registry=shipped_root) as server:
+    with running(tmp_path, workers=1, registry=shipped_root) as server:
         for _ in range(3):
             before = server.workers()
             os.kill(before[0], signal.SIGKILL)
@@ -166,10 +159,8 @@ def test_a_new_worker_that_is_killed_at_once_is_replaced(
         assert server.stop() == 0
 
 
-def test_workers_end_when_the_main_process_is_killed(
-    kind: str, tmp_path: Path, shipped_root: Path
-) -> None:
-    with running(tmp_path, server=kind, workers=3, registry=shipped_root) as server:
+def test_workers_end_when_the_main_process_is_killed(tmp_path: Path, shipped_root: Path) -> None:
+    with running(tmp_path, workers=3, registry=shipped_root) as server:
         workers = server.workers()
         server.process.kill()
         await_(lambda: not any(map(alive, workers)), "the workers have ended")

@@ -11,7 +11,7 @@ import requests
 from models.__main__ import main
 from models.publish import import_version
 from models.registry import Registry
-from service.orders import Orders
+from service.server.signals import Signals
 from tests.servers import ROW, Server, await_, running
 from tests.soak.run import Plan, loaded
 
@@ -32,7 +32,7 @@ def everywhere(server: Server, version: int) -> bool:
     return {server.predict().json()["version"] for _ in range(20)} == {version}
 
 
-@pytest.mark.parametrize("kind", ["gunicorn", "granian"])
+@pytest.mark.parametrize("kind", ["loop"])
 def test_a_rollback_reaches_every_worker(tmp_path: Path, shelf: Registry, kind: str) -> None:
     with running(tmp_path, server=kind, workers=3, registry=shelf.root) as server:
         assert everywhere(server, 2)
@@ -40,7 +40,7 @@ def test_a_rollback_reaches_every_worker(tmp_path: Path, shelf: Registry, kind: 
         await_(lambda: everywhere(server, 1), "version 1 answers everywhere")
 
 
-@pytest.mark.parametrize("kind", ["gunicorn", "granian"])
+@pytest.mark.parametrize("kind", ["loop"])
 def test_sighup_makes_the_workers_look_at_once_and_loses_no_request(
     tmp_path: Path, shelf: Registry, shipped: Registry, kind: str
 ) -> None:
@@ -62,7 +62,7 @@ def look_at_one_that_has_ended() -> None:
     worker = FORK.Process()
     worker.start()
     worker.join()
-    Orders().look([worker.pid or 0])
+    Signals().look([worker.pid or 0])
 
 
 def test_a_worker_that_has_just_ended_keeps_nobody_from_being_told() -> None:
@@ -72,7 +72,7 @@ def test_a_worker_that_has_just_ended_keeps_nobody_from_being_told() -> None:
     assert server.exitcode == 0
 
 
-@pytest.mark.parametrize("kind", ["gunicorn", "granian"])
+@pytest.mark.parametrize("kind", ["loop"])
 def test_a_canary_key_meets_one_version_in_all_workers(
     tmp_path: Path, shelf: Registry, kind: str
 ) -> None:

@@ -360,7 +360,7 @@ def test_what_tensorflow_would_load_another_way_is_refused(
         check(plain, "the graph")
 
 
-@pytest.fixture(scope="module", params=["gunicorn", "granian"])
+@pytest.fixture(scope="module", params=["loop"])
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shipped_root: Path
 ) -> Iterator[Server]:

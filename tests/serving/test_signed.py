@@ -98,7 +98,7 @@ class Trusting:
     registry: Registry
 
 
-@pytest.fixture(scope="module", params=["gunicorn", "granian"])
+@pytest.fixture(scope="module", params=["loop"])
 def trusting(
     request: pytest.FixtureRequest,
     shipped_root: Path,

@@ -1,4 +1,4 @@
-"""python -m tests.soak [--server gunicorn|granian] [--minutes 10 | --faults]: its long form."""
+"""python -m tests.soak [--minutes 10 | --faults]: its long form."""
 
 import argparse
 import shutil
@@ -15,7 +15,6 @@ from tests.soak.run import Plan, soak
 def main() -> int:
     """Print what was found; returns 1 when it was not as promised."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
-    parser.add_argument("--server", choices=("gunicorn", "granian"), default="gunicorn")
     parser.add_argument("--minutes", type=int, default=10, help="of changes (default: 10)")
     parser.add_argument("--faults", action="store_true", help="each fault ten times, instead")
     options = parser.parse_args()
@@ -24,18 +23,18 @@ def main() -> int:
         for model in SOURCES:
             shutil.copytree(SHELF / model / "1", shipped / model / "1")
         if options.faults:
-            found, _ = faults(Path(folder), shipped, options.server, rounds=10)
-            print(table(options.server, found))
-            broken = [each.fault for each in found if not kept(options.server, each)]
+            found, _ = faults(Path(folder), shipped, rounds=10)
+            print(table(found))
+            broken = [each.fault for each in found if not kept(each)]
             for fault in broken:
-                print(f"{options.server}, {fault}: more was lost than promised.", file=sys.stderr)
+                print(f"{fault}: more was lost than promised.", file=sys.stderr)
             return 1 if broken else 0
         plan = Plan(rounds=options.minutes, changing=60, quiet=6)
-        soaked = soak(Path(folder), shipped, options.server, plan)
-    print(f"{options.server}: {soaked}")
+        soaked = soak(Path(folder), shipped, plan)
+    print(soaked)
     not_kept = soaked.broken()
     for promise in not_kept:
-        print(f"{options.server}: it was not so that {promise}.", file=sys.stderr)
+        print(f"It was not so that {promise}.", file=sys.stderr)
     return 1 if not_kept else 0
 
 

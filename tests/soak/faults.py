@@ -95,7 +95,7 @@ def kill(under: Under, pids: list[int]) -> None:
 
 
 def listening(port: int) -> int:
-    """How many sockets listen there: gunicorn has one, Granian one a worker."""
+    """How many sockets listen there."""
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return sum(line[1].endswith(f":{port:04X}") and line[3] == "0A" for line in lines)
 
@@ -220,10 +220,7 @@ def strange_manifests(under: Under) -> None:
 
 
 def clients_that_leave(under: Under) -> None:
-    """Resets in the middle of a body and after a request, a half-closed connection.
-
-    They are fewer than MAX_IN_FLIGHT, with those that ask meanwhile: more are refused.
-    """
+    """Resets in the middle of a body and after a request, a half-closed connection."""
     before = threads(under.service)
     for _ in range(10):
         for sent in (REQUEST[:-5], REQUEST[:40], REQUEST, b""):
@@ -231,8 +228,7 @@ def clients_that_leave(under: Under) -> None:
                 connection.sendall(sent)
                 reset = struct.pack("ii", 1, 0)
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
-    few = before + 8  # a pool of four a worker grows when it is needed
-    await_(lambda: threads(under.service) <= few, "no thread is left behind")
+    await_(lambda: threads(under.service) <= before, "no thread is left behind")
 
 
 def threads(service: Server) -> int:
@@ -259,16 +255,10 @@ FAULTS: dict[str, Fault] = {
 KILLS = {"a worker killed": 1, "all workers killed": WORKERS}  # so many each time
 ONCE = {"a model's folder swapped by a symlink", "a model removed"}  # not undone afterwards
 STOP = "SIGTERM"
-# Nobody listens after these: gunicorn's workers share a socket that outlives them, each of
-# Granian's has its own.
-GONE = {"loop": {STOP}, "gunicorn": {STOP}, "granian": {STOP, "all workers killed"}}
-# What a connection can lose to a worker that is killed: the request in it and, where the worker has
-# its own queue, the one that comes to wait there while the kernel closes what the worker had.
-LOSSES = {"loop": 1, "gunicorn": 1, "granian": 2}
 
 
 def faults(
-    folder: Path, shipped: Path, server: str, pause: float = 1.0, rounds: int = 1
+    folder: Path, shipped: Path, pause: float = 1.0, rounds: int = 1
 ) -> tuple[list[Found], str]:
     """Do each fault `rounds` times, `pause` seconds apart; gives what was found, and the log."""
     registry = Registry(folder / "registry")
@@ -277,7 +267,7 @@ def faults(
         import_version(registry, shipped / model / "1")
     done: list[tuple[str, float]] = []
     with running(
-        folder, server=server, workers=WORKERS, registry=registry.root, poll_seconds=POLL,
+        folder, workers=WORKERS, registry=registry.root, poll_seconds=POLL,
         drain_seconds=LEAVING,
     ) as service, loads(folder, service.port) as outs:  # fmt: skip
         time.sleep(1)  # our clients take longer to start
@@ -348,25 +338,25 @@ def within(samples: NDArray[np.float64], span: tuple[float, float]) -> NDArray[n
     return found
 
 
-def most_lost(server: str, found: Found) -> int:
-    """How many requests the kills may have cost: each connection's, of each worker."""
-    return LOSSES[server] * PLAIN * KILLS.get(found.fault, 0) * found.times
+def most_lost(found: Found) -> int:
+    """How many requests the kills may have cost: of each worker, one a connection."""
+    return PLAIN * KILLS.get(found.fault, 0) * found.times
 
 
-def kept(server: str, found: Found) -> bool:
+def kept(found: Found) -> bool:
     """Whether the clients lost no more than docs/reliability.md says."""
     return (
         found.answered > 0
-        and found.lost <= most_lost(server, found)
-        and (found.refused == found.unanswered == 0 or found.fault in GONE[server])
+        and found.lost <= most_lost(found)
+        and (found.refused == found.unanswered == 0 or found.fault == STOP)
         and found.others == 0
     )
 
 
-def table(server: str, found: list[Found]) -> str:
+def table(found: list[Found]) -> str:
     """Rows of Markdown."""
     return "\n".join(
-        f"| {server} | {each.fault} | {each.sent:,} | {each.answered:,} | {each.lost} | "
+        f"| {each.fault} | {each.sent:,} | {each.answered:,} | {each.lost} | "
         f"{each.refused:,} | {each.retried} | {each.unanswered} | {each.recovered:.2f} |"
         for each in found
     )

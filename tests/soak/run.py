@@ -86,12 +86,11 @@ class Findings:
         )
 
 
-def soak(folder: Path, shipped: Path, server: str, plan: Plan) -> Findings:
-    """Start `server` on a registry of its own and put it through the plan."""
+def soak(folder: Path, shipped: Path, plan: Plan) -> Findings:
+    """Start the service on a registry of its own and put it through the plan."""
     changes = Changes(copy_shipped(shipped, folder / "registry"), Registry(shipped))
     changes.start()
     settings: dict[str, Any] = {
-        "server": server,
         "workers": plan.workers,
         "registry": changes.registry.root,
         "poll_seconds": POLL,
