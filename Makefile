@@ -60,7 +60,9 @@ soak-swaps: $(DEV)/.installed $(SERVICE)/.installed ## 12 minutes of load while 
 soak-faults: $(DEV)/.installed $(SERVICE)/.installed ## 2 minutes of load while things break
 	@$(DEV)/bin/python -m tests.soak --faults $(ARGS)
 
-soak-overload: $(DEV)/.installed $(SERVICE)/.installed soak-bodies ## 4 minutes of overload and slow clients
+soak-overload: soak-load soak-bodies ## the next two
+
+soak-load: $(DEV)/.installed $(SERVICE)/.installed ## 4 minutes of overload and slow clients
 	@$(DEV)/bin/python -m tests.overload $(ARGS)
 
 soak-bodies: $(DEV)/.installed ## 8 minutes of bodies that would cost much

@@ -131,6 +131,6 @@ def test_a_long_form_that_fails_keeps_no_other_from_running(tmp_path: Path) -> N
         "-m benchmarks.soak",
         "-m tests.soak",
         "-m tests.soak --faults",
-        "-m tests.overload.bodies",
         "-m tests.overload",
+        "-m tests.overload.bodies",
     ]
