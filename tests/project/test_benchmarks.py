@@ -20,6 +20,7 @@ from benchmarks.server import SubjectFailed, serving
 from benchmarks.started import started
 from benchmarks.subjects import (
     BARE,
+    GUNICORN,
     ROOT,
     SERVICE,
     Cell,
