@@ -235,6 +235,7 @@ class Listener:
 
     def _tick(self) -> None:
         """End what took too long."""
+        self.loop.call_later(TICK, self._tick)
         self.date = f"Date: {formatdate(usegmt=True)}\r\n"
         now = self.loop.time()
         for connection in [each for each in self.idle if each.is_used]:
@@ -242,7 +243,6 @@ class Listener:
         for phase in (self.linger, self.idle, self.head, self.body, self.write):
             for connection in [each for each, ends in phase.items() if ends <= now]:
                 connection.expire()
-        self.loop.call_later(TICK, self._tick)
 
 
 def _same(connection: Connection) -> Connection:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from tests.servers import PATIENCE
 
+# A server's own word for HTTP that it does not speak: a transfer coding, a version.
+NOT_SPOKEN = {501, 505}
+
 
 class NoHTTPError(Exception):
     """What came back is no HTTP answer."""

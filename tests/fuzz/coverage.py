@@ -5,6 +5,7 @@ with its corpus; what reaches further is kept there, cut to the fewest that reac
 """
 
 import argparse
+import logging
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ with atheris.instrument_imports(include=["service"]):
 LONGEST = 1500  # bytes of an input: more reach no other branch
 NAMES = (
     *("native", "explain", "csv", "arrow", "v1", "v1-regress", "v1-explain"),
-    *("v2", "v2-binary", "v2-index", "admin", "query"),
+    *("v2", "v2-binary", "v2-index", "admin", "query", "http"),
 )
 
 
@@ -61,6 +62,7 @@ def _run(name: str, *arguments: str | Path) -> int:
 
 
 def _in_process(name: str, arguments: list[str]) -> None:
+    logging.disable()
     target = targets()[name]
     atheris.Setup(arguments, lambda body: check(target, body))
     atheris.Fuzz()

@@ -4,10 +4,8 @@ import json
 from typing import Any, NoReturn
 
 from tests.fuzz.asked import Request
-from tests.fuzz.connection import Answer
+from tests.fuzz.connection import NOT_SPOKEN, Answer
 
-# A server's own word for HTTP that it does not speak: a transfer coding, a version.
-NOT_SPOKEN = {501, 505}
 REFUSED = {400, 414, 431}
 
 

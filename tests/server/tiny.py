@@ -12,6 +12,7 @@ from typing import Any
 
 import uvloop
 
+from models.numbers import whole
 from service.api.flask_app import EXCHANGE
 from service.api.native.errors import NATIVE
 from service.errors import BodyTooLarge, ServiceError, Unauthorized
@@ -49,7 +50,7 @@ class Tiny:
             exchange.response = NATIVE.unmatched(request, ())
         elif request.header("x-refuse"):
             self.refuse(exchange, Unauthorized("No."))
-        elif int(request.header("content-length") or "0") > self._max_body_bytes:
+        elif whole(request.header("content-length") or "0", self._max_body_bytes) is None:
             self.refuse(exchange, BodyTooLarge(self._max_body_bytes))
 
     def answer(self, exchange: Exchange) -> None:
