@@ -5,7 +5,7 @@ import logging
 import math
 import resource
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from ctypes import c_int
 from email.utils import formatdate
 from functools import partial
@@ -71,9 +71,10 @@ def ahead(count: int) -> int:
 class Phase(dict[Connection, float]):
     """Connections that wait for their clients in the same way, and when each is over, in order."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, reads: bool = True) -> None:
         super().__init__()
         self.seconds = seconds
+        self.reads = reads
 
 
 class Listener:
@@ -83,7 +84,7 @@ class Listener:
         self,
         application: Application,
         settings: Settings,
-        sockets: Sequence[socket],
+        listening: socket,
         shares: Shares,
         leaving: Callable[[], bool],
     ) -> None:
@@ -95,13 +96,13 @@ class Listener:
         self.head = Phase(settings.header_seconds)
         self.body = Phase(settings.body_seconds)
         self.idle = Phase(settings.idle_seconds)
-        self.write = Phase(settings.write_seconds)
-        self.linger = Phase(LINGER)
+        self.write = Phase(settings.write_seconds, reads=False)
+        self.linger = Phase(LINGER, reads=False)
         by_flask = partial(flask_bridge.answer, application)
-        self._bodies = AnsweringThread("answer-large", application, application.answer, loop)
-        self._flask = AnsweringThread("answer-by-flask", application, by_flask, loop)
-        self._watching = AnsweringThread("answer-watching", application, application.answer, loop)
-        self._sockets = sockets
+        self._bodies = AnsweringThread(application, application.answer, loop)
+        self._flask = AnsweringThread(application, by_flask, loop)
+        self._watching = AnsweringThread(application, application.answer, loop)
+        self._listening = listening
         self._shares = shares
         self._tls = tls.context(settings)
         self._told_to_leave = leaving
@@ -136,11 +137,10 @@ class Listener:
         """Let nobody in any more, answer whom the kernel has let in, and wait for them to go."""
         self._stopping = True
         self._shares.note(Shares.GONE)
-        self._stop_accepting()
-        for listening in self._sockets:
-            while self._let_in(listening):
-                pass
-            listening.close()
+        self.loop.remove_reader(self._listening.fileno())
+        while self._let_in():
+            pass
+        self._listening.close()
         await asyncio.sleep(LAST_WORDS)
         for task in self._handshakes:
             task.cancel()
@@ -161,18 +161,13 @@ class Listener:
 
     def _begin_to_accept(self) -> None:
         if not self._stopping:
-            for listening in self._sockets:
-                self.loop.add_reader(listening.fileno(), self._accept, listening)
-
-    def _stop_accepting(self) -> None:
-        for listening in self._sockets:
-            self.loop.remove_reader(listening.fileno())
+            self.loop.add_reader(self._listening.fileno(), self._accept)
 
     def _rest(self, seconds: float) -> None:
-        self._stop_accepting()
+        self.loop.remove_reader(self._listening.fileno())
         self.loop.call_later(seconds, self._begin_to_accept)
 
-    def _accept(self, listening: socket) -> None:
+    def _accept(self) -> None:
         """Let in who waits, but let a worker with fewer connections go first."""
         room = self._shares.room()
         if room > 0:
@@ -183,7 +178,7 @@ class Listener:
             room = 0
         try:
             for _ in range(min(room, ACCEPTS_A_TURN)):
-                if not self._let_in(listening):
+                if not self._let_in():
                     return
                 if self.connections > self._most and not self._make_room():
                     break
@@ -196,10 +191,10 @@ class Listener:
             self._behind = min(self._behind, self.loop.time() + GIVE_UP)
             self._rest(GO_FIRST)
 
-    def _let_in(self, listening: socket) -> bool:
+    def _let_in(self) -> bool:
         """Let one in, if one waits; OSError where there is no file for it."""
         try:
-            accepted, address = listening.accept()
+            accepted, address = self._listening.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return False
         client = address[0] if isinstance(address, tuple) else ""
@@ -227,7 +222,7 @@ class Listener:
         seconds = self.settings.header_seconds if self._tls else None
         try:
             await self.loop.connect_accepted_socket(
-                partial(_same, connection), accepted, ssl=self._tls, ssl_handshake_timeout=seconds
+                lambda: connection, accepted, ssl=self._tls, ssl_handshake_timeout=seconds
             )
         except (OSError, asyncio.CancelledError):  # no TLS, or none in time
             if not connection.is_made:
@@ -237,23 +232,18 @@ class Listener:
         """End what took too long."""
         self.loop.call_later(TICK, self._tick)
         self.date = f"Date: {formatdate(usegmt=True)}\r\n"
-        now = self.loop.time()
         for connection in [each for each in self.idle if each.is_used]:
             connection.renew()
+        now = self.loop.time()
         for phase in (self.linger, self.idle, self.head, self.body, self.write):
             for connection in [each for each, ends in phase.items() if ends <= now]:
                 connection.expire()
 
 
-def _same(connection: Connection) -> Connection:
-    return connection
-
-
 def most_connections(wanted: int) -> int:
-    """As many, or fewer where this process may not have so many files (RLIMIT_NOFILE)."""
+    """So many, or fewer where this process may not have as many files (RLIMIT_NOFILE)."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < wanted + FILES and soft != resource.RLIM_INFINITY:
-        soft = wanted + FILES if hard == resource.RLIM_INFINITY else min(wanted + FILES, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        return max(soft - FILES, 1)
-    return wanted
+    files = wanted + FILES if hard == resource.RLIM_INFINITY else min(wanted + FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return max(min(wanted, files - FILES), 1)

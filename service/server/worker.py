@@ -41,7 +41,8 @@ class Worker(base.Worker):
             loop.add_signal_handler(number, self._end, stop)
         from service.server.wsgi import application  # noqa: PLC0415  models load after the fork
 
-        listener = Listener(application, settings, self.sockets, self.shares, self.leaving)
+        [listening] = self.sockets
+        listener = Listener(application, settings, listening, self.shares, self.leaving)
         listener.listen()
         beating = loop.create_task(self._beat(stop))
         if self.alive:  # else it was told while it loaded

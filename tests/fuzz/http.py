@@ -67,7 +67,7 @@ class Transport:
 
 
 async def _listener() -> Listener:
-    return Listener(Tiny(), Settings(), [], Shares(1), bool)
+    return Listener(Tiny(), Settings(), cast("Any", None), Shares(1), bool)
 
 
 class Http:

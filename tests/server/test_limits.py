@@ -186,8 +186,7 @@ FILES = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, tuple(map(int, sys.argv[1:3])))
 from service.server.listener import most_connections
-from service.settings import Settings
-print(most_connections(Settings().max_connections), *resource.getrlimit(resource.RLIMIT_NOFILE))
+print(most_connections(4096), *resource.getrlimit(resource.RLIMIT_NOFILE))
 """
 
 

@@ -144,7 +144,7 @@ class Served:
     async def _serve(self) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         self.listener = Listener(
-            self.application, self._settings, [self._socket], Shares(1), lambda: self.leaving
+            self.application, self._settings, self._socket, Shares(1), lambda: self.leaving
         )
         self.listener.listen()
         self._ready.set()
