@@ -1,124 +1,151 @@
-"""What lies in a version: only what was published, and nothing that hangs, leads out or floods."""
+"""What lies in a version: nothing but what was published is used, and nothing hangs or floods."""
 
 import json
 import os
+import re
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from models import files
-from models.manifest import MOST_BYTES, Manifest
-from models.publish import import_version
+from models.manifest import MOST_BYTES
 from models.registry import BrokenVersion, Registry
-from tests.conftest import Publish
+from tests.models.conftest import Run
+
+Spoil = Callable[[Path], object]
+DIGEST = "0" * 64
 
 
 @pytest.fixture
-def version(registry: Registry, publish_text: Publish) -> Path:
+def version(two: Registry) -> Path:
     """Version 1 of `half`."""
-    publish_text()
-    return registry.folder("half", 1)
+    return two.folder("half", 1)
 
 
 def link(path: Path) -> None:
-    copy = path.parent.parent / "copy"
-    copy.write_bytes(path.read_bytes())
-    path.unlink()
-    path.symlink_to(copy)
-
-
-def pipe(path: Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
+    path.symlink_to("/etc/passwd")
 
 
 def plug(path: Path) -> None:
-    path.unlink()
     place = os.open(path.parent, os.O_PATH)  # a socket's own path may have 107 bytes only
     with socket.socket(socket.AF_UNIX) as made:
         made.bind(f"/proc/self/fd/{place}/{path.name}")
     os.close(place)
 
 
-@pytest.mark.parametrize(("replace", "kind"), [(link, "link"), (pipe, "pipe"), (plug, "socket")])
-def test_what_is_no_file_is_refused_without_waiting_for_it(
-    registry: Registry, version: Path, replace: Callable[[Path], None], kind: str
-) -> None:
-    manifest = registry.manifest("half", 1)
-    replace(version / "weights.txt")
-    sentence = rf"weights\.txt is a {kind}: a registry is made of files and folders alone"
-    with pytest.raises(BrokenVersion, match=sentence):
-        registry.verify("half", 1)
-    with pytest.raises(BrokenVersion, match=sentence):
-        registry.read(manifest, "weights.txt")
+def replaced(name: str, make: Spoil) -> Spoil:
+    def spoil(version: Path) -> None:
+        (version / name).unlink()
+        make(version / name)
+
+    return spoil
 
 
-def test_a_link_to_a_folder_is_refused(registry: Registry, version: Path) -> None:
-    (version / "variables").symlink_to(version.parent)
-    with pytest.raises(BrokenVersion, match=r"variables is a link"):
-        registry.verify("half", 1)
+def told(change: Mapping[str, object], more: Mapping[str, str] | None = None) -> Spoil:
+    """The manifest says something else, and has more files."""
+
+    def spoil(version: Path) -> None:
+        path = version / "manifest.json"
+        manifest = json.loads(path.read_bytes())
+        manifest["files"] |= more or {}
+        path.write_text(json.dumps({**manifest, **change}))
+
+    return spoil
 
 
-def test_a_manifest_that_is_a_link_is_refused(registry: Registry, version: Path) -> None:
-    link(version / "manifest.json")
-    with pytest.raises(BrokenVersion, match=r"manifest\.json is a link"):
-        registry.manifest("half", 1)
+def swollen(name: str, size: int) -> Spoil:
+    return lambda version: os.truncate(version / name, size)
 
 
-def test_a_pipe_for_a_manifest_makes_no_version(registry: Registry, version: Path) -> None:
-    pipe(version / "manifest.json")
-    assert registry.versions("half") == ()
-
-
-def test_a_file_larger_than_any_model_is_refused_unread(registry: Registry, version: Path) -> None:
-    os.truncate(version / "weights.txt", files.LARGEST + 1)
-    with pytest.raises(BrokenVersion, match="half/1 has more bytes than the 2,147,483,648"):
-        registry.verify("half", 1)
-    with pytest.raises(BrokenVersion):
-        next(files._pieces(version / "weights.txt"))
-
-
-def test_files_larger_together_than_any_model_are_refused_unread(
-    registry: Registry, version: Path
-) -> None:
-    path = version / "manifest.json"
-    many = {f"{number}.bin": "0" * 64 for number in range(900)}
+def many_large(version: Path) -> None:
+    many = {f"{number}.bin": DIGEST for number in range(900)}
     for name in many:
         (version / name).touch()
         os.truncate(version / name, files.LARGEST // 800)
-    manifest = json.loads(path.read_bytes())
-    path.write_text(json.dumps({**manifest, "files": {**manifest["files"], **many}}))
-    with pytest.raises(BrokenVersion, match="half/1 has more bytes than the 2,147,483,648"):
-        registry.verify("half", 1)
+    told({}, many)(version)
 
 
-def test_more_files_than_a_manifest_may_name_are_refused_and_not_looked_at(
-    registry: Registry, version: Path
+OUT = ("../x", "a/../../x", "/etc/passwd", "", ".", "a//b", "./a", "a/", "a\nb", "model.sig")
+SPOILT: dict[str, tuple[Spoil, str]] = {
+    "changed": (
+        lambda version: (version / "weights.txt").write_text("0.6"),
+        "weights.txt is not the file that was published: expected SHA-256",
+    ),
+    "missing": (lambda version: (version / "weights.txt").unlink(), "weights.txt is missing"),
+    "further": (lambda version: (version / "extra").touch(), "extra is not in the manifest"),
+    "named on two lines": (
+        lambda version: (version / "a\nb\udce9").touch(),
+        r"a\nb\udce9' is not in the manifest",
+    ),
+    "a link": (replaced("weights.txt", link), "weights.txt is a link: a registry is made of"),
+    "a pipe": (replaced("weights.txt", os.mkfifo), "weights.txt is a pipe"),
+    "a linked folder": (
+        lambda version: (version / "variables").symlink_to(version.parent),
+        "variables is a link",
+    ),
+    "a linked manifest": (replaced("manifest.json", link), "manifest.json is a link"),
+    "cut": (swollen("manifest.json", 100), "manifest.json cannot be read as a manifest"),
+    "unknown field": (told({"colour": "red"}), "the file: Extra inputs are not permitted"),
+    "large": (swollen("weights.txt", files.LARGEST + 1), "half/1 has more bytes than the 2,147"),
+    "large together": (many_large, "half/1 has more bytes than the 2,147,483,648"),
+    "large manifest": (
+        swollen("manifest.json", MOST_BYTES + 1),
+        "manifest.json has more bytes than the 262,144",
+    ),
+    **{
+        f"leading to {name!r}": (told({}, {name: DIGEST}), "one is no file of a version: expected")
+        for name in (*OUT, "manifest.json", "a" * 256)
+    },
+}
+
+
+@pytest.mark.parametrize("spoilt", SPOILT)
+def test_what_is_not_as_it_was_published_is_told_in_a_line_and_not_imported(
+    two: Registry, version: Path, run: Run, spoilt: str
 ) -> None:
-    for number in range(3000):
-        (version / f"{number}.bin").touch()
-    with pytest.raises(BrokenVersion, match="half/1 has more than 2,000 files and folders"):
-        registry.verify("half", 1)
-    assert len(registry.version_stamp("half", 1)) == files.MOST_ENTRIES
+    spoil, sentence = SPOILT[spoilt]
+    spoil(version)
+    code, said = run("verify half")
+    assert code == 1
+    assert "half 2: 1 files match the manifest\n" in said, "the others are looked at all the same"
+    assert re.search(f"^half 1: .*{re.escape(sentence)}.*$", said, re.MULTILINE)
+    assert said.count("\n") == 2
+    code, said = run("import {one}")
+    assert code == 1
+    assert sentence in said
+    assert two.versions("half") == (1, 2)
 
 
-def test_folders_in_folders_are_walked_to_their_end(registry: Registry, version: Path) -> None:
-    places = [version]
-    for _ in range(1200):  # deeper than Python calls itself
-        places.append(places[-1] / "a")
-        places[-1].mkdir()
-    assert registry.verify("half", 1)
-    assert len(registry.version_stamp("half", 1)) == 1202
-    for place in reversed(places[1:]):
-        place.rmdir()
+def test_a_version_folder_that_was_renamed_is_refused(two: Registry, run: Run) -> None:
+    two.folder("half", 1).rename(two.root / "half" / "3")
+    assert "describes another version than half 3: was the folder copied" in run("verify half 3")[1]
 
 
-def test_a_manifest_larger_than_any_is_refused_unread(registry: Registry, version: Path) -> None:
-    os.truncate(version / "manifest.json", MOST_BYTES + 1)
-    with pytest.raises(BrokenVersion, match=r"manifest\.json has more bytes than the 262,144"):
-        registry.manifest("half", 1)
+def test_a_pipe_for_a_manifest_makes_no_version(two: Registry, version: Path) -> None:
+    replaced("manifest.json", os.mkfifo)(version)
+    assert two.versions("half") == (2,)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [(link, "link"), (os.mkfifo, "pipe"), (plug, "socket"), (Path.mkdir, "folder"), (id, "device")],
+)
+def test_what_is_no_file_is_not_read_and_not_waited_for(
+    tmp_path: Path, make: Spoil, kind: str
+) -> None:
+    path = Path("/dev/zero") if make is id else tmp_path / "it"
+    make(path)
+    with pytest.raises(BrokenVersion, match=f"{path} is a {kind}: a registry is made of files"):
+        files.read(path)
+
+
+def test_a_large_file_is_not_read_at_all(tmp_path: Path) -> None:
+    (tmp_path / "large").touch()
+    os.truncate(tmp_path / "large", files.LARGEST + 1)
+    with pytest.raises(BrokenVersion):
+        next(files._pieces(tmp_path / "large"))
 
 
 def test_a_file_that_grows_while_it_is_read_is_not_read_to_its_end(
@@ -135,91 +162,44 @@ def test_a_file_that_grows_while_it_is_read_is_not_read_to_its_end(
         next(pieces)
 
 
-def test_a_device_is_refused_unread() -> None:
-    with pytest.raises(BrokenVersion, match=r"/dev/zero is a device"):
-        files.read(Path("/dev/zero"))
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "../x",
-        "a/../../x",
-        "/etc/passwd",
-        "",
-        ".",
-        "a//b",
-        "./a",
-        "a/",
-        "a\nb",
-        "manifest.json",
-        "model.sig",
-        "a" * 256,
-    ],
-)
-def test_a_name_in_the_manifest_that_could_lead_out_is_refused(
-    registry: Registry, version: Path, name: str
+def test_more_files_than_a_manifest_may_name_are_refused_and_not_looked_at(
+    two: Registry, version: Path
 ) -> None:
-    manifest = registry.manifest("half", 1)
-    named = manifest.model_copy(update={"files": {name: "0" * 64}})
-    (version / "manifest.json").write_text(named.model_dump_json())
-    with pytest.raises(BrokenVersion, match="is no file of a version: expected a path inside it"):
-        registry.verify("half", 1)
+    for number in range(files.MOST_ENTRIES):
+        (version / f"{number}.bin").touch()
+    with pytest.raises(BrokenVersion, match="half/1 has more than 2,000 files and folders"):
+        two.verify("half", 1)
+    assert len(two.version_stamp("half", 1)) == files.MOST_ENTRIES
 
 
-def test_a_file_whose_name_breaks_the_line_is_told_on_one(
-    registry: Registry, version: Path
+def test_folders_in_folders_are_walked_to_their_end(two: Registry, version: Path) -> None:
+    places = [version]
+    for _ in range(1200):  # deeper than Python calls itself
+        places.append(places[-1] / "a")
+        places[-1].mkdir()
+    assert two.verify("half", 1)
+    assert len(two.version_stamp("half", 1)) == 1202
+    for place in reversed(places[1:]):
+        place.rmdir()
+
+
+def test_what_is_read_or_copied_is_what_was_checked(
+    two: Registry, version: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (version / "a\nb\udce9").touch()
-    with pytest.raises(BrokenVersion) as refused:
-        registry.verify("half", 1)
-    assert "\n" not in str(refused.value)
-    str(refused.value).encode()
-
-
-def test_a_copy_has_the_bytes_that_were_checked(
-    registry: Registry, version: Path, tmp_path: Path
-) -> None:
-    manifest = registry.manifest("half", 1)
-    registry.copy(manifest, ["weights.txt"], tmp_path / "copy")
-    assert (tmp_path / "copy" / "weights.txt").read_text() == "0.5"
-    (version / "weights.txt").write_text("0.6")
-    with pytest.raises(BrokenVersion, match="is not the file that was published"):
-        registry.copy(manifest, ["weights.txt"], tmp_path / "other")
-
-
-@pytest.fixture
-def exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody exchanges each file the moment it has been read."""
     pieces = files._pieces
 
-    def read(path: Path, *limit: int) -> Iterator[bytes]:
+    def exchanged(path: Path, *limit: int) -> Iterator[bytes]:
+        """Somebody exchanges each file the moment it has been read."""
         yield from pieces(path, *limit)
         path.write_text("0.6")
 
-    monkeypatch.setattr(files, "_pieces", read)
-
-
-def test_a_file_that_is_exchanged_once_it_was_read_is_not_what_is_used(
-    registry: Registry, version: Path, exchanged: None
-) -> None:
-    manifest = registry.manifest("half", 1)
-    assert registry.read(manifest, "weights.txt") == b"0.5"
-
-
-def test_a_file_that_is_exchanged_once_it_was_read_is_not_what_is_copied(
-    registry: Registry, version: Path, tmp_path: Path, exchanged: None
-) -> None:
-    manifest = registry.manifest("half", 1)
-    registry.copy(manifest, ["weights.txt"], tmp_path / "copy")
+    manifest = two.manifest("half", 1)
+    monkeypatch.setattr(files, "_pieces", exchanged)
+    assert two.read(manifest, "weights.txt") == b"0.5"
+    (version / "weights.txt").write_text("0.5")
+    two.copy(manifest, ["weights.txt"], tmp_path / "copy")
     assert (tmp_path / "copy" / "weights.txt").read_text() == "0.5"
-
-
-@pytest.mark.parametrize("spoil", [link, pipe])
-def test_what_is_imported_holds_files_alone(
-    registry: Registry, version: Path, card: Manifest, spoil: Callable[[Path], None]
-) -> None:
-    spoil(version / "weights.txt")
-    with pytest.raises(BrokenVersion, match="a registry is made of files and folders alone"):
-        import_version(registry, version)
-    assert registry.versions("half") == (1,)
+    with pytest.raises(BrokenVersion, match="is not the file that was published"):
+        two.read(manifest, "weights.txt")
+    with pytest.raises(BrokenVersion, match="is not the file that was published"):
+        two.copy(manifest, ["weights.txt"], tmp_path / "other")

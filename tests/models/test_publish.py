@@ -1,125 +1,165 @@
-"""Publishing: whole or not at all, whenever the publisher dies and however many there are."""
+"""Publishing, pruning and signing: whole or not at all, whoever dies or does it at once."""
 
 import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable
-from multiprocessing.synchronize import Barrier
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from models.__main__ import main
 from models.manifest import Manifest
-from models.publish import STAGING, STALE_SECONDS, import_version, prune, publish, staging
-from models.registry import BrokenVersion, Registry
-from tests.conftest import Publish
-from tests.servers import PATIENCE
+from models.publish import STAGING, STALE_SECONDS, prune, publish, staging
+from models.registry import Registry
+from models.signing import verifier
+from tests.conftest import Keys, Publish
+from tests.servers import PATIENCE, await_
 
-# What a publisher does to the disk, as CPython's audit events name it.
+# What is done to the disk, as CPython's audit events name it.
 STEPS = {"open", "os.rename", "os.mkdir", "os.chmod", "tempfile.mkdtemp", "os.remove", "os.rmdir"}
 FORK = multiprocessing.get_context("fork")
 
 
-def die_after(steps: int, root: Path | str) -> None:
-    """End without a word before the disk below `root` is touched once more than `steps` times."""
-    left = steps
-
-    def count(event: str, arguments: tuple[object, ...]) -> None:
-        nonlocal left
-        if event in STEPS and str(root) in str(arguments[0]):
-            left -= 1
-            if left < 0:
-                os._exit(9)
-
-    sys.addaudithook(count)
-
-
-def publish_and_die(registry: Registry, card: Manifest, steps: int) -> None:
-    die_after(steps, registry.root)
-    publish_one(registry, card)
-    os._exit(0)
-
-
-def prune_and_die(registry: Registry, steps: int) -> None:
-    die_after(steps, "")  # what is deleted is named by itself, without the folder that it is in
-    prune(registry, "half", keep=1)
-    os._exit(0)
-
-
-def publish_one(registry: Registry, card: Manifest, barrier: Barrier | None = None) -> None:
+def publish_one(registry: Registry, card: Manifest, ready: Callable[[], object] = int) -> int:
     with staging(registry, card.model) as draft:
         (draft / "weights.txt").write_text("1")
-        if barrier:
-            barrier.wait(PATIENCE)
-        publish(registry, draft, card, promote=True)
+        ready()
+        return publish(registry, draft, card, promote=True)
 
 
-def in_a_child(function: Callable[..., None], *arguments: object) -> int | None:
-    child = FORK.Process(target=function, args=arguments)
-    child.start()
-    child.join()
-    return child.exitcode
+def prune_all(registry: Registry, _: Manifest) -> None:
+    prune(registry, "half", keep=1)
+
+
+def die_after(steps: int, act: Callable[..., object], registry: Registry, card: Manifest) -> None:
+    """Act, and end without a word before the disk is touched once more than `steps` times."""
+    left = steps
+
+    def count(event: str, _: tuple[object, ...]) -> None:
+        nonlocal left
+        left -= event in STEPS
+        if left < 0:
+            os._exit(9)
+
+    sys.addaudithook(count)
+    act(registry, card)
+    os._exit(0)
 
 
 def assert_whole(registry: Registry) -> None:
-    """Every version verifies, and `stable` is one of them."""
+    """Every version verifies, no folder holds a part of one, and `stable` is one of them."""
     for version in registry.versions("half"):
         registry.verify("half", version)
+    for folder in (registry.root / "half").glob("[1-9]*"):
+        assert {each.name for each in folder.iterdir()} == {"manifest.json", "weights.txt"}
     assert registry.labels("half")["stable"] in registry.versions("half")
 
 
-def test_a_publisher_killed_before_any_step_leaves_the_registry_whole(
-    registry: Registry, card: Manifest, publish_text: Publish
-) -> None:
-    publish_text()
-    for steps in range(1000):
-        before = registry.versions("half")
-        ended = in_a_child(publish_and_die, registry, card, steps)
-        assert_whole(registry)
-        assert set(registry.versions("half")) >= set(before)
-        assert publish_text() == registry.latest("half")
-        assert_whole(registry)
-        if ended == 0:
-            assert steps > 15, "the publisher was killed at each of its steps"
-            return
-    pytest.fail("the publisher never came to its end")
-
-
-def test_a_first_publisher_killed_before_any_step_leaves_the_registry_readable(
-    tmp_path: Path, card: Manifest
+@pytest.mark.parametrize(
+    ("versions", "act", "steps_at_least"),
+    [(0, publish_one, 15), (1, publish_one, 15), (3, prune_all, 5)],
+    ids=["first", "next", "prune"],
+)
+def test_whoever_is_killed_before_any_step_leaves_the_registry_whole(
+    tmp_path: Path,
+    card: Manifest,
+    versions: int,
+    act: Callable[..., object],
+    steps_at_least: int,
 ) -> None:
     for steps in range(1000):
         registry = Registry(tmp_path / str(steps))
         registry.root.mkdir()
-        ended = in_a_child(publish_and_die, registry, card, steps)
-        if registry.models():
+        for _ in range(versions):
+            publish_one(registry, card)
+        child = FORK.Process(target=die_after, args=(steps, act, registry, card))
+        child.start()
+        child.join()
+        if versions or registry.models():
             assert_whole(registry)
-        publish_one(registry, card)
+            assert registry.latest("half") >= versions
+        assert publish_one(registry, card) == registry.latest("half")
         assert_whole(registry)
-        if ended == 0:
+        if child.exitcode == 0:
+            assert steps > steps_at_least, "it was killed at each of its steps"
             return
+    pytest.fail("it never came to its end")
 
 
-def test_a_pruner_killed_before_any_step_leaves_the_registry_whole(
-    registry: Registry, publish_text: Publish
-) -> None:
-    for steps in range(1000):
-        publish_text()
-        publish_text()
-        ended = in_a_child(prune_and_die, registry, steps)
-        assert_whole(registry)
-        for folder in (registry.root / "half").glob("[1-9]*"):
-            assert {each.name for each in folder.iterdir()} == {"manifest.json", "weights.txt"}
-        if ended == 0:
-            assert steps > 5, "the pruner was killed at each of its steps"
-            return
-    pytest.fail("the pruner never came to its end")
+def test_publishers_at_once_get_a_version_each(registry: Registry, card: Manifest) -> None:
+    wait = FORK.Barrier(4).wait
+    children = [FORK.Process(target=publish_one, args=(registry, card, wait)) for _ in range(4)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    assert registry.versions("half") == (1, 2, 3, 4)
+    assert registry.labels("half") == {"stable": 4}
+    assert_whole(registry)
 
 
 @pytest.fixture
-def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was made durable, in the names that it had then."""
+def at_once(
+    two: Registry, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str, str], tuple[int, int | None]]]:
+    """The exit codes of two commands.
+
+    Before the first renames anything it stops until the second waits for the lock or has ended.
+    """
+    go, waiting = FORK.Event(), FORK.Event()
+    children = []
+
+    def command(text: str) -> int:
+        return main(["--registry", str(two.root), *text.split()])
+
+    def second(text: str) -> None:
+        go.wait(PATIENCE)
+        sys.addaudithook(lambda event, _: waiting.set() if event == "fcntl.flock" else None)
+        os._exit(command(text))
+
+    def both(one: str, other: str) -> tuple[int, int | None]:
+        child = FORK.Process(target=second, args=(other,))  # without the lock of the first
+        children.append(child)
+        child.start()
+        rename = Path.rename
+
+        def stop(path: Path, target: Path) -> Path:
+            go.set()
+            await_(lambda: waiting.is_set() or not child.is_alive(), f"{other} waits or ends")
+            return rename(path, target)
+
+        monkeypatch.setattr(Path, "rename", stop)
+        code = command(one)
+        child.join(PATIENCE)
+        return code, child.exitcode
+
+    yield both
+    for child in children:
+        child.kill()
+        child.join()
+
+
+def test_no_label_is_put_at_a_version_that_is_being_pruned(
+    two: Registry, at_once: Callable[[str, str], object]
+) -> None:
+    assert at_once("prune half --keep 1", "label half stable 1") == (0, 1)
+    assert two.versions("half") == (2,)
+    assert two.labels("half") == {"stable": 2}
+
+
+def test_two_who_sign_a_version_leave_it_signed(
+    two: Registry, keys: Keys, at_once: Callable[[str, str], object]
+) -> None:
+    sign = f"sign half 1 --private-key {keys.private}"
+    assert at_once(sign, sign) == (0, 0)
+    assert Registry(two.root, verifier(keys.public)).verify("half", 1)
+
+
+@pytest.fixture
+def synced(two: Registry, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was made durable from now on, in the names that it had then."""
     names: list[str] = []
     fsync = os.fsync
 
@@ -134,45 +174,25 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_version_is_durable_before_it_has_its_number_and_the_number_after_it(
     synced: list[str], publish_text: Publish
 ) -> None:
-    publish_text()
-    draft = next(each for each in synced if each.startswith(STAGING))
-    assert {"weights.txt", "manifest.json"} <= {*synced[: synced.index(draft)]}
-    assert "half" in synced[synced.index(draft) :]
+    publish_text(promote=False)
+    *files, draft, model = synced
+    assert {*files} == {"weights.txt", "manifest.json"}
+    assert draft.startswith(STAGING)
+    assert model == "half"
 
 
 def test_a_move_of_a_label_is_durable_after_its_line_in_the_history(
-    registry: Registry, publish_text: Publish, synced: list[str]
+    synced: list[str], two: Registry
 ) -> None:
-    publish_text()
-    publish_text(promote=False)
-    synced.clear()
-    registry.set_label("half", "stable", 2)
+    two.set_label("half", "stable", 1)
     assert synced == [".history.jsonl.draft", "half", ".labels.json.draft", "half"]
 
 
-def test_publishers_at_once_get_a_version_each(registry: Registry, card: Manifest) -> None:
-    barrier = FORK.Barrier(4)
-    children = [FORK.Process(target=publish_one, args=(registry, card, barrier)) for _ in range(4)]
-    for child in children:
-        child.start()
-    for child in children:
-        child.join()
-    assert registry.versions("half") == (1, 2, 3, 4)
-    assert registry.labels("half") == {"stable": 4}
-    assert_whole(registry)
-
-
-def test_the_first_version_is_stable_whatever_it_scores(
+def test_the_first_version_is_stable_and_then_only_what_is_promoted(
     registry: Registry, publish_text: Publish
 ) -> None:
     publish_text(promote=False)
     assert registry.labels("half") == {"stable": 1}
-
-
-def test_a_version_that_is_not_promoted_leaves_stable(
-    registry: Registry, publish_text: Publish
-) -> None:
-    publish_text()
     (registry.root / "half" / "labels.json").unlink()  # as in a fresh clone
     publish_text(promote=False)
     assert registry.labels("half") == {"stable": 1}
@@ -184,48 +204,11 @@ def test_a_failure_while_writing_leaves_no_staging_folder(registry: Registry) ->
     assert list((registry.root / "half").iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("age", "stays"), [(STALE_SECONDS - 60, True), (STALE_SECONDS + 60, False)]
-)
-def test_only_an_old_staging_folder_is_removed(
-    registry: Registry, publish_text: Publish, age: float, stays: bool
-) -> None:
+def test_only_an_old_staging_folder_is_removed(two: Registry, publish_text: Publish) -> None:
+    young, old = (two.root / "half" / f"{STAGING}{age}" for age in ("young", "old"))
+    for folder, age in ((young, STALE_SECONDS - 60), (old, STALE_SECONDS + 60)):
+        folder.mkdir()
+        os.utime(folder, (time.time() - age, time.time() - age))
     publish_text()
-    left = registry.root / "half" / ".staging-left"
-    left.mkdir()
-    os.utime(left, (time.time() - age, time.time() - age))
-    publish_text()
-    assert left.exists() is stays
-
-
-def test_an_imported_version_gets_the_next_number(
-    registry: Registry, publish_text: Publish, tmp_path: Path
-) -> None:
-    publish_text()
-    (tmp_path / "other").mkdir()
-    other = Registry(tmp_path / "other")
-    for _ in range(2):
-        assert import_version(other, registry.folder("half", 1)).model == "half"
-    assert other.versions("half") == (1, 2)
-    assert_whole(other)
-
-
-def test_a_damaged_version_is_not_imported(
-    registry: Registry, publish_text: Publish, tmp_path: Path
-) -> None:
-    publish_text()
-    (registry.folder("half", 1) / "weights.txt").write_text("?")
-    (tmp_path / "other").mkdir()
-    other = Registry(tmp_path / "other")
-    with pytest.raises(BrokenVersion, match=r"weights\.txt"):
-        import_version(other, registry.folder("half", 1))
-    assert other.models() == ()
-
-
-def test_a_version_into_which_a_file_was_slipped_is_not_imported(
-    registry: Registry, publish_text: Publish, tmp_path: Path
-) -> None:
-    publish_text()
-    (registry.folder("half", 1) / "extra").touch()
-    with pytest.raises(BrokenVersion, match="extra is not in the manifest"):
-        import_version(Registry(tmp_path / "other"), registry.folder("half", 1))
+    assert young.exists()
+    assert not old.exists()
