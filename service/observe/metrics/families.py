@@ -42,7 +42,7 @@ FAMILIES = {
         "histogram", "Rows of a request that was answered with predictions.", ("dialect",), ROWS
     ),
     "calories_refused_total": Family(
-        "counter", "Requests that the guard refused before anything was computed.", ("reason",)
+        "counter", "Requests that the gate refused before anything was computed.", ("reason",)
     ),
     "calories_rows_total": Family(
         "counter",
