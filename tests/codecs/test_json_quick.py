@@ -67,6 +67,15 @@ def check(form: str, body: bytes) -> None:
 @example('[{"sugar":1,"fiber":1,"protein":1,"sugar":2}]')
 @example('[{"sugar":1,"fiber":1,"protein":false}]')
 @example('["sugarfiberprotein"]')
+@example('[{"su1gar":1,"fiber":1,"protein":1}]')
+@example('[5{"sugar":1,"fiber":1,"protein":1}]')
+@example('[{"sugar":1,"fiber":1,"protein":1}5]')
+@example('[{"sugar":1,"fiber":1,"protein":1},5{"sugar":1,"fiber":1,"protein":1}]')
+@example('[{5"sugar":1,"fiber":1,"protein":1}]')
+@example('[{"sugar":1,5"fiber":1,"protein":1}]')
+@example('[{"sugar":1,"fiber"5:1,"protein":1}]')
+@example('[{"sugar":,"fiber":,"protein":}]')
+@example('[{"sugar":1 2,"fiber":1,"protein":1}]')
 def test_rows_that_are_taken_are_what_pydantic_reads(body: str) -> None:
     check("rows", body.encode())
 
@@ -77,8 +86,19 @@ def test_rows_that_are_taken_are_what_pydantic_reads(body: str) -> None:
 @example('{"sugar":[1],"fiber":[null],"protein":[1]}')
 @example('{"sugar":[[1]],"fiber":[[1]],"protein":[[1]]}')
 @example('{"sugar":[],"fiber":[],"protein":[]}')
+@example('\ufeff{"sugar":[1],"fiber":[1],"protein":[1]}')
 def test_columns_that_are_taken_are_what_pydantic_reads(body: str) -> None:
     check("columns", body.encode())
+
+
+@settings(max_examples=1000)
+@given(st.integers(1, 3), st.integers(0, 120), st.sampled_from([*'0.-,:{}[]" 1eE"', "12", "\\"]))
+def test_right_rows_with_a_byte_anywhere_are_what_pydantic_reads(
+    n: int, at: int, byte: str
+) -> None:
+    body = "[" + ",".join(['{"sugar":5,"fiber":1,"protein":2}'] * n) + "]"
+    check("rows", (body[:at] + byte + body[at:]).encode())
+    check("rows", (body[:at] + byte + body[at + 1 :]).encode())
 
 
 @given(st.binary())
@@ -87,9 +107,11 @@ def test_no_bytes_make_the_quick_way_fail(body: bytes) -> None:
         check(form, body)
 
 
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")], ids=["JavaScript", "Python"])
 @pytest.mark.parametrize("form", ["rows", "columns"])
-def test_what_is_right_is_taken(form: str) -> None:
-    rows = [{"sugar": 5, "fiber": 1.5, "protein": 2}, {"sugar": 0, "fiber": 1000, "protein": 1e-9}]
+def test_what_is_right_is_taken(form: str, separators: tuple[str, str]) -> None:
+    rows = [{"sugar": 5, "fiber": 1.5, "protein": 2}, {"sugar": 0, "fiber": 1000, "protein": 0.1}]
     body = rows if form == "rows" else {name: [row[name] for row in rows] for name in INPUTS}
-    taken = getattr(json_quick, form)(json.dumps(body, indent=1).encode(), INPUTS, MOST, LARGEST)
+    text = json.dumps(body, separators=separators).encode()
+    taken = getattr(json_quick, form)(text, INPUTS, MOST, LARGEST)
     assert taken.tolist() == np.array([[*row.values()] for row in rows], np.float32).tolist()
