@@ -30,7 +30,7 @@ from service.observe.metrics import Metrics
 from service.observe.metrics.families import key
 from service.observe.trace_context import trace_of
 from service.pages import operations as pages
-from service.serving import policy, trust
+from service.serving import trust, version_policy
 from service.serving.dataplane import DataPlane
 from service.serving.host import Host
 from service.serving.loaded import Loaded
@@ -44,7 +44,7 @@ Observer = Callable[[Exchange], None]  # told of each request once, when it is o
 def create_host(settings: Settings) -> Host:
     """The host with everything loaded that the registry holds now; it does not follow yet."""
     shelf = trust.registry(settings.registry, settings.public_key)
-    host = Host(shelf, settings.engine, policy.parse(settings.versions))
+    host = Host(shelf, settings.engine, version_policy.parse(settings.versions))
     host.refresh()
     return host
 

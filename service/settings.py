@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from models.registry import SHELF
 from service.keys.parse import Scope
 from service.keys.parse import parse as parse_keys
-from service.serving import policy
+from service.serving import version_policy
 
 MEBIBYTE = 1024 * 1024
 UNIX = "unix:"  # before the path of a socket
@@ -21,7 +21,7 @@ Absolute = Annotated[Path, AfterValidator(Path.absolute)]  # the servers work in
 
 
 def _spelled(text: str) -> str:
-    policy.parse(text)
+    version_policy.parse(text)
     return text
 
 

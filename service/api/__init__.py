@@ -1,1 +1,1 @@
-"""The HTTP APIs, one folder for each dialect: a request becomes a question to the data plane."""
+"""The HTTP APIs: one table of operations, a folder for each dialect. No dialect knows another."""

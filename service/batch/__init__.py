@@ -1,1 +1,1 @@
-"""Batch: scores a CSV or Parquet file of any size, a chunk of rows at a time, without HTTP."""
+"""Batch: scores a CSV or Parquet file of any size, rows a chunk at a time. It knows no HTTP."""

@@ -1,1 +1,1 @@
-"""API keys: how they are written, followed and made. Who asks with one is the gate's to say."""
+"""API keys: how they are written, followed and made. Who may do what, the gate decides."""

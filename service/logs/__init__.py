@@ -1,1 +1,1 @@
-"""Log lines: which events there are, and how their lines look. Every other room may use it."""
+"""Log lines: their events and how they look. Every room may use it; it uses none."""

@@ -1,1 +1,1 @@
-"""Observers: metrics, access log, traces and prediction log. Each is told of finished requests."""
+"""Metrics, access log, traces, prediction log: told of finished exchanges, they change none."""

@@ -22,7 +22,7 @@ from service.logs.survivor import Survivor
 from service.serving.engines import Choice
 from service.serving.loaded import Loaded, Model, Share, Snapshot
 from service.serving.memory import trim_heap
-from service.serving.policy import Policy
+from service.serving.version_policy import Policy
 
 log = logging.getLogger("service.host")
 

@@ -12,7 +12,7 @@ from models.publish import import_version
 from models.registry import Registry
 from service.app import create_app, create_host
 from service.serving.host import Host
-from service.serving.policy import Policy
+from service.serving.version_policy import Policy
 from service.settings import Settings
 from tests.servers import await_
 

@@ -19,7 +19,7 @@ from models.publish import import_version, publish, staging
 from models.registry import Registry, RegistryError
 from service.errors import NotLoaded
 from service.serving.host import Host
-from service.serving.policy import Policy
+from service.serving.version_policy import Policy
 from tests.conftest import Publish
 
 FORK = multiprocessing.get_context("fork")

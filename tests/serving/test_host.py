@@ -16,7 +16,7 @@ from models.publish import import_version, prune, publish, staging
 from models.registry import Registry
 from service.errors import NotFound, NotLoaded
 from service.serving.host import Host
-from service.serving.policy import Policy, parse
+from service.serving.version_policy import Policy, parse
 from tests.servers import await_
 from tests.soak.run import resident
 

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from service.serving.policy import parse
+from service.serving.version_policy import parse
 from service.settings import Settings
 
 VERSIONS = (1, 2, 3, 4)

@@ -1,1 +1,1 @@
-"""Administration over HTTP, below /admin."""
+"""Administration below /admin: labels, rollback, status. Who may, the gate decides."""

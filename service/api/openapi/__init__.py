@@ -1,1 +1,1 @@
-"""Writing the OpenAPI document from the parts that the dialects give."""
+"""Puts the OpenAPI document together from parts that dialects give. It knows no dialect."""

@@ -1,1 +1,1 @@
-"""Health, version and metrics: what operators ask."""
+"""Health, version and metrics: what operators ask. It predicts nothing."""
