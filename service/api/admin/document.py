@@ -3,40 +3,32 @@
 from collections.abc import Mapping
 from typing import Any, NotRequired
 
-from pydantic import ConfigDict
-from typing_extensions import TypedDict
-
 from service import __version__
 from service.api.admin.operations import Rollback, Target
 from service.api.native.document import Problem, ServedModel
-from service.api.openapi.parts import JSON, About, Case, Part, Section
+from service.api.openapi.parts import JSON, About, Case, Object, Part, Section
 from service.errors import Conflict, Fault, InvalidInput, MalformedBody, NotFound
 from service.errors import UnsupportedMediaType as WrongType
 
-WHOLE = ConfigDict(extra="forbid")
 
-
-class Labels(TypedDict):
+class Labels(Object):
     """Which version each label of a model names now, and the percent that a label takes."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     model: str
     labels: dict[str, int]
     shares: NotRequired[dict[str, float]]
 
 
-class NamedKey(TypedDict):
+class NamedKey(Object):
     """A key without its secret."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     name: str
     scope: str
 
 
-class Status(TypedDict):
+class Status(Object):
     """What the worker that answers holds, and its settings."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     service: str
     models: list[ServedModel]
     keys: list[NamedKey]

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from typing import Literal, NotRequired
 
 from openapi_pydantic import DataType, Schema
-from pydantic import ConfigDict
-from typing_extensions import TypedDict
 
 from models.manifest import Manifest
 from service.api.openapi.parts import (
@@ -21,28 +19,25 @@ from service.api.openapi.parts import (
     WORD,
     About,
     Case,
+    Object,
     Part,
     Section,
     header,
     in_query,
 )
 
-WHOLE = ConfigDict(extra="forbid")  # an answer has no field that is not described
 
-
-class Fault(TypedDict):
+class Fault(Object):
     """One wrong field."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     field: str
     expected: str
     received: str
 
 
-class Problem(TypedDict):
+class Problem(Object):
     """A problem document (RFC 9457); `errors` lists the wrong fields, where there are any."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     type: Literal["about:blank"]
     title: str
     status: int
@@ -50,10 +45,9 @@ class Problem(TypedDict):
     errors: NotRequired[list[Fault]]
 
 
-class Predicted(TypedDict):
+class Predicted(Object):
     """Calories of one row with the interval, kcal a serving; in_range: as in training."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     calories: float
     lower: float
     upper: float
@@ -67,19 +61,17 @@ class PredictedRow(Predicted):
     version: int
 
 
-class PredictedRows(TypedDict):
+class PredictedRows(Object):
     """The answer to an array of rows, in their order."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     predictions: list[Predicted]
     model: str
     version: int
 
 
-class PredictedColumns(TypedDict):
+class PredictedColumns(Object):
     """The answer to columns, one item a row."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     calories: list[float]
     lower: list[float]
     upper: list[float]
@@ -102,10 +94,9 @@ class Explained(Predicted):
     contributions: dict[str, float]
 
 
-class ExplainedRows(TypedDict):
+class ExplainedRows(Object):
     """The explanations of an array of rows."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     explanations: list[Explained]
     model: str
     version: int
@@ -118,30 +109,27 @@ class ExplainedColumns(PredictedColumns):
     contributions: dict[str, list[float]]
 
 
-class ServedVersion(TypedDict):
+class ServedVersion(Object):
     """A version, its state, and why it failed."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     version: int
     state: Literal["loading", "loaded", "unloading", "failed"]
     engine: NotRequired[str]
     reason: NotRequired[str]
 
 
-class ServedModel(TypedDict):
+class ServedModel(Object):
     """A model: which version each label names, the percent a label takes, and the versions."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     name: str
     labels: dict[str, int]
     shares: NotRequired[dict[str, float]]
     versions: list[ServedVersion]
 
 
-class ServedModels(TypedDict):
+class ServedModels(Object):
     """All models, and the one that answers a request which names none."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     models: list[ServedModel]
     default: str
 

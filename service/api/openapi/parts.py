@@ -100,10 +100,15 @@ class About:
         return {"model": model, "name": model, "version": version, "label": "stable"}
 
 
-class Error(TypedDict):
-    """A refusal, in the dialects that are not native."""
+class Object(TypedDict):
+    """A JSON object with no field but those that are described."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+
+class Error(Object):
+    """A refusal, in the dialects that are not native."""
+
     error: str
 
 

@@ -3,26 +3,19 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import ConfigDict
-from typing_extensions import TypedDict
-
 from service.api.native.document import Problem
-from service.api.openapi.parts import HTML, JSON, SERVED, About, Case, Part, Section
-
-WHOLE = ConfigDict(extra="forbid")
+from service.api.openapi.parts import HTML, JSON, SERVED, About, Case, Object, Part, Section
 
 
-class Healthy(TypedDict):
+class Healthy(Object):
     """The process answers."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     status: Literal["ok", "ready"]
 
 
-class Release(TypedDict):
+class Release(Object):
     """Which release this is."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     service: str
     python: str
 

@@ -3,9 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from pydantic import ConfigDict
-from typing_extensions import TypedDict
-
 from service.api.openapi.parts import (
     CANARY_KEY,
     GZIP,
@@ -18,58 +15,51 @@ from service.api.openapi.parts import (
     Case,
     Content,
     Error,
+    Object,
     Part,
     Section,
 )
 from service.api.tfserving.operations import SERVABLES
 from service.api.tfserving.read import BODY
 
-WHOLE = ConfigDict(extra="forbid")
 
-
-class OutputRow(TypedDict):
+class OutputRow(Object):
     """Calories of one row with the interval, kcal a serving."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     calories: float
     lower: float
     upper: float
 
 
-class Predictions(TypedDict):
+class Predictions(Object):
     """The answer to `instances`."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     predictions: list[OutputRow]
 
 
-class OutputColumns(TypedDict):
+class OutputColumns(Object):
     """One item a row."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     calories: list[float]
     lower: list[float]
     upper: list[float]
 
 
-class Outputs(TypedDict):
+class Outputs(Object):
     """The answer to `inputs`."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     outputs: OutputColumns
 
 
-class Results(TypedDict):
+class Results(Object):
     """The calories of each example."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     results: list[float]
 
 
-class Contributions(TypedDict):
+class Contributions(Object):
     """What each input adds to `base`."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     base: float
     contributions: dict[str, float]
 
@@ -80,43 +70,38 @@ class Explanations(Predictions):
     explanations: list[Contributions]
 
 
-class StatusMessage(TypedDict):
+class StatusMessage(Object):
     """Why a version is as it is."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     error_code: str
     error_message: str
 
 
-class VersionStatus(TypedDict):
+class VersionStatus(Object):
     """The state of one version."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     version: str
     state: Literal["LOADING", "AVAILABLE", "UNLOADING", "END"]
     status: StatusMessage
 
 
-class ModelStatus(TypedDict):
+class ModelStatus(Object):
     """The state of the versions that were asked for."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     model_version_status: list[VersionStatus]
 
 
-class Spec(TypedDict):
+class Spec(Object):
     """Which version was described."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     name: str
     signature_name: str
     version: str
 
 
-class Metadata(TypedDict):
+class Metadata(Object):
     """The signatures, as protobuf prints them in JSON."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     model_spec: Spec
     metadata: dict[str, Any]
 

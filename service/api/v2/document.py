@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping
 from typing import Literal, NotRequired
 
 from openapi_pydantic import DataType, Schema
-from pydantic import ConfigDict
-from typing_extensions import TypedDict
 
 from service.api.openapi.parts import (
     BYTES,
@@ -19,6 +17,7 @@ from service.api.openapi.parts import (
     About,
     Case,
     Error,
+    Object,
     Part,
     Section,
     header,
@@ -26,22 +25,18 @@ from service.api.openapi.parts import (
 from service.api.v2.operations import VERSIONS
 from service.api.v2.read import BODY, HEADER, INDEX, Parameters
 
-WHOLE = ConfigDict(extra="forbid")
 
-
-class Server(TypedDict):
+class Server(Object):
     """What this server is."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     name: str
     version: str
     extensions: list[str]
 
 
-class Live(TypedDict):
+class Live(Object):
     """The process answers."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     live: Literal[True]
 
 
@@ -51,27 +46,24 @@ class Ready(Live):
     ready: Literal[True]
 
 
-class ModelReady(TypedDict):
+class ModelReady(Object):
     """A model answers."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     name: str
     ready: Literal[True]
 
 
-class TensorMetadata(TypedDict):
+class TensorMetadata(Object):
     """A tensor that a model takes or gives; -1 is any number of rows."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     name: str
     datatype: str
     shape: list[int]
 
 
-class ModelMetadata(TypedDict):
+class ModelMetadata(Object):
     """What a model takes and gives."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     name: str
     versions: list[str]
     platform: str
@@ -79,10 +71,9 @@ class ModelMetadata(TypedDict):
     outputs: list[TensorMetadata]
 
 
-class InferredTensor(TypedDict):
+class InferredTensor(Object):
     """One output: `data`, or behind the JSON as many bytes as `binary_data_size` says."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     name: str
     datatype: str
     shape: list[int]
@@ -90,20 +81,18 @@ class InferredTensor(TypedDict):
     data: NotRequired[list[float]]
 
 
-class Inferred(TypedDict):
+class Inferred(Object):
     """The outputs that were asked for, in that order."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     model_name: str
     model_version: str
     id: NotRequired[str]
     outputs: list[InferredTensor]
 
 
-class IndexedVersion(TypedDict):
+class IndexedVersion(Object):
     """A version, its state, and why it is not ready."""
 
-    __pydantic_config__ = WHOLE  # type: ignore[misc]
     name: str
     version: str
     state: Literal["LOADING", "READY", "UNLOADING", "UNAVAILABLE"]
