@@ -1,4 +1,4 @@
-"""Fitting: the right numbers, the same numbers, and no fold knows of another."""
+"""Networks and their fit: the right numbers, the same numbers, and no fold knows of another."""
 
 from dataclasses import replace
 
@@ -7,99 +7,126 @@ import pytest
 from numpy.typing import NDArray
 
 from training import fit as fitting
-from training.architectures import ARCHITECTURES, SUGAR_FIBER_PROTEIN, Architecture
-from training.dataset import Dataset, load
+from training.architectures import (
+    ARCHITECTURES,
+    Architecture,
+    Network,
+    Standardisation,
+    build,
+    fold,
+    initial,
+    with_weights,
+)
+from training.dataset import Dataset
 from training.fit import CHUNK, Fit
+from training.report.rectifier import forward
 
-LINEAR_UNIT, LINEAR = ARCHITECTURES["linear-unit"], ARCHITECTURES["linear"]
+GRAMS = np.random.default_rng(1).uniform(0, 15, (200, 3))
 
 
-def short(architecture: Architecture, steps: int = 2 * CHUNK) -> Architecture:
+def answered(network: Network, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(forward(network, rows)[-1][:, 0])
+
+
+def drawn(architecture: Architecture) -> list[Network]:
+    rng = np.random.default_rng(0)
+    return [initial(architecture, rng) for _ in range(architecture.members)]
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_parameters_are_what_keras_counts(name: str) -> None:
+    architecture = ARCHITECTURES[name]
+    assert architecture.parameters == build(architecture).count_params()
+
+
+def test_folding_keeps_the_function() -> None:
+    inputs = Standardisation(np.array([7.0, 2.0, 2.5]), np.array([4.0, 2.5, 1.0]))
+    output = Standardisation(np.array(107.0), np.array(19.0))
+    [network] = drawn(ARCHITECTURES["deep"])
+    standardised = answered(network, (GRAMS - inputs.mean) / inputs.scale)
+    in_grams = answered(fold(network, inputs, output), GRAMS)
+    np.testing.assert_allclose(in_grams, standardised * output.scale + output.mean)
+
+
+def test_an_ensemble_answers_the_mean_of_its_members() -> None:
+    ensemble = ARCHITECTURES["ensemble"]
+    members = drawn(ensemble)
+    answers = with_weights(ensemble, members)(GRAMS.astype(np.float32))[:, 0]
+    expected = np.mean([answered(member, GRAMS) for member in members], axis=0)
+    np.testing.assert_allclose(answers, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_initial_kernels_are_he_uniform_and_biases_zero() -> None:
+    [(kernel, bias), *_] = drawn(replace(ARCHITECTURES["deep"], hidden=(400,)))[0]
+    limit = np.sqrt(6 / 3)
+    assert 0.98 * limit < np.abs(kernel).max() <= limit
+    assert not bias.any()
+
+
+def of_steps(name: str, steps: int) -> Architecture:
+    architecture = ARCHITECTURES[name]
     return replace(architecture, recipe=replace(architecture.recipe, steps=steps))
 
 
-DEEP = short(ARCHITECTURES["deep"])
+DEEP = of_steps("deep", 2 * CHUNK)
 
 
-def fit(architecture: Architecture, data: Dataset, masks: NDArray[np.bool_], seed: int) -> Fit:
-    """Fit with the recipe's first weight decay in every fold."""
-    decays = np.full(len(masks), architecture.recipe.weight_decays[0])
-    return fitting.fit(architecture, data, masks, decays, seed)
+def fit(data: Dataset, masks: NDArray[np.bool_], seed: int = 3) -> Fit:
+    decays = np.full(len(masks), DEEP.recipe.weight_decays[0])
+    return fitting.fit(DEEP, data, masks, decays, seed)
 
 
 @pytest.fixture(scope="module")
-def cereals() -> Dataset:
-    return load("cereals", SUGAR_FIBER_PROTEIN)
-
-
-def everything(data: Dataset, times: int = 1) -> NDArray[np.bool_]:
-    return np.ones((times, len(data)), bool)
-
-
-def halves(data: Dataset) -> NDArray[np.bool_]:
-    even = np.arange(len(data)) % 2 == 0
+def halves(cereals: Dataset) -> NDArray[np.bool_]:
+    """Two folds: one sees the even rows, one the odd."""
+    even = np.arange(len(cereals)) % 2 == 0
     return np.stack([even, ~even])
 
 
-def test_the_linear_unit_is_the_least_squares_line() -> None:
-    data = load("cereals", LINEAR_UNIT.inputs)
-    [[[(kernel, bias)]]] = fit(LINEAR_UNIT, data, everything(data), seed=0).networks
-    assert kernel[0, 0] == pytest.approx(2.5356, rel=0.01)
-    assert bias[0] == pytest.approx(89.158, rel=0.01)
-    assert kernel[0, 0] * 5 + bias[0] == pytest.approx(102, abs=0.5)
+@pytest.fixture(scope="module")
+def fitted(cereals: Dataset, halves: NDArray[np.bool_]) -> Fit:
+    return fit(cereals, halves)
 
 
-def test_the_linear_unit_with_three_inputs_is_the_least_squares_plane(cereals: Dataset) -> None:
-    [[[(kernel, bias)]]] = fit(LINEAR, cereals, everything(cereals), seed=0).networks
+def test_the_linear_unit_is_the_least_squares_plane_and_stops_early(cereals: Dataset) -> None:
+    linear, everything = of_steps("linear", 5000), np.ones((1, len(cereals)), bool)
+    fitted = fitting.fit(linear, cereals, everything, np.zeros(1), 0)
+    [[[(kernel, bias)]]] = fitted.networks
     assert kernel[:, 0] == pytest.approx([2.837, -3.483, 7.982], rel=0.01)
     assert bias[0] == pytest.approx(74.450, rel=0.01)
+    np.testing.assert_allclose(cereals.rows @ kernel[:, 0] + bias, fitted.predictions[0], atol=1e-3)
+    assert fitted.history[-1].step < linear.recipe.steps
 
 
-def test_training_stops_early_when_the_loss_stands_still(cereals: Dataset) -> None:
-    architecture = short(LINEAR, steps=5000)
-    history = fit(architecture, cereals, everything(cereals), seed=0).history
-    assert history[-1].step < architecture.recipe.steps
+def test_the_same_seed_gives_the_same_bits_whatever_a_fold_does_not_see(
+    cereals: Dataset, halves: NDArray[np.bool_], fitted: Fit
+) -> None:
+    changed = np.where(halves[0], cereals.calories, 999.0)
+    again = fit(replace(cereals, calories=changed), halves)
+    np.testing.assert_array_equal(fitted.predictions[0], again.predictions[0])
+    assert np.abs(fitted.predictions[1] - again.predictions[1]).max() > 1
 
 
-def test_the_same_seed_gives_the_same_answers_to_the_bit(cereals: Dataset) -> None:
-    first, second = (fit(DEEP, cereals, halves(cereals), seed=3) for _ in range(2))
-    np.testing.assert_array_equal(first.predictions, second.predictions)
+def test_another_seed_gives_other_answers(
+    cereals: Dataset, halves: NDArray[np.bool_], fitted: Fit
+) -> None:
+    assert np.abs(fitted.predictions - fit(cereals, halves, seed=4).predictions).max() > 0.1
 
 
-def test_another_seed_gives_other_answers(cereals: Dataset) -> None:
-    first, second = (fit(DEEP, cereals, halves(cereals), seed=s) for s in (3, 4))
-    assert np.abs(first.predictions - second.predictions).max() > 0.1
+def test_folds_fitted_together_are_those_fitted_alone(
+    cereals: Dataset, halves: NDArray[np.bool_], fitted: Fit
+) -> None:
+    np.testing.assert_allclose(
+        fitted.predictions[1:], fit(cereals, halves[1:]).predictions, atol=0.05
+    )
 
 
-def test_a_fold_does_not_see_the_rows_it_leaves_out(cereals: Dataset) -> None:
-    masks = halves(cereals)
-    unseen = np.where(masks[0], cereals.calories, 999.0)
-    before = fit(DEEP, cereals, masks, seed=0).predictions[0]
-    after = fit(DEEP, replace(cereals, calories=unseen), masks, seed=0).predictions[0]
-    np.testing.assert_array_equal(before, after)
-
-
-def test_folds_fitted_together_are_those_fitted_alone(cereals: Dataset) -> None:
-    masks = halves(cereals)
-    together = fit(DEEP, cereals, masks, seed=0).predictions
-    alone = [fit(DEEP, cereals, mask[None], seed=0).predictions[0] for mask in masks]
-    np.testing.assert_allclose(together, alone, atol=0.05)
-
-
-def test_the_networks_give_the_predictions(cereals: Dataset) -> None:
-    fitted = fit(LINEAR, cereals, halves(cereals), seed=0)
-    for [[(kernel, bias)]], predictions in zip(fitted.networks, fitted.predictions, strict=True):
-        np.testing.assert_allclose(cereals.rows @ kernel[:, 0] + bias, predictions, atol=1e-3)
-
-
-def test_a_column_that_is_constant_does_no_harm(cereals: Dataset) -> None:
+def test_each_fold_has_its_own_decay_and_a_constant_column_does_no_harm(cereals: Dataset) -> None:
     rows = cereals.rows.copy()
     rows[:, 1] = 3.0
-    fitted = fit(DEEP, replace(cereals, rows=rows), everything(cereals), seed=0)
+    everything = np.ones((2, len(cereals)), bool)
+    decays = np.array([0.0, 10.0])
+    fitted = fitting.fit(DEEP, replace(cereals, rows=rows), everything, decays, seed=0)
     assert np.isfinite(fitted.predictions).all()
-
-
-def test_each_fold_has_its_own_weight_decay(cereals: Dataset) -> None:
-    masks = everything(cereals, 2)
-    weak, strong = fitting.fit(DEEP, cereals, masks, np.array([0.0, 10.0]), seed=0).networks
+    weak, strong = fitted.networks
     assert np.abs(strong[0][1][0]).max() < np.abs(weak[0][1][0]).max()

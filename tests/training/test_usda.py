@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from models.manifest import sha256
+from tests.training.conftest import INPUTS
 from training import usda
 from training.dataset import load
 from training.tables import DataError
-
-INPUTS = ("sugar", "fiber", "protein")
 
 HEADER = (
     "foodName,data_type,food_category,portion_unit_name,portion_gram_weight,"
@@ -44,22 +43,14 @@ def excerpt(folder: Path, *lines: str) -> Path:
     return folder / "fooddata.csv"
 
 
-def test_a_serving_holds_its_share_of_100_g(tmp_path: Path) -> None:
-    table = usda.by_serving(excerpt(tmp_path, SOUND)).table
-    assert list(table["calories"]) == pytest.approx([390 * 0.41])
-    assert list(table["sugar"]) == pytest.approx([29.27 * 0.41])
-    assert list(table["portion"]) == [41]
-
-
-def test_per_100_g_the_figures_are_those_of_the_file(tmp_path: Path) -> None:
-    origin = usda.by_100g(excerpt(tmp_path, SOUND))
-    assert [list(origin.table[name]) for name in ("calories", *INPUTS)] == [
-        [390],
-        [29.27],
-        [4.9],
-        [7.32],
-    ]
-    assert origin.per == "per 100 g"
+def test_figures_are_those_of_the_file_or_their_share_of_a_serving(tmp_path: Path) -> None:
+    path = excerpt(tmp_path, SOUND)
+    per_100g = {"calories": 390, "sugar": 29.27, "fiber": 4.9, "protein": 7.32}
+    for origin, share in ((usda.by_100g(path), 1), (usda.by_serving(path), 0.41)):
+        for name, figure in per_100g.items():
+            assert list(origin.table[name]) == pytest.approx([figure * share])
+    assert list(usda.by_serving(path).table["portion"]) == [41]
+    assert usda.by_100g(path).per == "per 100 g"
 
 
 @pytest.mark.parametrize(
@@ -71,22 +62,11 @@ def test_only_branded_cereals_are_taken(tmp_path: Path, cell: str, other: str) -
     assert list(table["name"]) == ["HONEY NUT ROLLIN' OATS"]
 
 
-@pytest.mark.parametrize("fault", FAULTY)
-def test_a_row_that_cannot_be_right_or_tells_nothing_new_has_its_fault(
-    tmp_path: Path, fault: str
-) -> None:
-    faults = usda.by_serving(excerpt(tmp_path, SOUND, OATS, FAULTY[fault])).faults
-    assert {name: list(rows) for name, rows in faults.items() if rows.any()} == {
-        fault: [False, False, True]
-    }
-
-
-def test_rows_are_faulty_alike_by_serving_and_per_100_g(tmp_path: Path) -> None:
+def test_a_row_that_cannot_be_right_or_tells_nothing_new_has_its_fault(tmp_path: Path) -> None:
     path = excerpt(tmp_path, SOUND, OATS, *FAULTY.values())
-    by_serving, by_100g = usda.by_serving(path).faults, usda.by_100g(path).faults
-    assert by_serving.keys() == by_100g.keys() == FAULTY.keys()
-    for fault, rows in by_serving.items():
-        np.testing.assert_array_equal(rows, by_100g[fault])
+    for origin in (usda.by_serving(path), usda.by_100g(path)):
+        found = {fault: np.flatnonzero(rows).tolist() for fault, rows in origin.faults.items()}
+        assert found == {fault: [place] for place, fault in enumerate(FAULTY, 2)}
 
 
 def test_energy_that_rounding_explains_is_no_fault(tmp_path: Path) -> None:
@@ -100,21 +80,16 @@ def test_energy_that_rounding_explains_is_no_fault(tmp_path: Path) -> None:
 
 
 def test_the_installed_file_gives_thousands_of_plausible_servings() -> None:
-    data = load("usda", INPUTS)
+    data = load("usda", ["portion"])
     counts = {rows.fault: len(rows.names) for rows in data.left_out}
     assert len(data) + sum(counts.values()) == 5980
     assert counts.keys() == FAULTY.keys()
     assert 2500 < len(data) < 3500
     assert 150 < data.calories.mean() < 200
     assert data.sha256 == sha256(usda.installed().read_bytes())
-
-
-def test_serving_and_100_g_are_the_same_cereals() -> None:
-    by_serving, by_100g = load("usda", ["portion"]), load("usda-100g", ["portion"])
-    assert by_serving.names == by_100g.names
-    np.testing.assert_allclose(
-        by_serving.calories, by_100g.calories * by_100g.rows[:, 0] / 100, rtol=1e-12
-    )
+    by_100g = load("usda-100g", ["portion"])
+    assert data.names == by_100g.names
+    np.testing.assert_allclose(data.calories, by_100g.calories * data.rows[:, 0] / 100)
 
 
 def test_another_file_in_its_place_is_one_sentence(tmp_path: Path) -> None:
