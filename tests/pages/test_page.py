@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from getpass import getuser
-from hashlib import sha256
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -16,38 +15,18 @@ from typing import Any
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from benchmarks.started import started
 from models.manifest import REPORT, ROWS
 from models.publish import publish, staging
 from models.registry import Registry
-from tests.browser import DESK, PHONE, Visits, browsing
+from tests.browser import DESK, PHONE, Visits
 from tests.needs import need
-from tests.servers import DEV_PYTHON, PATIENCE, ROOT, Server, await_, free_port, running
+from tests.pages.conftest import BUSY, KEY
+from tests.servers import DEV_PYTHON, PATIENCE, Server, await_, free_port, running
 
-STATIC = ROOT / "service" / "pages" / "static"
-KEY = "calories_" + "k" * 43
-LOOKS = [(language, scheme) for language in ("en", "zh-CN") for scheme in ("light", "dark")]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Visits]:
-    visits = Visits(browser)
-    yield visits
-    visits.close()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("page"), workers=1, registry=shipped_root) as server:
-        yield server
+LOOKS = [("en", "light"), ("zh-CN", "dark")]
 
 
 @pytest.fixture
@@ -83,13 +62,10 @@ def expect_prediction(page: Page, server: Server, grams: dict[str, float], query
     expect(page.locator("#interval")).to_contain_text(interval)
 
 
-def test_the_first_answer_is_that_of_a_cereal_in_the_middle(page: Page, server: Server) -> None:
-    assert row(page) == {"sugar": 7, "fiber": 2, "protein": 3}
+def test_a_moved_slider_moves_everything(page: Page, server: Server) -> None:
+    assert row(page) == {"sugar": 7, "fiber": 2, "protein": 3}, "a cereal in the middle"
     expect_prediction(page, server, row(page))
     expect(page.locator("#version")).to_have_text("calories, version 1")
-
-
-def test_a_moved_slider_moves_everything(page: Page, server: Server) -> None:
     slider = page.get_by_role("slider", name="sugar")
     slider.focus()
     for _ in range(4):
@@ -104,7 +80,9 @@ def test_a_moved_slider_moves_everything(page: Page, server: Server) -> None:
     expect(page.locator("#said")).to_have_text(re.compile(r"\d+ kilocalories, between"))
 
 
-def test_a_number_that_cannot_be_is_told_and_the_last_answer_stays(page: Page) -> None:
+def test_a_number_that_cannot_be_is_told_and_so_is_one_outside_the_training_range(
+    page: Page,
+) -> None:
     before = page.locator("#calories").text_content()
     fill(page, fiber=1001)
     expect(page.locator("#hint-fiber")).to_have_text("a number from 0 to 1,000")
@@ -112,24 +90,9 @@ def test_a_number_that_cannot_be_is_told_and_the_last_answer_stays(page: Page) -
     expect(page.locator("#calories")).to_have_text(str(before))
     fill(page, fiber=2)
     expect(page.locator("#hint-fiber")).to_have_text("trained on 0 to 14 g")
-
-
-def test_a_row_outside_the_training_range_is_said_to_be(page: Page) -> None:
     expect(page.locator("#outside")).to_be_hidden()
     fill(page, sugar=40)
     expect(page.locator("#outside")).to_contain_text("Outside what the model was trained on: sugar")
-
-
-def test_a_cereal_sets_the_sliders_and_shows_what_was_measured(page: Page, server: Server) -> None:
-    page.get_by_label("Take a real cereal").select_option(label="Cheerios")
-    assert row(page) == {"sugar": 1, "fiber": 2, "protein": 6}
-    expect_prediction(page, server, row(page))
-    expect(page.locator("#measured")).to_have_text(
-        "Cheerios: 110 kcal on its package, 2 more than predicted"
-    )
-    fill(page, sugar=2)
-    expect(page.locator("#measured")).to_be_hidden()
-    expect(page.get_by_label("Take a real cereal")).to_have_value("")
 
 
 def test_every_model_has_a_curve_with_its_answer(page: Page, server: Server) -> None:
@@ -141,6 +104,9 @@ def test_every_model_has_a_curve_with_its_answer(page: Page, server: Server) -> 
         kcal = server.predict(grams, f"?model={name}").json()["calories"]
         expect(line.locator(".kcal")).to_have_text(f"{kcal:.0f} kcal")
     assert page.locator("#chart canvas").evaluate(INKED) > 1000
+    page.get_by_role("radio", name="protein").check(force=True)
+    expect(page.locator("#chart-axis")).to_have_text("protein, g a serving")
+    expect(page.locator("#held")).to_have_text("Held where they are: sugar 7 g, fiber 2 g.")
 
 
 # Pixels of a canvas that something was drawn on.
@@ -150,32 +116,39 @@ INKED = """canvas => {
 }"""
 
 
-def test_the_chart_runs_along_the_input_that_is_chosen(page: Page) -> None:
-    page.get_by_role("radio", name="protein").check(force=True)
-    expect(page.locator("#chart-axis")).to_have_text("protein, g a serving")
-    expect(page.locator("#held")).to_have_text("Held where they are: sugar 7 g, fiber 2 g.")
-
-
-def test_a_dot_of_the_chart_names_its_cereals_and_gives_them(page: Page) -> None:
+def test_a_cereal_is_taken_from_the_list_by_its_dot_or_by_the_keyboard(
+    page: Page, server: Server
+) -> None:
+    measured, cereals = page.locator("#measured"), page.get_by_label("Take a real cereal")
+    cereals.select_option(label="Cheerios")
+    assert row(page) == {"sugar": 1, "fiber": 2, "protein": 6}
+    expect_prediction(page, server, row(page))
+    expect(measured).to_have_text("Cheerios: 110 kcal on its package, 2 more than predicted")
+    fill(page, sugar=2)
+    expect(measured).to_be_hidden()
+    expect(cereals).to_have_value("")
     dot = page.locator(".dot", has_text="Smacks")
-    expect(dot.locator(".tip")).to_be_hidden()
+    tip = dot.locator(".tip")
+    expect(tip).to_be_hidden()
     dot.hover()
-    expect(dot.locator(".tip")).to_be_visible()
-    dot.click()
-    expect(page.locator("#measured")).to_contain_text("Smacks: 110 kcal")
-    expect(page.get_by_label("Take a real cereal")).to_have_value(re.compile(r"\d+"))
-
-
-def test_a_tip_can_be_pointed_at_and_escape_puts_it_away(page: Page) -> None:
-    dot = page.locator(".dot", has_text="Smacks")
-    dot.hover()
-    dot.locator(".tip").hover()
-    expect(dot.locator(".tip")).to_be_visible()
+    tip.hover()
+    expect(tip).to_be_visible()
     page.keyboard.press("Escape")
-    expect(dot.locator(".tip")).to_be_hidden()
+    expect(tip).to_be_hidden()
     page.locator("#chart-unit").hover()
     dot.hover()
-    expect(dot.locator(".tip")).to_be_visible()
+    expect(tip).to_be_visible()
+    dot.click()
+    expect(measured).to_contain_text("Smacks: 110 kcal")
+    expect(cereals).to_have_value(re.compile(r"\d+"))
+    page.locator(".dot[tabindex='0']").focus()
+    page.keyboard.press("End")
+    last = page.locator(".dot:focus")
+    expect(last).to_have_attribute("aria-label", re.compile("15 g sugar"))
+    expect(last.locator(".tip")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.locator("#input-sugar")).to_have_value("15")
+    expect(page.locator(".dot:focus")).to_have_attribute("aria-selected", "true")
 
 
 def test_a_model_of_fewer_inputs_asks_for_fewer(page: Page, server: Server) -> None:
@@ -191,23 +164,16 @@ def test_the_lines_to_copy_give_the_answer_of_the_page(page: Page, server: Serve
     fill(page, sugar=6)
     expect(page.locator("#curl")).to_contain_text('"sugar":6')
     kcal = server.predict(row(page)).json()["calories"]
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("[data-copies=curl]").click()
+    expect(page.locator("#copied")).to_have_text("Copied.")
     need("curl")
-    curl = page.locator("#curl").inner_text()
+    curl = page.evaluate("navigator.clipboard.readText()")
     told = subprocess.run(["/bin/sh", "-c", curl], capture_output=True, text=True, check=True)
     assert f'"calories":{kcal}' in told.stdout
     code = page.locator("#python").inner_text()
     printed = subprocess.run([DEV_PYTHON, "-c", code], capture_output=True, text=True, check=True)
     assert printed.stdout.strip() == str(kcal)
-
-
-def test_a_line_is_copied(page: Page) -> None:
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.locator("[data-copies=curl]").click()
-    expect(page.locator("#copied")).to_have_text("Copied.")
-    assert page.evaluate("navigator.clipboard.readText()") == page.locator("#curl").text_content()
-
-
-def test_the_report_of_the_version_is_a_link(page: Page, server: Server) -> None:
     with page.expect_navigation():
         page.get_by_role("link", name="How it was trained").click()
     assert page.url == f"{server.url}/models/calories/1/report"
@@ -252,22 +218,16 @@ def test_a_large_table_goes_in_parts(page: Page) -> None:
     expect(drop(page, "\n".join(wrong))).to_contain_text("row 30001, sugar: expected a number")
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
+def test_a_table_that_is_not_right_is_told_where(page: Page, tmp_path: Path) -> None:
+    for text, sentence in (
         ("sugar,fibre,protein\n1,2,3\n", "has no column fiber; it has: sugar, fibre, protein."),
         ("sugar,fiber,protein\n", "mine.csv has no rows below its header."),
         ("sugar,fiber,protein\n1,2\n", "row 1: expected 3 cells as in the header, received 2"),
         ("sugar,fiber,protein\n1,2,3\n1,x,3\n", "row 2, fiber: expected a number from 0 to 1000"),
         ("", "has no column sugar, fiber, protein"),
-    ],
-)
-def test_a_table_that_is_not_right_is_told_where(page: Page, text: str, sentence: str) -> None:
-    expect(drop(page, text)).to_contain_text(sentence)
-    expect(page.get_by_role("link", name="Download")).to_have_count(0)
-
-
-def test_a_table_can_be_chosen_as_well(page: Page, tmp_path: Path) -> None:
+    ):
+        expect(drop(page, text)).to_contain_text(sentence)
+        expect(page.get_by_role("link", name="Download")).to_have_count(0)
     (tmp_path / "few.csv").write_text("sugar,fiber,protein\n1,2,3\n")
     page.get_by_label("Choose a file").set_input_files(tmp_path / "few.csv")
     expect(page.locator("#scored")).to_contain_text("1 row of few.csv scored.")
@@ -288,9 +248,6 @@ def test_the_page_speaks_the_browsers_language_until_another_is_chosen(
     expect(page.locator("#interval")).to_contain_text("held-out cereals")
     page.reload()
     expect(drawn(page).locator("html")).to_have_attribute("lang", "en")
-
-
-def test_everything_is_said_in_both_languages(page: Page) -> None:
     missing = page.evaluate(
         """async () => {
             const { english } = await import("/static/page/english.js");
@@ -344,33 +301,19 @@ FOCUSED = """() => {
 }"""
 
 
-def test_the_arrow_keys_go_from_cereal_to_cereal(page: Page) -> None:
-    first = page.locator(".dot[tabindex='0']")
-    first.focus()
-    page.keyboard.press("End")
-    last = page.locator(".dot:focus")
-    expect(last).to_have_attribute("aria-label", re.compile("15 g sugar"))
-    expect(last.locator(".tip")).to_be_visible()
-    page.keyboard.press("Enter")
-    expect(page.locator("#input-sugar")).to_have_value("15")
-    expect(page.locator(".dot:focus")).to_have_attribute("aria-selected", "true")
-
-
 @pytest.mark.parametrize(("language", "scheme"), LOOKS)
-def test_axe_finds_nothing_at_a_desk_and_on_a_phone(
+def test_axe_finds_nothing_and_nothing_moves_by_itself_at_a_desk_and_on_a_phone(
     visit: Visits, server: Server, language: str, scheme: str
 ) -> None:
     page = drawn(visit(server.url, language=language, scheme=scheme))
     page.locator("#cereal").select_option(label="Smacks")
     expect(page.locator("#measured")).to_be_visible()
     expect(drop(page, "sugar,fiber,protein\n1,x,3\n").locator("li")).to_have_count(1)
-    pictures = ROOT / "runs" / "page"
-    pictures.mkdir(parents=True, exist_ok=True)
-    for name, (width, height) in {"desk": DESK, "phone": PHONE}.items():
+    assert page.evaluate(MOVING) == 0  # so there is nothing to take away for less motion
+    for width, height in (DESK, PHONE):
         page.set_viewport_size({"width": width, "height": height})
         expect(page.locator("#chart canvas")).to_be_visible()
         await_(lambda: bool(page.evaluate(FITTING)), "nothing reaches beyond the page's edge")
-        page.screenshot(path=pictures / f"{language}-{scheme}-{name}.png", full_page=True)
         assert_accessible(page)
 
 
@@ -381,14 +324,6 @@ def assert_accessible(page: Page) -> None:
     levels = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
     found = Axe().run(page, options={"runOnly": levels})
     assert found.violations_count == 0, found.generate_report()
-
-
-def test_nothing_moves_by_itself(page: Page) -> None:
-    """So there is nothing to take away for those who asked for less motion."""
-    fill(page, sugar=1)
-    page.get_by_label("Take a real cereal").select_option(label="Cheerios")
-    expect(page.locator("#measured")).to_be_visible()
-    assert page.evaluate(MOVING) == 0
 
 
 MOVING = """[...document.querySelectorAll("*")].map(getComputedStyle).filter(
@@ -424,30 +359,40 @@ def settled(page: Page) -> bool:
     return True
 
 
-def test_a_service_that_is_down_is_told_and_asked_again(
-    visit: Visits, tmp_path: Path, shipped_root: Path
+def put(registry: Registry, shipped: Registry, *without: str) -> None:
+    """Publish `calories` once more, without some of its files."""
+    with staging(registry, "calories") as draft:
+        shutil.copytree(shipped.folder("calories", 1), draft, dirs_exist_ok=True)
+        for name in without:
+            (draft / name).unlink()
+        publish(registry, draft, shipped.manifest("calories", 1), promote=True)
+
+
+def test_a_service_without_a_model_with_another_or_that_is_down_is_told_and_asked_again(
+    visit: Visits, registry: Registry, shipped: Registry, tmp_path: Path
 ) -> None:
     port = free_port()
-    with running(tmp_path, workers=1, registry=shipped_root, port=port) as server:
-        page = drawn(visit(server.url))
+    settings: dict[str, Any] = {"workers": 1, "registry": registry.root, "port": port}
+    with running(tmp_path, probe="healthz", **settings) as server:
+        page = visit(server.url)
+        banner = page.get_by_role("alert")
+        expect(banner).to_contain_text("No model is loaded")
+        put(registry, shipped)
+        expect(drawn(page).get_by_role("alert")).to_be_hidden()
+        put(registry, shipped, ROWS, REPORT)
+        await_(lambda: server.predict().json()["version"] == 2, "version 2 answers")
+        fill(page, sugar=4)
+        expect(page.locator("#version")).to_have_text("calories, version 2")
+        expect(page.locator("#report")).to_be_hidden()
+        expect(page.locator("#cereals")).to_be_hidden()
+        expect(page.locator(".dot")).to_have_count(0)
         server.stop()
     fill(page, sugar=3)
-    banner = page.get_by_role("alert")
     expect(banner).to_contain_text("The service does not answer")
     expect(banner.get_by_role("button", name="Ask now")).to_be_visible()
-    with running(tmp_path, workers=1, registry=shipped_root, port=port) as server:
+    with running(tmp_path, **settings) as server:
         expect(banner).to_be_hidden()
         expect_prediction(page, server, {"sugar": 3, "fiber": 2, "protein": 3})
-
-
-@pytest.fixture(scope="module")
-def closed(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
-    """A service that asks for a key, and gives it 40 requests at once and 2 a second."""
-    keys = f"page:{sha256(KEY.encode()).hexdigest()}"
-    limits: dict[str, Any] = {"rate_limit": 2, "rate_burst_seconds": 20, "default_model": "deep"}
-    folder = tmp_path_factory.mktemp("closed")
-    with running(folder, workers=1, registry=shipped_root, predict_keys=keys, **limits) as server:
-        yield server
 
 
 def test_a_key_is_asked_for_kept_and_never_shown(visit: Visits, closed: Server) -> None:
@@ -468,11 +413,13 @@ def test_a_key_is_asked_for_kept_and_never_shown(visit: Visits, closed: Server) 
     assert KEY not in page.content()
     page.reload()
     expect(drawn(page).get_by_role("alert")).to_be_hidden()
+    page.get_by_role("link", name="All requests and answers").click()
+    expect(page.get_by_text("/v2/repository/index")).to_be_visible()
 
 
 def test_a_busy_service_is_told_and_asked_again(visit: Visits, closed: Server) -> None:
     page = visit(closed.url)
-    page.get_by_role("alert").get_by_label("Key").fill(KEY)
+    page.get_by_role("alert").get_by_label("Key").fill(BUSY)
     page.get_by_role("button", name="Use it").click()
     drawn(page)
 
@@ -485,61 +432,24 @@ def test_a_busy_service_is_told_and_asked_again(visit: Visits, closed: Server) -
         fill(page, sugar=next(grams))
         return banner.is_visible()
 
-    grams, headers = cycle((3, 4)), {"x-api-key": KEY}
+    grams, headers = cycle((3, 4)), {"x-api-key": BUSY}
     await_(busy, "the page is told that the service is busy")
     expect(banner).to_contain_text("The service is busy")
     expect(banner).to_be_hidden()
 
 
-def test_a_new_version_without_training_rows_takes_over(
-    visit: Visits, tmp_path: Path, shipped: Registry
+def test_what_could_not_be_answered_is_asked_again_when_the_service_wants(
+    visit: Visits, server: Server
 ) -> None:
-    registry = Registry(tmp_path / "registry")
-    shutil.copytree(shipped.root, registry.root)
-    with running(tmp_path, workers=1, registry=registry.root) as server:
-        page = drawn(visit(server.url))
-        with staging(registry, "calories") as draft:
-            shutil.copytree(shipped.folder("calories", 1), draft, dirs_exist_ok=True)
-            (draft / ROWS).unlink()
-            (draft / REPORT).unlink()
-            publish(registry, draft, shipped.manifest("calories", 1), promote=True)
-        await_(lambda: server.predict().json()["version"] == 2, "version 2 answers")
-        fill(page, sugar=3)
-        expect(page.locator("#version")).to_have_text("calories, version 2")
-        expect(page.locator("#report")).to_be_hidden()
-        expect(page.locator("#cereals")).to_be_hidden()
-        expect(page.locator(".dot")).to_have_count(0)
-        expect(page.locator("#legend li")).to_have_count(4)
-
-
-def test_a_service_without_a_model_is_asked_until_it_has_one(
-    visit: Visits, tmp_path: Path, shipped: Registry
-) -> None:
-    registry = Registry(tmp_path / "registry")
-    registry.root.mkdir()
-    with running(tmp_path, workers=1, registry=registry.root, probe="healthz") as server:
-        page = visit(server.url)
-        expect(page.get_by_role("alert")).to_contain_text("No model is loaded")
-        with staging(registry, "calories") as draft:
-            shutil.copytree(shipped.folder("calories", 1), draft, dirs_exist_ok=True)
-            publish(registry, draft, shipped.manifest("calories", 1), promote=True)
-        expect(drawn(page).get_by_role("alert")).to_be_hidden()
-
-
-def test_a_catalogue_that_cannot_be_had_is_asked_for_again(visit: Visits, server: Server) -> None:
     page = visit("about:blank")
     broken = {"status": 500, "json": {"detail": "The service failed."}}
     page.route("**/models", lambda route: route.fulfill(**broken), times=1)
     page.goto(server.url)
+    banner = page.get_by_role("alert")
     expect(drawn(page).get_by_role("alert")).to_be_hidden()
-
-
-def test_the_page_waits_as_long_as_a_busy_service_wants(visit: Visits, server: Server) -> None:
-    page = drawn(visit(server.url))
     busy = {"status": 503, "headers": {"retry-after": "1"}}
     page.route("**/explain*", lambda route: route.fulfill(**busy), times=1)
     fill(page, sugar=3)
-    banner = page.get_by_role("alert")
     expect(banner).to_contain_text("The service is busy")
     expect(banner).to_be_hidden()
     expect_prediction(page, server, {"sugar": 3, "fiber": 2, "protein": 3})
@@ -597,18 +507,3 @@ def test_a_visit_loads_less_than_250_kilobytes(page: Page, server: Server) -> No
     files = {each["url"].partition("?")[0] for each in loaded if "/static/" in each["url"]}
     assert len(files) > 15
     assert sum(each["bytes"] for each in loaded) < 250_000
-
-
-def test_a_file_is_not_sent_again_while_it_is_the_same(
-    tmp_path: Path, shipped_root: Path, server: Server
-) -> None:
-    with running(tmp_path, workers=1, registry=shipped_root, server="loop") as granian:
-        for each in (server, granian):
-            url = f"{each.url}/static/page/main.js"
-            first = requests.get(url, timeout=PATIENCE)
-            assert first.content == (STATIC / "page" / "main.js").read_bytes()
-            assert first.headers["cache-control"] == "no-cache"
-            assert first.headers["x-content-type-options"] == "nosniff"
-            headers = {"if-none-match": first.headers["etag"]}
-            again = requests.get(url, headers=headers, timeout=PATIENCE)
-            assert (again.status_code, again.content) == (304, b"")
