@@ -94,6 +94,7 @@ class Reader:
         self.service: Process | None = None
         (folder / ".curlrc").write_text("fail-with-body\n")  # an error is no answer
         own = {"PATH": SYSTEM, "PORT": str(self.port), "WORKERS": "1", "CURL_HOME": str(folder)}
+        own["OTEL_EXPORTER_OTLP_TIMEOUT"] = "1"  # nobody takes the traces: no stop waits for it
         # What `make test` tells the makes below it is not for a reader's.
         inherited = {n: value for n, value in os.environ.items() if not n.startswith("MAKE")}
         self.environment = {**inherited, **own}

@@ -22,18 +22,13 @@ from tests.servers import await_, running
 LOOPS = ["sh", "-c", "trap '' TERM; while :; do :; done & while :; do :; done"]
 
 def test_it(tmp_path):
-    with {start} as this:
-        pid = getattr(this, "process", this).pid
-        await_(lambda: len(tree(pid)) > 1, "it has a child")
-        Path("{told}").write_text(" ".join(map(str, tree(pid))))
+    with running(tmp_path, workers=1) as service, started(LOOPS) as shell:
+        pids = [service.process.pid, shell.pid]
+        await_(lambda: all(len(tree(pid)) > 1 for pid in pids), "they have children")
+        Path("{told}").write_text(" ".join(str(each) for pid in pids for each in tree(pid)))
         {end}
 """
-STARTS = {"a service": "running(tmp_path)", "a shell that loops": "started(LOOPS)"}
-ENDS = {
-    "a failing test": "assert False",
-    "a run that is ended": "os.kill(os.getpid(), signal.SIGTERM)",
-    "a run that is killed": "os.kill(os.getpid(), signal.SIGKILL)",
-}
+ENDS = {"a failing test": "assert False", "a killed run": "os.kill(os.getpid(), signal.SIGKILL)"}
 
 
 def runs(pid: int) -> bool:
@@ -56,28 +51,25 @@ def left() -> Iterator[list[int]]:
 
 
 @pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("start", STARTS)
 def test_no_process_outlives_the_test_that_started_it(
-    tmp_path: Path, left: list[int], start: str, end: str
+    tmp_path: Path, left: list[int], end: str
 ) -> None:
     told, test = tmp_path / "told", tmp_path / "test_it.py"
-    test.write_text(TEST.format(start=STARTS[start], told=told, end=ENDS[end]))
-    command: list[str | Path] = [
-        DEV_PYTHON,
-        "-m",
-        "pytest",
-        "-c",
-        os.devnull,
-        "--rootdir",
-        tmp_path,
-        test,
-    ]
+    test.write_text(TEST.format(told=told, end=ENDS[end]))
+    own = ("-c", os.devnull, "--rootdir", str(tmp_path), str(test))
     # In no group of its own, whose end would be that of all in it.
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=PATIENCE)
+    done = subprocess.run(
+        [DEV_PYTHON, "-m", "pytest", *own],
+        cwd=ROOT,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        check=False,
+        timeout=PATIENCE,
+    )
     assert done.returncode, done.stdout
     assert told.exists(), done.stdout
     left += map(int, told.read_text().split())
-    assert len(left) > 1
+    assert len(left) > 3
     await_(lambda: not any(map(runs, left)), "they have ended")
 
 
