@@ -5,148 +5,141 @@ import logging
 import os
 import shutil
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from models.manifest import Manifest
 from models.publish import import_version, prune, publish, staging
 from models.registry import Registry
 from service.errors import NotFound, NotLoaded
 from service.serving.host import Host
-from service.serving.version_policy import Policy, parse
+from service.serving.policy import parse
+from service.settings import Settings
 from tests.servers import await_
 from tests.soak.run import resident
 
+MODEL = "calories"
+CHANGED = "is not the file that was published"
+
+
+class Shelf:
+    """A registry that starts with version 1 of `calories`, and a host that serves from it."""
+
+    def __init__(self, registry: Registry, shipped: Registry) -> None:
+        self.registry, self._source = registry, shipped.folder(MODEL, 1)
+        self.publish()
+        self.host = Host(registry, "litert", parse("latest:2"))
+        self.host.refresh()
+
+    def publish(self, *, promote: bool = True, damaged: bool = False) -> int:
+        """Publish the same model anew, its twin damaged afterwards on request."""
+        version = import_version(self.registry, self._source, promote=promote).version
+        if damaged:
+            self.twin(version).write_bytes(self._twin[:-1] + b"?")
+        return version
+
+    @property
+    def _twin(self) -> bytes:
+        return (self._source / "model.tflite").read_bytes()
+
+    def twin(self, version: int) -> Path:
+        return self.registry.folder(MODEL, version) / "model.tflite"
+
+    def repair(self, version: int) -> None:
+        self.twin(version).write_bytes(self._twin)
+
+    def serves(self, **choice: Any) -> int:
+        """The version that answers after a look at the registry."""
+        self.host.refresh()
+        return self.host.find(MODEL, **choice).version
+
+    def states(self) -> dict[int, str]:
+        return {n: state for n, (state, _) in self.host.model(MODEL).versions().items()}
+
 
 @pytest.fixture
-def shelf(registry: Registry, shipped: Registry) -> Registry:
-    """A registry with version 1 of `calories`."""
-    import_version(registry, shipped.folder("calories", 1))
-    return registry
+def shelf(registry: Registry, shipped: Registry) -> Iterator[Shelf]:
+    shelf = Shelf(registry, shipped)
+    yield shelf
+    shelf.host.close()
 
 
-@pytest.fixture
-def host(shelf: Registry) -> Host:
-    host = Host(shelf, "litert", Policy(latest=2))
-    host.refresh()
-    return host
+def test_stable_answers_wherever_it_is_moved_and_others_by_their_number(shelf: Shelf) -> None:
+    shelf.publish(promote=False)
+    assert (shelf.serves(), shelf.serves(version=2)) == (1, 2)
+    shelf.publish()
+    assert shelf.serves() == 3
+    shelf.registry.rollback(MODEL)
+    assert shelf.serves() == 1
 
 
-def publish_again(shelf: Registry, shipped: Registry, *, promote: bool = True) -> int:
-    return import_version(shelf, shipped.folder("calories", 1), promote=promote).version
-
-
-def damage(shelf: Registry, version: int) -> Path:
-    twin = shelf.folder("calories", version) / "model.tflite"
-    twin.write_bytes(twin.read_bytes()[:-1] + b"?")
-    return twin
-
-
-def test_without_a_choice_stable_answers(host: Host, shelf: Registry, shipped: Registry) -> None:
-    publish_again(shelf, shipped, promote=False)
-    host.refresh()
-    assert host.find("calories").version == 1
-    assert host.find("calories", version=2).version == 2
-
-
-def test_a_new_version_is_served_after_a_refresh(
-    host: Host, shelf: Registry, shipped: Registry
+def test_following_finds_a_new_version_by_itself_and_survives_a_fault(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    publish_again(shelf, shipped)
-    host.refresh()
-    assert host.find("calories").version == 2
+    with monkeypatch.context() as fault:
+        fault.setattr(shelf.registry, "stamps", None)
+        shelf.host.follow(seconds=0.01)
+        await_(lambda: "follow-registry failed, and goes on" in caplog.text, "the fault is met")
+    shelf.publish()
+    await_(lambda: shelf.host.find(MODEL).version == 2, "version 2 is served")
 
 
-def test_following_finds_a_new_version_by_itself(
-    host: Host, shelf: Registry, shipped: Registry
-) -> None:
-    host.follow(seconds=0.01)
-    publish_again(shelf, shipped)
-    await_(lambda: host.find("calories").version == 2, "version 2 is served")
-    host.close()
+def test_a_call_to_look_does_not_wait_for_the_next_poll(shelf: Shelf) -> None:
+    shelf.host.follow(seconds=3600)
+    shelf.publish()
+    shelf.host.look()
+    await_(lambda: shelf.host.find(MODEL).version == 2, "version 2 is served")
 
 
-def test_what_is_free_goes_back_to_the_system(host: Host) -> None:
+def test_what_is_free_goes_back_to_the_system(shelf: Shelf) -> None:
     held = [bytearray(64_000) for _ in range(500)]  # small enough for the heap of malloc
     above = bytearray(64_000)  # what is free below it stays with the process, by itself
     before = resident(os.getpid())
     del held
-    host.follow(seconds=0.01)
+    shelf.host.follow(seconds=0.01)
     await_(lambda: resident(os.getpid()) < before - 25, "most of 32 MB is given back")
-    host.close()
     assert above
 
 
-def test_a_call_to_look_does_not_wait_for_the_next_poll(
-    host: Host, shelf: Registry, shipped: Registry
-) -> None:
-    host.follow(seconds=3600)
-    publish_again(shelf, shipped)
-    host.look()
-    await_(lambda: host.find("calories").version == 2, "version 2 is served")
-    host.close()
-
-
-def test_following_goes_on_after_a_fault(
-    host: Host,
-    shelf: Registry,
-    shipped: Registry,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    with monkeypatch.context() as fault:
-        fault.setattr(shelf, "stamps", None)
-        host.follow(seconds=0.01)
-        await_(lambda: "follow-registry failed, and goes on" in caplog.text, "the fault is met")
-    publish_again(shelf, shipped)
-    await_(lambda: host.find("calories").version == 2, "version 2 is served")
-    host.close()
-
-
-def test_a_version_found_before_goes_on_after_it_is_replaced(
-    host: Host, shelf: Registry, shipped: Registry
-) -> None:
-    held = host.find("calories")
-    for _ in range(3):
-        publish_again(shelf, shipped)
-        host.refresh()
+def test_a_replaced_version_answers_until_its_last_request_ends(shelf: Shelf) -> None:
+    held = shelf.host.find(MODEL)
+    for _ in range(2):
+        shelf.publish()
+    shelf.host.refresh()
+    assert shelf.states() == {1: "unloading", 2: "loaded", 3: "loaded"}
     assert np.isfinite(held.engine.predict(np.ones((1, 3), np.float32))).all()
+    engine = weakref.ref(held.engine)
+    del held
+    assert engine() is None
+    assert shelf.states() == {2: "loaded", 3: "loaded"}
 
 
-def test_only_labelled_and_the_latest_versions_stay_loaded(
-    host: Host, shelf: Registry, shipped: Registry
-) -> None:
-    shelf.set_label("calories", "first", 1)
+def test_only_labelled_versions_and_those_of_the_policy_stay_loaded(shelf: Shelf) -> None:
+    shelf.registry.set_label(MODEL, "first", 1)
     for _ in range(4):
-        publish_again(shelf, shipped)
-    host.refresh()
-    assert sorted(host.snapshot["calories"].loaded) == [1, 4, 5]
+        shelf.publish()
+    shelf.host.refresh()
+    assert shelf.states() == {1: "loaded", 4: "loaded", 5: "loaded"}
+    named = Host(shelf.registry, "litert", parse("calories=2,9"))
+    named.refresh()
+    states = {version: state for version, (state, _) in named.model(MODEL).versions().items()}
+    assert states == {1: "loaded", 2: "loaded", 5: "loaded", 9: "failed"}
+    assert "has no version 9" in named.model(MODEL).failures[9]
 
 
-def test_a_loaded_version_is_not_loaded_again(host: Host) -> None:
-    before = host.find("calories")
-    host.refresh()
-    assert host.find("calories") is before
-
-
-def test_a_damaged_version_leaves_the_old_one_serving(
-    host: Host, shelf: Registry, shipped: Registry
+def test_an_idle_look_reads_no_manifest_and_loads_nothing(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    damage(shelf, publish_again(shelf, shipped))
-    host.refresh()
-    assert host.find("calories").version == 1
-
-
-def test_a_damaged_version_says_which_file_is_wrong(
-    host: Host, shelf: Registry, shipped: Registry
-) -> None:
-    twin = damage(shelf, publish_again(shelf, shipped))
-    host.refresh()
-    with pytest.raises(NotLoaded, match=f"{twin} is not the file that was published"):
-        host.find("calories", version=2)
+    before = shelf.host.find(MODEL)
+    monkeypatch.setattr(shelf.registry, "manifest", None)
+    monkeypatch.setattr(shelf.registry, "placed", None)
+    shelf.host.refresh()
+    assert shelf.host.find(MODEL) is before
 
 
 def nonsense(draft: Path, card: Manifest) -> Manifest:
@@ -157,346 +150,257 @@ def nonsense(draft: Path, card: Manifest) -> Manifest:
 
 def boundless(_: Path, card: Manifest) -> Manifest:
     """Make the training mean one that no number answers."""
-    large = {"mean": 3e38, "max": 3e38}
-    means = tuple(each.model_copy(update=large) for each in card.inputs)
+    means = tuple(each.model_copy(update={"mean": 3e38, "max": 3e38}) for each in card.inputs)
     return card.model_copy(update={"inputs": means})
 
 
 @pytest.mark.parametrize("spoil", [nonsense, boundless])
 def test_a_whole_version_that_cannot_answer_leaves_the_old_one_serving(
-    host: Host, shelf: Registry, spoil: Callable[[Path, Manifest], Manifest]
+    shelf: Shelf, spoil: Callable[[Path, Manifest], Manifest]
 ) -> None:
-    with staging(shelf, "calories") as draft:
-        shutil.copy(shelf.folder("calories", 1) / "model.tflite", draft)
-        card = spoil(draft, shelf.manifest("calories", 1))
-        publish(shelf, draft, card, promote=True)
+    with staging(shelf.registry, MODEL) as draft:
+        shutil.copy(shelf.twin(1), draft)
+        card = spoil(draft, shelf.registry.manifest(MODEL, 1))
+        publish(shelf.registry, draft, card, promote=True)
+    assert shelf.serves() == 1
+    assert shelf.states()[2] == "failed"
+
+
+def test_a_damaged_version_tells_its_file_and_leaves_the_old_one_serving(shelf: Shelf) -> None:
+    shelf.publish(damaged=True)
+    assert shelf.serves() == 1
+    with pytest.raises(NotLoaded, match=f"{shelf.twin(2)} {CHANGED}"):
+        shelf.serves(version=2)
+    state, reason = shelf.host.model(MODEL).versions()[2]
+    assert (state, CHANGED in reason) == ("failed", True)
+
+
+def test_the_only_version_being_damaged_is_said(shelf: Shelf) -> None:
+    shelf.twin(1).write_bytes(b"?")
+    host = Host(shelf.registry, "litert", parse("latest:2"))
     host.refresh()
-    assert states(host)[2] == "failed"
-    assert host.find("calories").version == 1
+    with pytest.raises(NotLoaded, match=CHANGED):
+        host.find(MODEL)
 
 
-def test_a_label_whose_new_version_failed_keeps_one_that_nobody_else_wants(
-    host: Host, shelf: Registry, shipped: Registry
-) -> None:
+def test_a_label_whose_new_version_failed_keeps_one_that_nobody_else_wants(shelf: Shelf) -> None:
     for _ in range(2):
-        publish_again(shelf, shipped, promote=False)
-    damage(shelf, publish_again(shelf, shipped))
-    host.refresh()
-    assert host.find("calories").version == 1
+        shelf.publish(promote=False)
+    shelf.publish(damaged=True)
+    assert shelf.serves() == 1
 
 
-def test_a_failed_version_that_nobody_wants_any_more_is_forgotten(
-    host: Host, shelf: Registry, shipped: Registry
+def test_a_failed_version_is_tried_again_when_its_files_change_and_forgotten_when_unwanted(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    damage(shelf, publish_again(shelf, shipped, promote=False))
-    host.refresh()
-    for _ in range(2):
-        publish_again(shelf, shipped)
-    host.refresh()
-    assert 2 not in states(host)
-
-
-@pytest.fixture
-def unread(host: Host, shelf: Registry, shipped: Registry, monkeypatch: pytest.MonkeyPatch) -> Host:
-    """The disk failed three times to read version 2, whose files stay as they are."""
-
-    def fail(*_: object) -> Manifest:
-        raise OSError(errno.EIO, os.strerror(errno.EIO), "model.tflite")
-
-    publish_again(shelf, shipped)
-    with monkeypatch.context() as fault:
-        fault.setattr(shelf, "verify", fail)
-        for _ in range(3):
-            host.refresh()
-    return host
-
-
-def test_a_version_that_the_disk_did_not_give_is_tried_again(unread: Host) -> None:
-    assert states(unread) == {1: "loaded", 2: "failed"}
-    unread.refresh()
-    assert unread.find("calories").version == 2
-
-
-def test_a_version_that_is_tried_again_in_vain_is_told_once(
-    unread: Host, caplog: pytest.LogCaptureFixture
-) -> None:
-    told = [each.getMessage() for each in caplog.get_records("setup")]
-    assert sum("calories version 2 is not served" in each for each in told) == 1
-
-
-def test_a_repaired_version_is_served(host: Host, shelf: Registry, shipped: Registry) -> None:
-    twin = damage(shelf, publish_again(shelf, shipped))
-    host.refresh()
-    twin.write_bytes((shipped.folder("calories", 1) / "model.tflite").read_bytes())
-    host.refresh()
-    assert host.find("calories").version == 2
-
-
-def test_nonsense_in_labels_json_leaves_the_labels_as_they_were(
-    host: Host, shelf: Registry
-) -> None:
-    (shelf.root / "calories" / "labels.json").write_text('{"stable"')
-    host.refresh()
-    assert host.find("calories").version == 1
-
-
-def test_a_registry_that_is_gone_leaves_everything_as_it_was(host: Host, shelf: Registry) -> None:
-    shelf.root.rename(shelf.root.with_name("away"))
-    host.refresh()
-    assert host.find("calories").version == 1
-
-
-def test_a_rollback_is_served(host: Host, shelf: Registry, shipped: Registry) -> None:
-    publish_again(shelf, shipped)
-    host.refresh()
-    shelf.rollback("calories")
-    host.refresh()
-    assert host.find("calories").version == 1
-
-
-def test_an_empty_registry_serves_nothing_and_says_so(tmp_path: Path) -> None:
-    host = Host(Registry(tmp_path), "litert", Policy(latest=2))
-    host.refresh()
-    with pytest.raises(NotFound, match="There is no model 'calories'; served are: none yet"):
-        host.find("calories")
-
-
-def test_the_only_version_being_damaged_is_said(shelf: Registry) -> None:
-    damage(shelf, 1)
-    host = Host(shelf, "litert", Policy(latest=2))
-    host.refresh()
-    with pytest.raises(NotLoaded, match="is not the file that was published"):
-        host.find("calories")
-
-
-def states(host: Host) -> dict[int, str]:
-    return {version: state for version, (state, _) in host.model("calories").versions().items()}
-
-
-def test_an_old_version_is_unloading_until_its_last_request_ends(
-    host: Host, shelf: Registry, shipped: Registry
-) -> None:
-    held = host.find("calories")
-    for _ in range(2):
-        publish_again(shelf, shipped)
-    host.refresh()
-    assert states(host) == {1: "unloading", 2: "loaded", 3: "loaded"}
-    engine = weakref.ref(held.engine)
-    del held
-    assert engine() is None
-    assert states(host) == {2: "loaded", 3: "loaded"}
-
-
-def test_a_version_is_loading_until_it_is_swapped_in(
-    host: Host, shelf: Registry, shipped: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = []
-
-    def look(_: object) -> None:
-        seen.append((states(host), host.find("calories").version))
-
-    publish_again(shelf, shipped)
-    monkeypatch.setattr("service.serving.loaded.Loaded._check", look)
-    host.refresh()
-    assert seen == [({1: "loaded", 2: "loading"}, 1)]
-
-
-def test_a_version_is_served_when_the_log_tells_that_it_is_loaded(
-    host: Host, shelf: Registry, shipped: Registry
-) -> None:
-    seen = []
-
-    class Looking(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            seen.append((record.getMessage(), host.find("calories").version))
-
-    log, looking = logging.getLogger("service.host"), Looking()
-    publish_again(shelf, shipped)
-    log.setLevel(logging.INFO)
-    log.addHandler(looking)
-    try:
-        host.refresh()
-    finally:
-        log.removeHandler(looking)
-        log.setLevel(logging.NOTSET)
-    assert ("calories version 2 is loaded (litert).", 2) in seen
-
-
-def test_a_failed_version_tells_its_reason(host: Host, shelf: Registry, shipped: Registry) -> None:
-    damage(shelf, publish_again(shelf, shipped))
-    host.refresh()
-    state, reason = host.model("calories").versions()[2]
-    assert state == "failed"
-    assert "is not the file that was published" in reason
-
-
-def test_a_failed_version_is_not_tried_again_until_its_files_change(
-    host: Host, shelf: Registry, shipped: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tried = []
-    verify = shelf.verify
+    tried: list[int] = []
+    verify = shelf.registry.verify
 
     def count(model: str, version: int) -> Manifest:
         tried.append(version)
         return verify(model, version)
 
-    monkeypatch.setattr(shelf, "verify", count)
-    twin = damage(shelf, publish_again(shelf, shipped))
-    for _ in range(3):
-        host.refresh()
-    publish_again(shelf, shipped)
-    host.refresh()
-    assert tried == [2, 3]
-    twin.touch()
-    host.refresh()
-    assert tried == [2, 3, 2]
+    monkeypatch.setattr(shelf.registry, "verify", count)
+    shelf.publish(damaged=True)
+    assert [shelf.serves() for _ in range(3)] == [1, 1, 1]
+    assert tried == [2]
+    shelf.twin(2).touch()
+    assert (shelf.serves(), tried) == (1, [2, 2])
+    shelf.repair(2)
+    assert shelf.serves() == 2
+    shelf.publish(damaged=True, promote=False)
+    shelf.host.refresh()
+    for _ in range(2):
+        shelf.publish()
+    assert (shelf.serves(), 3 in shelf.states()) == (5, False)
 
 
-def test_a_version_that_was_replaced_on_disk_is_loaded_anew(host: Host, shelf: Registry) -> None:
-    before = host.find("calories")
-    manifest = shelf.folder("calories", 1) / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"source": "', '"source": "the same '))
-    host.refresh()
-    assert host.find("calories").manifest.data.source.startswith("the same ")
-    assert host.find("calories") is not before
-
-
-def test_a_loaded_version_that_is_damaged_on_disk_goes_on_and_tells(
-    host: Host, shelf: Registry
+def test_a_version_that_the_disk_did_not_give_is_tried_again_and_told_once(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    damage(shelf, 1)
-    (shelf.folder("calories", 1) / "manifest.json").touch()
-    before = host.find("calories")
-    host.refresh()
-    assert host.find("calories") is before
-    state, reason = host.model("calories").versions()[1]
-    assert state == "loaded"
-    assert "is not the file that was published" in reason
+    def fail(*_: object) -> Manifest:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "model.tflite")
+
+    shelf.publish()
+    with monkeypatch.context() as fault:
+        fault.setattr(shelf.registry, "verify", fail)
+        assert [shelf.serves() for _ in range(3)] == [1, 1, 1]
+        assert shelf.states() == {1: "loaded", 2: "failed"}
+    assert caplog.text.count("calories version 2 is not served") == 1
+    assert shelf.serves() == 2
 
 
-def test_a_model_that_is_gone_and_back_is_served_again(
-    host: Host, shelf: Registry, shipped: Registry
+def test_labels_or_a_registry_that_cannot_be_read_leave_everything_as_it_was(
+    shelf: Shelf,
 ) -> None:
-    import_version(shelf, shipped.folder("deep", 1))
-    folder = shelf.root / "calories"
-    folder.rename(shelf.root / ".away")
-    host.refresh()
+    (shelf.registry.root / MODEL / "labels.json").write_text('{"stable"')
+    assert shelf.serves() == 1
+    shelf.registry.root.rename(shelf.registry.root.with_name("away"))
+    assert shelf.serves() == 1
+
+
+def test_a_model_that_is_gone_and_back_is_served_again(shelf: Shelf, shipped: Registry) -> None:
+    import_version(shelf.registry, shipped.folder("deep", 1))
+    folder, away = shelf.registry.root / MODEL, shelf.registry.root / ".away"
+    folder.rename(away)
     with pytest.raises(NotFound):
-        host.find("calories")
-    (shelf.root / ".away").rename(folder)
+        shelf.serves()
+    away.rename(folder)
+    assert shelf.serves() == 1
+
+
+def test_an_empty_registry_serves_nothing_and_says_so(registry: Registry) -> None:
+    host = Host(registry, "litert", parse("all"))
     host.refresh()
-    assert host.find("calories").version == 1
+    with pytest.raises(NotFound, match="There is no model 'calories'; served are: none yet"):
+        host.find(MODEL)
 
 
-def test_an_idle_look_reads_no_manifest(
-    host: Host, shelf: Registry, monkeypatch: pytest.MonkeyPatch
+def test_a_version_is_loading_until_it_is_served_and_is_served_when_the_log_tells_of_it(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(shelf, "manifest", None)
-    monkeypatch.setattr(shelf, "placed", None)
-    host.refresh()
+    seen: list[object] = []
+
+    def told(record: logging.LogRecord) -> bool:
+        seen.append((record.getMessage(), shelf.host.find(MODEL).version))
+        return True
+
+    def checked(_: object) -> None:
+        seen.append((shelf.states(), shelf.host.find(MODEL).version))
+
+    shelf.publish()
+    monkeypatch.setattr("service.serving.loaded.Loaded._check", checked)
+    monkeypatch.setattr(logging.getLogger("service.host"), "filters", [told])
+    with caplog.at_level(logging.INFO, "service.host"):
+        shelf.host.refresh()
+    loading = {1: "loaded", 2: "loading"}, 1
+    assert seen[:2] == [loading, ("calories version 2 is loaded (litert).", 2)]
 
 
-def test_named_versions_are_loaded_and_a_missing_one_says_so(
-    shelf: Registry, shipped: Registry
-) -> None:
-    for _ in range(3):
-        publish_again(shelf, shipped)
-    host = Host(shelf, "litert", parse("calories=2,9"))
-    host.refresh()
-    assert states(host) == {2: "loaded", 4: "loaded", 9: "failed"}
-    assert "has no version 9" in host.model("calories").failures[9]
+def test_a_version_that_was_replaced_on_disk_is_loaded_anew(shelf: Shelf) -> None:
+    before = shelf.host.find(MODEL)
+    manifest = shelf.registry.folder(MODEL, 1) / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"source": "', '"source": "the same '))
+    shelf.host.refresh()
+    assert shelf.host.find(MODEL).manifest.data.source.startswith("the same ")
+    assert shelf.host.find(MODEL) is not before
 
 
-def test_a_hundred_swaps_leave_the_memory_where_it_was(
-    host: Host, shelf: Registry, shipped: Registry
-) -> None:
-    rows = np.ones((1, 3), np.float32)
+def test_a_loaded_version_that_is_damaged_on_disk_goes_on_and_tells(shelf: Shelf) -> None:
+    before = shelf.host.find(MODEL)
+    shelf.twin(1).write_bytes(b"?")
+    (shelf.registry.folder(MODEL, 1) / "manifest.json").touch()
+    shelf.host.refresh()
+    assert shelf.host.find(MODEL) is before
+    state, reason = shelf.host.model(MODEL).versions()[1]
+    assert (state, CHANGED in reason) == ("loaded", True)
 
-    def swap() -> None:
-        publish_again(shelf, shipped)
-        host.refresh()
-        host.find("calories").engine.predict(rows)
-        prune(shelf, "calories", keep=2)
 
-    for _ in range(20):
-        swap()
+def test_swaps_leave_the_memory_where_it_was(shelf: Shelf) -> None:
+    def swap(times: int) -> None:
+        for _ in range(times):
+            shelf.publish()
+            shelf.host.refresh()
+            shelf.host.find(MODEL).engine.predict(np.ones((1, 3), np.float32))
+            prune(shelf.registry, MODEL, keep=2)
+
+    swap(15)
     before = resident(os.getpid())
-    for _ in range(100):
-        swap()
-    # A version in memory takes 0.5 MB: a hundred that were kept would be seen.
+    swap(50)
+    # A version in memory takes 0.5 MB: fifty that were kept would be seen.
     assert resident(os.getpid()) - before < 10
-
-
-@pytest.fixture
-def canary(host: Host, shelf: Registry, shipped: Registry) -> Host:
-    """Version 1 is stable, version 2 is the canary of a quarter of the requests."""
-    publish_again(shelf, shipped, promote=False)
-    shelf.set_label("calories", "canary", 2, percent=25)
-    host.refresh()
-    return host
-
-
-def share(host: Host, keys: list[str]) -> float:
-    return sum(host.find("calories", key=key).version == 2 for key in keys) / len(keys)
 
 
 PEOPLE = [f"person-{n}" for n in range(4000)]
 
 
+@pytest.fixture
+def canary(shelf: Shelf) -> Shelf:
+    """Version 1 is stable, version 2 is the canary of a quarter of the requests."""
+    shelf.publish(promote=False)
+    return given(shelf, 2, percent=25)
+
+
+def given(shelf: Shelf, version: int, percent: float) -> Shelf:
+    """The shelf when its canary is this version."""
+    shelf.registry.set_label(MODEL, "canary", version, percent=percent)
+    shelf.host.refresh()
+    return shelf
+
+
+def share(shelf: Shelf, keys: list[str]) -> float:
+    return sum(shelf.host.find(MODEL, key=key).version == 2 for key in keys) / len(keys)
+
+
 @pytest.mark.parametrize("keys", [PEOPLE, [""] * 4000], ids=["by key", "by chance"])
-def test_a_canary_takes_its_share(canary: Host, keys: list[str]) -> None:
+def test_a_canary_takes_its_share(canary: Shelf, keys: list[str]) -> None:
     assert 0.2 < share(canary, keys) < 0.3  # five standard deviations to either side are 0.034
 
 
-def test_a_key_keeps_its_version_in_every_process(canary: Host) -> None:
-    assert {canary.find("calories", key="anna").version for _ in range(20)} == {1}
-    assert {canary.find("calories", key="emil").version for _ in range(20)} == {2}
-
-
-def test_a_larger_share_keeps_those_it_had(canary: Host, shelf: Registry) -> None:
-    had = [key for key in PEOPLE if canary.find("calories", key=key).version == 2]
-    shelf.set_label("calories", "canary", 2, percent=50)
-    canary.refresh()
-    assert share(canary, had) == 1
-
-
-def test_a_canary_of_100_percent_takes_all(canary: Host, shelf: Registry) -> None:
-    shelf.set_label("calories", "canary", 2, percent=100)
-    canary.refresh()
-    assert share(canary, [*PEOPLE, ""]) == 1
-
-
-def test_a_request_that_chooses_is_no_canarys(canary: Host) -> None:
-    for key in PEOPLE[:100]:
-        assert canary.find("calories", version=1, key=key).version == 1
-        assert canary.find("calories", label="stable", key=key).version == 1
-
-
-def test_an_answer_by_a_share_is_told_apart(canary: Host) -> None:
-    assert canary.find("calories", key="emil").label == "canary"
-    assert canary.find("calories", key="anna").label == ""
-    assert canary.find("calories", label="canary").label == ""
-
-
-def test_a_canary_that_cannot_be_loaded_leaves_the_requests_to_stable(
-    host: Host, shelf: Registry, shipped: Registry
+def test_a_key_keeps_its_version_in_every_process_and_the_answer_tells_the_label(
+    canary: Shelf,
 ) -> None:
-    damage(shelf, publish_again(shelf, shipped, promote=False))
-    shelf.set_label("calories", "canary", 2, percent=100)
-    host.refresh()
-    assert host.find("calories").version == 1
+    found = [canary.host.find(MODEL, key=key) for key in ("anna", "emil") * 20]
+    assert [(it.version, it.label) for it in found] == [(1, ""), (2, "canary")] * 20
 
 
-def test_a_canary_whose_new_version_cannot_be_loaded_keeps_its_share(
-    canary: Host, shelf: Registry, shipped: Registry
+def test_a_larger_share_keeps_those_it_had_up_to_all(canary: Shelf) -> None:
+    had = [key for key in PEOPLE if canary.host.find(MODEL, key=key).version == 2]
+    assert share(given(canary, 2, percent=50), had) == 1
+    assert share(given(canary, 2, percent=100), [*PEOPLE, ""]) == 1
+
+
+def test_a_request_that_chooses_is_no_canarys(canary: Shelf) -> None:
+    choices = ({"version": 1}, 1), ({"label": "stable"}, 1), ({"label": "canary"}, 2)
+    for choice, version in choices:
+        found = [canary.host.find(MODEL, key=key, **choice) for key in PEOPLE[:100]]  # type: ignore[arg-type]
+        assert {(it.version, it.label) for it in found} == {(version, "")}
+
+
+def test_a_canary_that_cannot_be_loaded_takes_nothing_from_stable(shelf: Shelf) -> None:
+    given(shelf, shelf.publish(promote=False, damaged=True), percent=100)
+    assert shelf.serves() == 1
+
+
+def test_a_canary_keeps_its_share_when_its_new_version_fails_and_none_when_removed(
+    canary: Shelf,
 ) -> None:
-    damage(shelf, publish_again(shelf, shipped, promote=False))
-    shelf.set_label("calories", "canary", 3, percent=100)
-    canary.refresh()
+    given(canary, canary.publish(promote=False, damaged=True), percent=100)
     assert 0.2 < share(canary, PEOPLE) < 0.3
-
-
-def test_a_removed_canary_answers_no_more(canary: Host, shelf: Registry) -> None:
-    shelf.remove_label("calories", "canary")
-    canary.refresh()
+    canary.registry.remove_label(MODEL, "canary")
+    canary.host.refresh()
     assert share(canary, PEOPLE) == 0
+
+
+ALL = (1, 2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "calories", "deep"),
+    [
+        ("latest:2", (3, 4), (3, 4)),
+        ("latest:9", ALL, ALL),
+        ("all", ALL, ALL),
+        ("calories=1,3; deep=2", (1, 3), (2,)),
+        ("calories=1,3", (1, 3), ()),
+        ("latest:1;calories=1,3", (1, 3), (4,)),
+        ("calories=7;all", (7,), ALL),
+    ],
+)
+def test_a_policy_says_which_versions_of_which_model(
+    text: str, calories: tuple[int, ...], deep: tuple[int, ...]
+) -> None:
+    policy = parse(text)
+    assert (policy.wanted("calories", ALL), policy.wanted("deep", ALL)) == (calories, deep)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "newest", "latest:0", "latest", "calories=", "calories=0", "all;"),
+        *("calories=1;calories=2", "all;latest:2"),
+    ],
+)
+def test_anything_else_is_a_wrong_setting_told_with_the_forms_there_are(text: str) -> None:
+    with pytest.raises(ValidationError, match=r"expected (one of )?'latest:"):
+        Settings(versions=text)

@@ -1,18 +1,20 @@
 """A graph is a program: what computes is loaded, what could do more is not."""
 
 import inspect
-import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
-import requests
 import tensorflow as tf
+from google.protobuf.json_format import MessageToDict
 from tensorflow.core.framework import graph_pb2, op_def_pb2
+from tensorflow.core.framework.attr_value_pb2 import AttrValue, NameAttrList
+from tensorflow.core.framework.node_def_pb2 import NodeDef
+from tensorflow.core.framework.op_def_pb2 import OpDef
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.client import pywrap_tf_session
 
@@ -20,14 +22,17 @@ from models import files
 from models.manifest import Manifest
 from models.publish import publish, staging
 from models.registry import BrokenVersion, Registry
+from service.api.tfserving.write import signature_def
+from service.app import create_host
+from service.errors import NotLoaded
 from service.serving.engines import OUTPUTS, load
 from service.serving.engines.litert import LiteRT
 from service.serving.engines.operations import ALLOWED, check
 from service.serving.engines.saved_model import GRAPH, SavedModel
-from tests.servers import DEV_PYTHON, PATIENCE, Server, await_, running
+from service.settings import Settings
+from tests.conftest import SHIPPED
 
 MODEL = "linear-unit"  # the one that is tampered with
-
 NO_ACTIVATIONS = {"deserialize", "get", "serialize", "threshold"}  # the last takes an argument
 ACTIVATIONS = sorted(
     name
@@ -63,21 +68,31 @@ def test_of_the_operations_with_a_state_only_calls_and_variables_are_allowed() -
     }
 
 
-@pytest.mark.parametrize("model", ["calories", "deep", "linear", "linear-unit"])
-def test_what_ships_only_computes(shipped: Registry, model: str) -> None:
-    check(graph_of(shipped.folder(model, 1)), model)
+@pytest.mark.parametrize("model", SHIPPED)
+def test_what_ships_only_computes_and_has_the_signatures_that_are_told(
+    shipped: Registry, model: str
+) -> None:
+    saved = graph_of(shipped.folder(model, 1))
+    check(saved, model)
+    signatures = {
+        name: MessageToDict(
+            signature, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        )
+        for name, signature in saved.meta_graphs[0].signature_def.items()
+    }
+    for signature in signatures.values():
+        signature.pop("defaults", None)  # a field that TensorFlow Serving's REST does not print
+    assert signature_def(shipped.manifest(model, 1).input_names) == signatures
 
 
-def test_every_activation_of_keras_only_computes(tmp_path: Path) -> None:
+def test_every_activation_and_the_layers_of_an_ordinary_network_only_compute(
+    tmp_path: Path,
+) -> None:
     assert len(ACTIVATIONS) > 20
     given = keras.Input((4,))
-    layers = [keras.layers.Dense(4)(given) for _ in ACTIVATIONS]
-    active = [keras.layers.Activation(n)(x) for n, x in zip(ACTIVATIONS, layers, strict=True)]
+    active = [keras.layers.Activation(name)(keras.layers.Dense(4)(given)) for name in ACTIVATIONS]
     heads = [keras.ops.sum(each, axis=-1, keepdims=True) for each in active]
-    check(exported(keras.Model(given, keras.layers.Add()(heads)), tmp_path), "all")
-
-
-def test_the_layers_of_an_ordinary_network_only_compute(tmp_path: Path) -> None:
+    check(exported(keras.Model(given, keras.layers.Add()(heads)), tmp_path / "all"), "all")
     layers = [
         keras.Input((4,)),
         keras.layers.Normalization(mean=1.0, variance=2.0),
@@ -96,43 +111,19 @@ def test_the_layers_of_an_ordinary_network_only_compute(tmp_path: Path) -> None:
         keras.layers.Flatten(),
         keras.layers.Dense(1),
     ]
-    check(exported(keras.Sequential(layers), tmp_path), "ordinary")
+    check(exported(keras.Sequential(layers), tmp_path / "ordinary"), "ordinary")
 
 
-def read_file(x: tf.Tensor) -> tf.Tensor:
+Answer = Callable[[tf.Tensor], tf.Tensor]
+
+
+def reading(x: tf.Tensor) -> tf.Tensor:
     return x + tf.cast(tf.strings.length(tf.io.read_file("/etc/hostname")), tf.float32)
 
 
-def write_file(x: tf.Tensor) -> tf.Tensor:
+def writing(x: tf.Tensor) -> tf.Tensor:
     with tf.control_dependencies([tf.io.write_file("written", "x")]):
         return tf.identity(x)
-
-
-def python(x: tf.Tensor) -> tf.Tensor:
-    return tf.ensure_shape(tf.numpy_function(lambda a: a, [x], tf.float32), x.shape)
-
-
-def inside_a_branch(x: tf.Tensor) -> tf.Tensor:
-    return tf.cond(tf.reduce_sum(x) > 1e9, lambda: read_file(x), lambda: x)
-
-
-def inside_a_loop(x: tf.Tensor) -> tf.Tensor:
-    [found] = tf.while_loop(lambda y: tf.reduce_sum(y) < 0, lambda y: [read_file(y)], [x])
-    return found
-
-
-def inside_a_function_of_a_function(x: tf.Tensor) -> tf.Tensor:
-    return tf.function(lambda y: tf.function(read_file)(y) + 1)(x)
-
-
-def inside_a_data_set(x: tf.Tensor) -> tf.Tensor:
-    rows = tf.data.Dataset.from_tensors(x).map(read_file)
-    return rows.reduce(tf.zeros_like(x), lambda a, b: a + b)
-
-
-def data_set_of_files(x: tf.Tensor) -> tf.Tensor:
-    rows = tf.data.TextLineDataset("/etc/hostname").map(lambda _: x)
-    return rows.reduce(tf.zeros_like(x), lambda a, b: a + b)
 
 
 def printing(x: tf.Tensor) -> tf.Tensor:
@@ -140,28 +131,47 @@ def printing(x: tf.Tensor) -> tf.Tensor:
     return x
 
 
-def random(x: tf.Tensor) -> tf.Tensor:
-    return x + tf.random.normal(tf.shape(x))
+def summed(rows: tf.data.Dataset, x: tf.Tensor) -> tf.Tensor:
+    return rows.reduce(tf.zeros_like(x), lambda a, b: a + b)
 
 
-@pytest.mark.parametrize(
-    ("answer", "operation"),
-    [
-        (read_file, "ReadFile"),
-        (write_file, "WriteFile"),
-        (python, "PyFunc"),
-        (inside_a_branch, "ReadFile"),
-        (inside_a_loop, "ReadFile"),
-        (inside_a_function_of_a_function, "ReadFile"),
-        (inside_a_data_set, "(ReadFile|Dataset)"),
-        (data_set_of_files, "Dataset"),
-        (printing, "(StringFormat|PrintV2)"),
-        (random, "RandomStandardNormal"),
-    ],
-)
+MORE: dict[str, tuple[Answer, str]] = {
+    "read": (reading, "ReadFile"),
+    "write": (writing, "WriteFile"),
+    "print": (printing, "(StringFormat|PrintV2)"),
+    "random": (lambda x: x + tf.random.normal(tf.shape(x)), "RandomStandardNormal"),
+    "python": (
+        lambda x: tf.ensure_shape(tf.numpy_function(lambda a: a, [x], tf.float32), x.shape),
+        "PyFunc",
+    ),
+    "in a branch": (
+        lambda x: tf.cond(tf.reduce_sum(x) > 1e9, lambda: reading(x), lambda: x),
+        "ReadFile",
+    ),
+    "in a loop": (
+        lambda x: tf.while_loop(lambda y: tf.reduce_sum(y) < 0, lambda y: [reading(y)], [x])[0],
+        "ReadFile",
+    ),
+    "in a function of a function": (
+        lambda x: tf.function(lambda y: tf.function(reading)(y) + 1)(x),
+        "ReadFile",
+    ),
+    "in a data set": (
+        lambda x: summed(tf.data.Dataset.from_tensors(x).map(reading), x),
+        "(ReadFile|Dataset)",
+    ),
+    "data set of files": (
+        lambda x: summed(tf.data.TextLineDataset("/etc/hostname").map(lambda _: x), x),
+        "Dataset",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MORE)
 def test_a_graph_that_may_do_more_is_refused_with_the_operation_and_its_node(
-    tmp_path: Path, answer: Callable[[tf.Tensor], tf.Tensor], operation: str
+    tmp_path: Path, name: str
 ) -> None:
+    answer, operation = MORE[name]
     module = tf.Module()
     module.features = tf.function(answer, [tf.TensorSpec((None, 1), tf.float32)])
     tf.saved_model.save(module, str(tmp_path))
@@ -170,296 +180,209 @@ def test_a_graph_that_may_do_more_is_refused_with_the_operation_and_its_node(
         check(graph_of(tmp_path), "the graph")
 
 
-@pytest.fixture
-def plain(shipped: Registry) -> Any:
-    """The graph of `linear-unit`, to be tampered with."""
-    return graph_of(shipped.folder(MODEL, 1))
+class Plain:
+    """The graph of `linear-unit` with its parts at hand, to be tampered with."""
+
+    def __init__(self, graph: Any) -> None:
+        self.graph, self.meta = graph, graph.meta_graphs[0]
+        self.library, self.nodes = self.meta.graph_def.library, self.meta.graph_def.node
+        self.answer, self.saver = self.function("inference_answer"), self.function("traced_save")
+        self.save = self.saver.signature.name
+        self.calls_save = NodeDef(op="PartitionedCall", attr={"f": called(self.save)})
+        self.text = AttrValue(s=self.save.encode())
+
+    def function(self, name: str) -> Any:
+        return next(each for each in self.library.function if name in each.signature.name)
+
+    def define(self, name: str, *nodes: NodeDef) -> None:
+        self.library.function.add(signature=OpDef(name=name), node_def=nodes)
 
 
-def function(saved_model: Any, name: str) -> Any:
-    library = saved_model.meta_graphs[0].graph_def.library
-    return next(each for each in library.function if name in each.signature.name)
+def called(name: str) -> AttrValue:
+    return AttrValue(func=NameAttrList(name=name))
 
 
-def call_save(graph: Any) -> None:
-    save = function(graph, "traced_save").signature.name
-    function(graph, "inference_answer").node_def.add(op="PartitionedCall").attr[
-        "f"
-    ].func.name = save
-
-
-def call_save_from_a_list(graph: Any) -> None:
-    save = function(graph, "traced_save").signature.name
-    node = function(graph, "inference_answer").node_def.add(op="Case")
-    node.attr["branches"].list.func.add().name = save
-
-
-def call_save_through_another_attribute(graph: Any) -> None:
-    save = function(graph, "traced_save").signature.name
-    node = function(graph, "inference_answer").node_def.add(op="PartitionedCall")
-    node.attr["f"].func.name = "other"
-    node.attr["f"].func.attr["inner"].func.name = save
-
-
-def name_save_in_text(graph: Any) -> None:
-    save = function(graph, "traced_save").signature.name
-    function(graph, "inference_answer").node_def[0].attr["f"].s = save.encode()
-
-
-def name_save_in_a_list_of_texts(graph: Any) -> None:
-    save = function(graph, "traced_save").signature.name
-    function(graph, "inference_answer").node_def[0].attr["f"].list.s.append(save.encode())
-
-
-def name_save_in_the_attribute_of_a_function(graph: Any) -> None:
-    save = function(graph, "traced_save").signature.name
-    function(graph, "inference_answer").attr["f"].s = save.encode()
-
-
-def call_save_from_what_nothing_calls(graph: Any) -> None:
-    save = function(graph, "traced_save").signature.name
-    idle = graph.meta_graphs[0].graph_def.library.function.add()
-    idle.signature.name = "idle"
-    idle.node_def.add(op="PartitionedCall").attr["f"].func.name = save
-
-
-def call_save_from_a_second_definition(graph: Any) -> None:
-    again = graph.meta_graphs[0].graph_def.library.function.add()
-    again.signature.name = function(graph, "inference_answer").signature.name
-    save = function(graph, "traced_save").signature.name
-    again.node_def.add(op="PartitionedCall").attr["f"].func.name = save
-
-
-def call_save_as_an_operation_that_computes(graph: Any) -> None:
+def call_as_an_operation_that_computes(it: Plain) -> None:
     """A function may be called as an operation is, and be named as one that computes."""
-    save = function(graph, "traced_save").signature
-    for node in graph.meta_graphs[0].graph_def.node:
-        if node.attr["f"].func.name == save.name:
+    for node in it.nodes:
+        if node.attr["f"].func.name == it.save:
             node.attr["f"].func.name = "Relu"
-    save.name = "Relu"
-    function(graph, "inference_answer").node_def.add(op="Relu")
+    it.saver.signature.name = "Relu"
+    it.answer.node_def.add(op="Relu")
 
 
-def assign_in_the_answer(graph: Any) -> None:
-    function(graph, "inference_answer").node_def.add(op="AssignVariableOp", name="assign")
-
-
-def offer_save_to_objects(graph: Any) -> None:
-    save = function(graph, "traced_save").signature.name
-    graph.meta_graphs[0].object_graph_def.concrete_functions[save].SetInParent()
-
-
-def offer_save_to_the_optimiser(graph: Any) -> None:
-    function(graph, "traced_save").attr["api_implements"].s = b"answer"
-
-
-def make_save_a_gradient(graph: Any) -> None:
-    save = function(graph, "traced_save").signature.name
-    graph.meta_graphs[0].graph_def.library.gradient.add(function_name="f", gradient_func=save)
-
-
-def call_save_from_the_graph(graph: Any) -> None:
-    save = function(graph, "traced_save").signature.name
-    graph.meta_graphs[0].graph_def.node.add(op="PartitionedCall").attr["f"].func.name = save
-
-
-def forget_the_saver(graph: Any) -> None:
-    graph.meta_graphs[0].ClearField("saver_def")
-
-
-def save_outside_of_functions(graph: Any) -> None:
-    graph.meta_graphs[0].graph_def.node.add(op="SaveV2", name="save")
-
-
-def read_in_the_saver(graph: Any) -> None:
-    function(graph, "traced_restore").node_def.add(op="ReadFile", name="read")
-
-
-def call_an_operation_of_ones_own(graph: Any) -> None:
-    """A function may be called as an operation is, and be named as a real one."""
-    library = graph.meta_graphs[0].graph_def.library
-    library.function.add().signature.name = "ReadFile"
-    function(graph, "inference_answer").node_def.add(op="ReadFile", name="read")
-
-
-def define_a_function_twice(graph: Any) -> None:
-    library = graph.meta_graphs[0].graph_def.library
-    again = library.function.add()
-    again.signature.name = function(graph, "inference_answer").signature.name
-    again.node_def.add(op="ReadFile", name="read")
-
-
-def carry_a_graph_in_a_graph(graph: Any) -> None:
+def carry_a_graph_in_a_graph(it: Plain) -> None:
     """What is in the text of a constant is no node of this graph, until something runs it."""
-    inner = graph_pb2.GraphDef()
-    inner.node.add(op="ReadFile", name="read")
-    nodes = function(graph, "inference_answer").node_def
-    text = nodes.add(op="Const", name="text")
+    inner = graph_pb2.GraphDef(node=[READ])
+    text = it.answer.node_def.add(op="Const", name="text")
     text.attr["dtype"].type = tf.string.as_datatype_enum
     text.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(inner.SerializeToString()))
-    nodes.add(op="DatasetFromGraph", name="run", input=["text"])
+    it.answer.node_def.add(op="DatasetFromGraph", name="run", input=["text"])
 
 
+READ = NodeDef(op="ReadFile", name="read")
 SAVES = r"operation '(StaticRegexFullMatch|StringJoin|ShardedFilename|SaveV2)' \(node .*"
 SAVING = SAVES + "traced_save"
 READING = r"operation 'ReadFile' \(node 'read'"
+Tamper = Callable[[Plain], object]
+HIDDEN: list[tuple[str, Tamper, str]] = [
+    ("called", lambda it: it.answer.node_def.append(it.calls_save), SAVING),
+    (
+        "called from a list",
+        lambda it: it.answer.node_def.add(
+            op="Case",
+            attr={"b": AttrValue(list=AttrValue.ListValue(func=[NameAttrList(name=it.save)]))},
+        ),
+        SAVING,
+    ),
+    (
+        "called through another attribute",
+        lambda it: it.answer.node_def.add(
+            op="PartitionedCall",
+            attr={"f": AttrValue(func=NameAttrList(name="o", attr={"inner": called(it.save)}))},
+        ),
+        SAVING,
+    ),
+    ("named in a text", lambda it: it.answer.node_def[0].attr["f"].CopyFrom(it.text), SAVING),
+    (
+        "named in a list of texts",
+        lambda it: it.answer.node_def[0].attr["f"].list.s.append(it.text.s),
+        SAVING,
+    ),
+    ("named by a function", lambda it: it.answer.attr["f"].CopyFrom(it.text), SAVING),
+    ("called from what nothing calls", lambda it: it.define("idle", it.calls_save), SAVING),
+    (
+        "called from a second definition",
+        lambda it: it.define(it.answer.signature.name, it.calls_save),
+        SAVING,
+    ),
+    ("called as an operation", call_as_an_operation_that_computes, SAVES + "'Relu'"),
+    (
+        "offered to objects",
+        lambda it: it.meta.object_graph_def.concrete_functions[it.save].SetInParent(),
+        SAVING,
+    ),
+    (
+        "offered to the optimiser",
+        lambda it: it.saver.attr["api_implements"].CopyFrom(AttrValue(s=b"answer")),
+        SAVING,
+    ),
+    (
+        "a gradient",
+        lambda it: it.library.gradient.add(function_name="f", gradient_func=it.save),
+        SAVING,
+    ),
+    ("called from the graph", lambda it: it.nodes.append(it.calls_save), SAVING),
+    ("without a saver", lambda it: it.meta.ClearField("saver_def"), SAVING),
+    (
+        "outside of functions",
+        lambda it: it.nodes.add(op="SaveV2", name="save"),
+        r"operation 'SaveV2' \(node 'save' of 'the graph'\)",
+    ),
+    (
+        "assigning",
+        lambda it: it.answer.node_def.add(op="AssignVariableOp", name="assign"),
+        r"operation 'AssignVariableOp' \(node 'assign'",
+    ),
+    ("in the saver", lambda it: it.function("traced_restore").node_def.append(READ), READING),
+    (
+        "an operation of one's own",  # a function may be named as an operation, and be called so
+        lambda it: (it.define("ReadFile"), it.answer.node_def.append(READ)),
+        READING,
+    ),
+    ("defined twice", lambda it: it.define(it.answer.signature.name, READ), READING),
+    ("in a graph", carry_a_graph_in_a_graph, r"operation 'DatasetFromGraph' \(node 'run'"),
+]
+UNLIKE = r"is not as TensorFlow 2 exports it"  # what TensorFlow would load another way
+OTHERWISE: list[tuple[str, Tamper, str]] = [
+    ("of TensorFlow 1", lambda it: it.meta.ClearField("object_graph_def"), UNLIKE),
+    ("two graphs", lambda it: it.graph.meta_graphs.add().CopyFrom(it.meta), UNLIKE),
+    ("no graph", lambda it: it.graph.ClearField("meta_graphs"), UNLIKE),
+]
 
 
 @pytest.mark.parametrize(
     ("tamper", "sentence"),
-    [
-        (call_save, SAVING),
-        (call_save_from_a_list, SAVING),
-        (call_save_through_another_attribute, SAVING),
-        (name_save_in_text, SAVING),
-        (name_save_in_a_list_of_texts, SAVING),
-        (name_save_in_the_attribute_of_a_function, SAVING),
-        (call_save_from_what_nothing_calls, SAVING),
-        (call_save_from_a_second_definition, SAVING),
-        (call_save_as_an_operation_that_computes, SAVES + "'Relu'"),
-        (offer_save_to_objects, SAVING),
-        (offer_save_to_the_optimiser, SAVING),
-        (make_save_a_gradient, SAVING),
-        (call_save_from_the_graph, SAVING),
-        (forget_the_saver, SAVING),
-        (save_outside_of_functions, r"operation 'SaveV2' \(node 'save' of 'the graph'\)"),
-        (assign_in_the_answer, r"operation 'AssignVariableOp' \(node 'assign'"),
-        (read_in_the_saver, READING),
-        (call_an_operation_of_ones_own, READING),
-        (define_a_function_twice, READING),
-        (carry_a_graph_in_a_graph, r"operation 'DatasetFromGraph' \(node 'run'"),
-    ],
+    [each[1:] for each in HIDDEN + OTHERWISE],
+    ids=[each[0] for each in HIDDEN + OTHERWISE],
 )
 def test_an_operation_on_files_that_is_hidden_is_found(
-    plain: Any, tamper: Callable[[Any], None], sentence: str
+    shipped: Registry, tamper: Tamper, sentence: str
 ) -> None:
-    check(plain, "before")
-    tamper(plain)
+    graph = graph_of(shipped.folder(MODEL, 1))
+    check(graph, "before")
+    tamper(Plain(graph))
     with pytest.raises(BrokenVersion, match=sentence):
-        check(plain, "after")
+        check(graph, "after")
 
 
-def of_tensorflow_1(graph: Any) -> None:
-    graph.meta_graphs[0].ClearField("object_graph_def")
-
-
-def with_two_graphs(graph: Any) -> None:
-    graph.meta_graphs.add().CopyFrom(graph.meta_graphs[0])
-
-
-def with_no_graph(graph: Any) -> None:
-    graph.ClearField("meta_graphs")
-
-
-@pytest.mark.parametrize("change", [of_tensorflow_1, with_two_graphs, with_no_graph])
-def test_what_tensorflow_would_load_another_way_is_refused(
-    plain: Any, change: Callable[[Any], None]
-) -> None:
-    change(plain)
-    with pytest.raises(BrokenVersion, match="is not as TensorFlow 2 exports it"):
-        check(plain, "the graph")
-
-
-@pytest.fixture(scope="module", params=["loop"])
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shipped_root: Path
-) -> Iterator[Server]:
-    """A service that runs the SavedModel of `linear-unit`; the registry lies beside its log."""
-    folder = tmp_path_factory.mktemp("operations")
-    shutil.copytree(shipped_root / MODEL, folder / "registry" / MODEL)
-    settings = {
-        "registry": folder / "registry",
-        "default_model": MODEL,
-        "engine": "saved_model",
-        "server": request.param,
-        "workers": 1,
-        "poll_seconds": 0.2,
-    }
-    with running(folder, DEV_PYTHON, **settings) as server:
-        yield server
-
-
-def read_in_the_answer(graph: Any) -> None:
-    function(graph, "inference_answer").node_def.add(op="ReadFile", name="read")
-
-
-def write_in_the_answer(graph: Any) -> None:
-    function(graph, "inference_answer").node_def.add(op="WriteFile", name="write")
-
-
-@pytest.mark.parametrize(
-    ("tamper", "operation"),
-    [
-        (read_in_the_answer, "'ReadFile' (node 'read'"),
-        (write_in_the_answer, "'WriteFile' (node 'write'"),
-        (carry_a_graph_in_a_graph, "'DatasetFromGraph' (node 'run'"),
-    ],
-)
-def test_a_running_service_refuses_a_graph_that_may_do_more_and_goes_on(
-    server: Server, tamper: Callable[[Any], None], operation: str
-) -> None:
-    registry = Registry(server.log.parent / "registry")
-    version = publish_tampered(registry, tamper)
-    sentence = f"{MODEL} version {version} is not loaded: its operation {operation}"
-    await_(lambda: sentence in models(server), "the version is refused")
-    assert registry.labels(MODEL)["stable"] == version
-    assert {server.predict({"sugar": 5}).json()["version"] for _ in range(10)} == {1}
-
-
-def publish_tampered(registry: Registry, tamper: Callable[[Any], None]) -> int:
-    """Publish version 1 anew with another graph in it."""
-    manifest = registry.manifest(MODEL, 1)
-    with staging(registry, MODEL) as draft:
-        registry.copy(manifest, manifest.files, draft)
-        graph = graph_of(draft)
-        tamper(graph)
-        (draft / GRAPH).write_bytes(graph.SerializeToString())
-        return publish(registry, draft, manifest, promote=True)
-
-
-def models(server: Server) -> str:
-    return requests.get(f"{server.url}/models", timeout=PATIENCE).text
+Publish = Callable[..., Manifest]
 
 
 @pytest.fixture
-def published(registry: Registry, shipped: Registry) -> Callable[..., Manifest]:
+def published(registry: Registry, shipped: Registry) -> Publish:
     """Publish `linear-unit` with other files in it."""
 
-    def published(**files: bytes) -> Manifest:
+    def published(files: dict[str, bytes] | None = None) -> Manifest:
         manifest = shipped.manifest(MODEL, 1)
         with staging(registry, MODEL) as draft:
             shipped.copy(manifest, manifest.files, draft)
-            for name, content in files.items():
-                (draft / name.replace("_pb", ".pb").replace("_cpb", ".cpb")).write_bytes(content)
+            for name, content in (files or {}).items():
+                (draft / name).write_bytes(content)
             version = publish(registry, draft, manifest, promote=True)
-        return registry.manifest("linear-unit", version)
+        return registry.manifest(MODEL, version)
 
     return published
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff" * 100, b"\x0a\xff\xff\xff\xff\x7f"])
-def test_a_graph_that_cannot_be_read_is_a_sentence(
-    registry: Registry, published: Callable[..., Manifest], content: bytes
+def test_a_service_refuses_a_graph_that_may_do_more_and_goes_on(
+    registry: Registry, published: Publish
 ) -> None:
-    manifest = published(saved_model_pb=content)
-    with pytest.raises(BrokenVersion, match=r"saved_model\.pb of linear-unit version 1"):
-        load(registry, manifest, "saved_model")
+    folder = registry.folder(MODEL, published().version)
+    host = create_host(Settings(registry=registry.root, engine="saved_model", default_model=MODEL))
+    for tamper, operation in (
+        (lambda it: it.answer.node_def.append(READ), "'ReadFile' (node 'read'"),
+        (carry_a_graph_in_a_graph, "'DatasetFromGraph' (node 'run'"),
+    ):
+        graph = graph_of(folder)
+        tamper(Plain(graph))  # type: ignore[no-untyped-call]
+        version = published({GRAPH: graph.SerializeToString()}).version
+        host.refresh()
+        with pytest.raises(NotLoaded) as refused:
+            host.find(MODEL, version=version)
+        sentence = f"{MODEL} version {version} is not loaded: its operation {operation}"
+        assert sentence in str(refused.value)
+        assert host.find(MODEL).version == 1
 
 
-def test_only_the_graph_that_was_looked_at_is_loaded_and_its_copy_is_gone(
+@pytest.mark.parametrize("content", [b"", b"\xff" * 100, b"\x0a\xff\xff\xff\xff\x7f"])
+def test_a_graph_that_cannot_be_read_is_a_sentence_and_its_copy_is_gone(
     registry: Registry,
-    published: Callable[..., Manifest],
+    published: Publish,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    content: bytes,
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    manifest = published(saved_model_cpb=b"another form of the graph")
+    with pytest.raises(BrokenVersion, match=r"saved_model\.pb of linear-unit version 1"):
+        load(registry, published({GRAPH: content}), "saved_model")
+    assert not list(tmp_path.glob("calories-*"))
+
+
+def test_only_the_graph_that_was_looked_at_is_loaded_from_a_private_copy_that_goes(
+    registry: Registry, published: Publish, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    manifest = published({"saved_model.cpb": b"another form of the graph"})
     copied: list[str] = []
+    copy = registry.copy
 
-    def noted(folder: Path) -> None:
-        copied.extend(files.names(folder))
+    def copying(manifest: Manifest, names: Iterable[str], target: Path) -> None:
+        copy(manifest, names, target)
+        copied.extend(files.names(target))
+        (registry.folder(MODEL, 1) / GRAPH).write_bytes(b"\xff")  # exchanged after the copy
 
-    after_the_copy(monkeypatch, registry, noted)
+    monkeypatch.setattr(registry, "copy", copying)
     engine = SavedModel(registry, manifest)
     assert np.isfinite(engine.predict(np.ones((1, 1), np.float32))).all()
     variables = ["variables/variables.data-00000-of-00001", "variables/variables.index"]
@@ -467,45 +390,10 @@ def test_only_the_graph_that_was_looked_at_is_loaded_and_its_copy_is_gone(
     assert not list(tmp_path.glob("calories-*"))
 
 
-def test_a_graph_that_is_exchanged_once_it_was_copied_is_not_what_is_loaded(
-    registry: Registry, published: Callable[..., Manifest], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    manifest = published()
-    graph = registry.folder(MODEL, 1) / GRAPH
-    after_the_copy(monkeypatch, registry, lambda _: graph.write_bytes(b"\xff"))
-    engine = SavedModel(registry, manifest)
-    assert np.isfinite(engine.predict(np.ones((1, 1), np.float32))).all()
-
-
-def after_the_copy(
-    monkeypatch: pytest.MonkeyPatch, registry: Registry, do: Callable[[Path], object]
-) -> None:
-    """Do something with the private copy of a version as soon as it is there."""
-    copy = registry.copy
-
-    def copying(manifest: Manifest, names: Iterable[str], target: Path) -> None:
-        copy(manifest, names, target)
-        do(target)
-
-    monkeypatch.setattr(registry, "copy", copying)
-
-
-def test_the_copy_is_gone_after_a_refusal_too(
-    registry: Registry,
-    published: Callable[..., Manifest],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with pytest.raises(BrokenVersion):
-        SavedModel(registry, published(saved_model_pb=b"\xff"))
-    assert not list(tmp_path.glob("calories-*"))
-
-
 def test_a_twin_with_an_operation_of_tensorflow_is_refused(tmp_path: Path) -> None:
     module = tf.Module()
     module.features = tf.function(
-        lambda features: {name: read_file(features) for name in OUTPUTS},
+        lambda features: {name: reading(features) for name in OUTPUTS},
         [tf.TensorSpec((None, 1), tf.float32, "features")],
     )
     tf.saved_model.save(module, str(tmp_path), {"features": module.features})

@@ -1,0 +1,148 @@
+"""JSON of many rows is read quickly and in parts, and written, as if it were done the plain way."""
+
+import json
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from service.codecs import json_parts, json_quick, text_csv
+from service.codecs.json_records import records
+from service.codecs.json_rows import LARGEST, Schema
+from tests.fuzz import bodies
+from tests.fuzz.targets import Target, targets
+
+INPUTS = ("sugar", "fiber", "protein")
+MOST = 5
+
+# Text as a client might write it: valid JSON, nearly valid JSON, and what is easily mistaken.
+NUMBERS = st.one_of(
+    st.floats(0, 1000).map(repr),
+    st.integers(0, 1000).map(str),
+    st.floats().map(json.dumps),
+    st.sampled_from(["-0", "-0.0", "1e2", "1E+2", "1e999", "5e-324", "01", "1.", ".5", "+1"]),
+    st.sampled_from(["1_0", "0x1", "18446744073709551616", "1000.0000001", "9" * 400, " 7\t"]),
+    st.sampled_from(["true", "false", "null", '"1.5"', "[1]", "[]", "{}", '{"sugar":1}', ""]),
+    st.just("1000.00000000000001"),
+)
+NAMES = st.sampled_from(
+    ['"sugar"', '"fiber"', '"protein"'] * 4 + ['"\\u0073ugar"', '"fat"', '"a\\"b"']
+)
+
+
+def named(values: tuple[str, ...]) -> list[str]:
+    """The cells of an object with a value for each input."""
+    return [f'"{name}":{value}' for name, value in zip(INPUTS, values, strict=True)]
+
+
+def joined(cells: list[str]) -> str:
+    return "[" + ",".join(cells) + "]"
+
+
+def braced(cells: list[str]) -> str:
+    return "{" + ",".join(cells) + "}"
+
+
+RIGHT = st.tuples(NUMBERS, NUMBERS, NUMBERS).map(named)
+ANY = st.lists(st.tuples(NAMES, NUMBERS).map(":".join), max_size=4)
+ROWS = st.lists((RIGHT | RIGHT | ANY).flatmap(st.permutations).map(braced), max_size=MOST + 1)
+COLUMN = st.lists(NUMBERS, max_size=MOST + 1).map(joined)
+EVEN = st.integers(0, MOST + 1).flatmap(
+    lambda n: st.tuples(*[st.lists(NUMBERS, min_size=n, max_size=n).map(joined)] * 3).map(named)
+)
+COLUMNS = (EVEN | st.lists(st.tuples(NAMES, COLUMN).map(":".join), max_size=4)).map(braced)
+
+
+def check(form: str, body: bytes) -> None:
+    """What the quick way takes is what pydantic reads when the quick way takes nothing."""
+    taken = getattr(json_quick, form)(body, INPUTS, MOST, LARGEST)
+    if taken is not None:
+        assert taken.flags.c_contiguous
+        assert taken.dtype == np.float32
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(json_quick, form, lambda *_: None)
+            assert np.array_equal(taken, getattr(Schema(INPUTS, MOST), form)(body))
+
+
+@settings(max_examples=300)
+@given(ROWS.map(joined))
+@example('[{"sugar":1,"fiber":1,"protein":1,"sugar":true}]')
+@example('[{"sugar":1,"fiber":1,"protein":1,"sugar":2}]')
+@example('[{"sugar":1,"fiber":1,"protein":false}]')
+@example('["sugarfiberprotein"]')
+def test_rows_that_are_taken_are_what_pydantic_reads(body: str) -> None:
+    check("rows", body.encode())
+
+
+@settings(max_examples=300)
+@given(COLUMNS)
+@example('{"sugar":[1],"fiber":[true],"protein":[1]}')
+@example('{"sugar":[1],"fiber":[null],"protein":[1]}')
+@example('{"sugar":[[1]],"fiber":[[1]],"protein":[[1]]}')
+@example('{"sugar":[],"fiber":[],"protein":[]}')
+def test_columns_that_are_taken_are_what_pydantic_reads(body: str) -> None:
+    check("columns", body.encode())
+
+
+@given(st.binary())
+def test_no_bytes_make_the_quick_way_fail(body: bytes) -> None:
+    for form in ("rows", "columns"):
+        check(form, body)
+
+
+def test_what_is_right_is_taken() -> None:
+    rows = [{"sugar": 5, "fiber": 1.5, "protein": 2}, {"sugar": 0, "fiber": 1000, "protein": 1e-9}]
+    columns = {name: [row[name] for row in rows] for name in INPUTS}
+    expected = np.array([[*row.values()] for row in rows], np.float32).tolist()
+    for form, body in (("rows", rows), ("columns", columns)):
+        text = json.dumps(body, indent=1).encode()
+        assert getattr(json_quick, form)(text, INPUTS, MOST, LARGEST).tolist() == expected
+
+
+BODIES = {
+    **dict.fromkeys(("native", "explain"), bodies.NATIVE),
+    "csv": bodies.CSV,
+    "v1": bodies.V1_ROWS,
+    "v1-regress": bodies.V1_EXAMPLES,
+    "v2": bodies.V2_JSON,
+    "admin": bodies.MOVES,
+}
+
+
+@pytest.fixture(scope="module")
+def operations() -> dict[str, Target]:
+    return targets()
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_what_is_read_in_parts_is_answered_alike(operations: dict[str, Target], name: str) -> None:
+    ask = operations[name]
+
+    @settings(max_examples=100)
+    @given(BODIES[name])
+    def check(body: bytes) -> None:
+        whole = ask(body)
+        with pytest.MonkeyPatch.context() as patch:
+            for codec in (json_parts, text_csv):
+                patch.setattr(codec, "PART", 6)  # bytes: fewer than most items have
+            parts = ask(body)
+        assert parts.status // 100 == whole.status // 100
+        if whole.status == 200:
+            assert parts.body == whole.body
+
+    check()
+
+
+@given(arrays(np.float32, st.integers(1, 20), elements=st.floats(width=32, allow_nan=False)))
+def test_records_are_what_orjson_writes_of_dictionaries(column: np.ndarray) -> None:
+    columns = {"calories": column, "in_range": column > 0, 'a"b': -column}
+    rows = [
+        dict(zip(columns, cells, strict=True))
+        for cells in zip(*([*column] for column in columns.values()), strict=True)
+    ]
+    assert records(columns) == orjson.dumps(rows, option=orjson.OPT_SERIALIZE_NUMPY)
+    one = [{"x": i} for i in range(len(column))]
+    assert orjson.loads(records({"x": np.arange(len(column))})) == one
