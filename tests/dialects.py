@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from werkzeug.test import TestResponse
 
-from tests.servers import ROW
+ROW = {"sugar": 5, "fiber": 1, "protein": 2}
 
 COLUMNS = {"sugar": [5, 12, 0], "fiber": [1, 0, 14], "protein": [2, 1, 4]}
 TABLE = [list(row) for row in zip(*COLUMNS.values(), strict=True)]

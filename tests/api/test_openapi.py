@@ -17,7 +17,9 @@ from werkzeug.test import Client
 from models.publish import import_version
 from models.registry import Registry
 from service.api.refusals import STATUS
-from service.app import create_app, create_host
+from service.app import create_app, create_application, create_host
+from service.errors import Overloaded
+from service.exchange import Exchange, Request
 from service.serving.host import Host
 from service.settings import Settings
 from tests.both_ways import both_ways
@@ -74,9 +76,10 @@ def examples(document: Document, method: str, path: str, status: int) -> dict[st
     return {name: each["value"] for name, each in content["examples"].items()}
 
 
-def conforms(document: Document, schema: dict[str, Any], value: object) -> None:
+def conforms(document: Document, schema: dict[str, Any], value: object) -> bool:
     whole = {**schema, "components": document["components"]}
     Draft202012Validator(whole).validate(value)
+    return True
 
 
 def test_the_document_is_valid_openapi_3_1_and_says_how_keys_are_shown(document: Document) -> None:
@@ -188,7 +191,7 @@ def test_what_the_gate_refuses_is_worded_as_documented(
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_busy_service_and_a_failure_are_worded_as_documented(
+def test_overload_and_a_failure_are_worded_as_documented(
     document: Document,
     own: Host,
     path: str,
@@ -196,18 +199,19 @@ def test_a_busy_service_and_a_failure_are_worded_as_documented(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked = path.format(model="calories")
-    app = create_app(Settings(registry=own.registry.root, max_in_flight=1), own)
-    answers = []
-    app.before_request(lambda: answers.append(app.test_client().post(asked)))
-    app.test_client().get("/models")  # which holds the room while the other is asked
-    [busy] = answers
-    assert busy.get_json(force=True) == examples(document, "POST", path, 503)["Overloaded"]
+    application = create_application(Settings(registry=own.registry.root), own)
+    exchange = Exchange(Request("POST", asked, "", {}))
+    application.enter(exchange)
+    application.refuse(exchange, Overloaded())
+    assert exchange.response
+    overloaded = json.loads(exchange.response.body)
+    assert overloaded == examples(document, "POST", path, 503)["Overloaded"]
     tensors = [{"name": "features", "shape": [1, 3], "datatype": "FP32", "data": [1]}]
     body = {PATHS[0]: ROW, PATHS[1]: {"instances": [ROW]}}.get(path, {"inputs": tensors})
     failing = asking(own)
     monkeypatch.setattr(own, "snapshot", None)  # whatever fails is worded so
     failed = failing.post(asked, json=body)
-    assert json.loads(failed.data) == examples(document, "POST", path, 500)["Unforeseen"]
+    assert failed.get_json() == examples(document, "POST", path, 500)["Unforeseen"]
     assert "failed" in caplog.text
 
 

@@ -132,7 +132,7 @@ PROTOCOL: list[tuple[object, str]] = [
         )
     ),
 ]
-WRONG = {P: NATIVE, V1: TFSERVING, REGRESS: EXAMPLES, V2: PROTOCOL}
+WRONG: Any = {P: NATIVE, V1: TFSERVING, REGRESS: EXAMPLES, V2: PROTOCOL}
 BODIES = [(path, body, said) for path, bodies in WRONG.items() for body, said in bodies]
 
 

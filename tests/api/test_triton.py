@@ -1,6 +1,6 @@
 """tritonclient.http, unchanged, against a real server: what a V2 client written elsewhere sees."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,7 @@ def test_one_tensor_of_features_is_taken(client: Any, expected: Any) -> None:
 
 def test_an_error_is_a_sentence_with_the_way_out(client: Any) -> None:
     right = tensors(binary=False)
-    for sentence, ask in (
+    asked: list[tuple[str, Callable[[], object]]] = [
         ("There is no model 'bread'", lambda: client.infer("bread", right)),
         ("each of sugar, fiber, protein once", lambda: client.infer("calories", right[:2])),
         ("follows the registry on disk", lambda: client.load_model("calories")),
@@ -89,6 +89,7 @@ def test_an_error_is_a_sentence_with_the_way_out(client: Any) -> None:
             "send it plain",
             lambda: client.infer("calories", right, request_compression_algorithm="gzip"),
         ),
-    ):
+    ]
+    for sentence, ask in asked:
         with pytest.raises(InferenceServerException, match=sentence):
             ask()

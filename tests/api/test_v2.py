@@ -155,8 +155,8 @@ def test_binary_tensors_alone_and_beside_others_answer_as_json_does(
 def test_outputs_come_as_bytes_where_all_or_one_are_asked_so(infer: Infer) -> None:
     expected = outputs(infer({"inputs": tensors()}))
     features, raw = binary("features", TABLE)
-    asked = [{"name": "calories", "parameters": {"binary_data": True}}]
-    body = {"model_name": "calories", "inputs": [features], "outputs": asked}
+    asked: list[dict[str, Any]] = [{"name": "calories", "parameters": {"binary_data": True}}]
+    body: dict[str, Any] = {"inputs": [features], "outputs": asked, "model_name": "calories"}
     assert raw_outputs(infer(body, raw)) == {"calories": pytest.approx(expected["calories"])}
     body = {"parameters": {"binary_data_output": True}, "inputs": tensors()}
     assert list(raw_outputs(infer(body))) == OUTPUTS

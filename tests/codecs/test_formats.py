@@ -42,7 +42,9 @@ def post(client: Client) -> Post:
     """POST a text as CSV, bytes as Arrow, and anything else as JSON."""
 
     def post(body: Any, accept: str = "", kind: str = "", query: str = "") -> TestResponse:
-        kind = kind or {str: CSV, bytes: ARROW}.get(type(body), JSON)
+        kind = kind or (
+            CSV if isinstance(body, str) else ARROW if isinstance(body, bytes) else JSON
+        )
         data = body if isinstance(body, str | bytes) else json.dumps(body)
         headers = {"Accept": accept} if accept else {}
         return client.post(f"/predict{query}", data=data, content_type=kind, headers=headers)

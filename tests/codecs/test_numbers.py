@@ -199,6 +199,7 @@ def ask_application(application: Application, request: Request) -> tuple[int, by
     method, target, given, body = request
     path, _, query = target.partition("?")
     headers = {name.lower(): bytes_of(value).decode("latin-1") for name, value in given.items()}
+    headers["host"] = "localhost"
     found = targets._ask(application, method, unquote(path), headers, body, query)
     return found.status, bytes(found.body)
 

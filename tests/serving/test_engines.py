@@ -184,7 +184,8 @@ def test_a_model_is_served_only_when_it_answers_as_its_manifest_says(
 class Constant:
     """An engine that answers every row with the same three numbers."""
 
-    name, width = "constant", None
+    name = "constant"
+    width: int | None = None
 
     def __init__(self, *answers: float) -> None:
         self._answers = answers

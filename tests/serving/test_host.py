@@ -351,9 +351,9 @@ def test_a_larger_share_keeps_those_it_had_up_to_all(canary: Shelf) -> None:
 
 
 def test_a_request_that_chooses_is_no_canarys(canary: Shelf) -> None:
-    choices = ({"version": 1}, 1), ({"label": "stable"}, 1), ({"label": "canary"}, 2)
+    choices: Any = ({"version": 1}, 1), ({"label": "stable"}, 1), ({"label": "canary"}, 2)
     for choice, version in choices:
-        found = [canary.host.find(MODEL, key=key, **choice) for key in PEOPLE[:100]]  # type: ignore[arg-type]
+        found = [canary.host.find(MODEL, key=key, **choice) for key in PEOPLE[:100]]
         assert {(it.version, it.label) for it in found} == {(version, "")}
 
 

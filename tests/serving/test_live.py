@@ -1,5 +1,6 @@
 """Versions change, and disks fail, under real servers: what is served goes on in every worker."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ import requests
 from models.__main__ import main
 from models.publish import import_version
 from models.registry import Registry
+from service.server.signals import Signals
 from tests.conftest import mounted
 from tests.servers import DEV_PYTHON, ROW, Server, await_, run, running
 from tests.soak.run import Plan, loaded
@@ -57,7 +60,12 @@ class Shelf:
 def serving(folder: Path, root: Path, shipped: Registry, poll: float) -> Iterator[Shelf]:
     registry, version = Registry(root), shipped.folder(MODEL, 1)
     import_version(registry, version)
-    settings = {"workers": 2, "registry": root, "default_model": MODEL, "poll_seconds": poll}
+    settings: dict[str, Any] = {
+        "workers": 2,
+        "registry": root,
+        "default_model": MODEL,
+        "poll_seconds": poll,
+    }
     with running(folder, under=LIKE_ANYONE, **settings) as server:
         shelf = Shelf(server, registry, version)
         shelf.told("worker_started", 2)
@@ -132,6 +140,15 @@ def test_sighup_makes_the_workers_look_at_once_and_loses_no_request(
     assert main(["--registry", str(shelf.registry.root), "rollback", MODEL]) == 0
     shelf.look()
     shelf.is_served(version - 1)
+
+
+def test_a_worker_that_has_just_ended_keeps_nobody_from_being_told() -> None:
+    ended = multiprocessing.get_context("fork").Process()
+    ended.start()
+    ended.join()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    Signals().look([ended.pid or 0])  # which raises nothing, and blocks a signal here
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def test_a_canary_key_meets_one_version_in_all_workers(shelf: Shelf) -> None:

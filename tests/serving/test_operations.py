@@ -153,7 +153,7 @@ MORE: dict[str, tuple[Answer, str]] = {
         "ReadFile",
     ),
     "in a function of a function": (
-        lambda x: tf.function(lambda y: tf.function(reading)(y) + 1)(x),
+        tf.function(lambda x: tf.function(reading)(x) + 1),
         "ReadFile",
     ),
     "in a data set": (
@@ -194,8 +194,8 @@ class Plain:
     def function(self, name: str) -> Any:
         return next(each for each in self.library.function if name in each.signature.name)
 
-    def define(self, name: str, *nodes: NodeDef) -> None:
-        self.library.function.add(signature=OpDef(name=name), node_def=nodes)
+    def define(self, name: str, *nodes: NodeDef) -> object:
+        return self.library.function.add(signature=OpDef(name=name), node_def=nodes)
 
 
 def called(name: str) -> AttrValue:
@@ -345,7 +345,7 @@ def test_a_service_refuses_a_graph_that_may_do_more_and_goes_on(
         (carry_a_graph_in_a_graph, "'DatasetFromGraph' (node 'run'"),
     ):
         graph = graph_of(folder)
-        tamper(Plain(graph))  # type: ignore[no-untyped-call]
+        tamper(Plain(graph))
         version = published({GRAPH: graph.SerializeToString()}).version
         host.refresh()
         with pytest.raises(NotLoaded) as refused:
