@@ -1,6 +1,7 @@
 """What an operation is stands in one table, and little lies between a request and its answer."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.servers import ROOT
 SERVICE = ROOT / "service"
 MAY = {"api/table.py", "exchange.py"}
 OF_TEXT = {"startswith", "endswith", "partition", "split", "removeprefix", "match", "fullmatch"}
+PATH = re.compile(r"\b(request|operation)\.path|PATH_INFO")
 ROW = b'{"sugar":5,"fiber":1,"protein":2}'
 FUNCTIONS, FILES = 15, 9
 
@@ -28,34 +30,19 @@ def sources() -> Iterator[tuple[str, ast.Module]]:
             yield name, ast.parse(path.read_text())
 
 
-def is_path(node: ast.AST, named: frozenset[str] = frozenset()) -> bool:
-    """Whether this is a request's path: request.path, environ["PATH_INFO"], or a name for one."""
-    if isinstance(node, ast.Name):
-        return node.id in named
-    if isinstance(node, ast.Attribute) and node.attr == "path":
-        return ast.unparse(node.value).rpartition(".")[2] in {"request", "operation"}
-    return "PATH_INFO" in ast.unparse(node) and isinstance(node, ast.Subscript | ast.Call)
-
-
 def compared(tree: ast.Module) -> Iterator[int]:
-    """The lines in which a path is compared, or looked into."""
-    named = frozenset(
-        target.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign) and is_path(node.value)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    )
+    """The lines in which a path is compared, or looked into, or a text is compared with one."""
     for node in ast.walk(tree):
+        found: object = None
         if isinstance(node, ast.Compare):
-            parts: list[ast.AST] = [node.left, *node.comparators]
+            parts = [node.left, *node.comparators]
+            texts = [str(part.value) for part in parts if isinstance(part, ast.Constant)]
+            found = PATH.search(ast.unparse(node)) or any(re.match("/.", text) for text in texts)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            parts = [node.func.value, *node.args] if node.func.attr in OF_TEXT else []
+            found = node.func.attr in OF_TEXT and PATH.search(ast.unparse(node))
         elif isinstance(node, ast.Subscript):
-            parts = [] if "operation.path" in ast.unparse(node.slice) else [node.slice, node.value]
-        else:
-            continue
-        if any(is_path(part, named) for part in parts):
+            found = re.search(r"\brequest\.path", ast.unparse(node.slice))
+        if found:
             yield node.lineno
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import orjson
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -67,38 +67,54 @@ def check(form: str, body: bytes) -> None:
             assert np.array_equal(taken, getattr(Schema(INPUTS, MOST), form)(body))
 
 
-@settings(max_examples=300)
-@given(ROWS.map(joined))
-@example('[{"sugar":1,"fiber":1,"protein":1,"sugar":true}]')
-@example('[{"sugar":1,"fiber":1,"protein":1,"sugar":2}]')
-@example('[{"sugar":1,"fiber":1,"protein":false}]')
-@example('["sugarfiberprotein"]')
-def test_rows_that_are_taken_are_what_pydantic_reads(body: str) -> None:
-    check("rows", body.encode())
+MISTAKEN = [
+    *('[{"sugar":1,"fiber":1,"protein":1,"sugar":true}]', '["sugarfiberprotein"]'),
+    *('[{"sugar":1,"fiber":1,"protein":1,"sugar":2}]', '[{"sugar":1,"fiber":1,"protein":false}]'),
+    *('[{"su1gar":1,"fiber":1,"protein":1}]', '[5{"sugar":1,"fiber":1,"protein":1}]'),
+    *('[{"sugar":1,"fiber":1,"protein":1}5]', '[{5"sugar":1,"fiber":1,"protein":1}]'),
+    *('[{"sugar":1,5"fiber":1,"protein":1}]', '[{"sugar":1,"fiber"5:1,"protein":1}]'),
+    *('[{"sugar":,"fiber":,"protein":}]', '[{"sugar":1 2,"fiber":1,"protein":1}]'),
+    '[{"sugar":1,"fiber":1,"protein":1},5{"sugar":1,"fiber":1,"protein":1}]',
+    *('{"sugar":[1],"fiber":[true],"protein":[1]}', '{"sugar":[],"fiber":[],"protein":[]}'),
+    *(
+        '{"sugar":[1],"fiber":[null],"protein":[1]}',
+        '{"sugar":[[1]],"fiber":[[1]],"protein":[[1]]}',
+    ),
+    '\ufeff{"sugar":[1],"fiber":[1],"protein":[1]}',
+]
 
 
 @settings(max_examples=300)
-@given(COLUMNS)
-@example('{"sugar":[1],"fiber":[true],"protein":[1]}')
-@example('{"sugar":[1],"fiber":[null],"protein":[1]}')
-@example('{"sugar":[[1]],"fiber":[[1]],"protein":[[1]]}')
-@example('{"sugar":[],"fiber":[],"protein":[]}')
-def test_columns_that_are_taken_are_what_pydantic_reads(body: str) -> None:
-    check("columns", body.encode())
-
-
-@given(st.binary())
-def test_no_bytes_make_the_quick_way_fail(body: bytes) -> None:
+@given(ROWS.map(joined), COLUMNS, st.binary())
+def test_what_is_taken_is_what_pydantic_reads(rows: str, columns: str, other: bytes) -> None:
+    check("rows", rows.encode())
+    check("columns", columns.encode())
     for form in ("rows", "columns"):
-        check(form, body)
+        check(form, other)
 
 
-def test_what_is_right_is_taken() -> None:
-    rows = [{"sugar": 5, "fiber": 1.5, "protein": 2}, {"sugar": 0, "fiber": 1000, "protein": 1e-9}]
+def test_what_is_easily_mistaken_is_what_pydantic_reads() -> None:
+    for body in MISTAKEN:
+        check("rows" if body[0] == "[" else "columns", body.encode())
+
+
+@settings(max_examples=300)
+@given(st.integers(1, 3), st.integers(0, 120), st.sampled_from([*'0.-,:{}[]" 1eE"', "12", "\\"]))
+def test_right_rows_with_a_byte_anywhere_are_what_pydantic_reads(
+    n: int, at: int, byte: str
+) -> None:
+    body = "[" + ",".join(['{"sugar":5,"fiber":1,"protein":2}'] * n) + "]"
+    check("rows", (body[:at] + byte + body[at:]).encode())
+    check("rows", (body[:at] + byte + body[at + 1 :]).encode())
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")], ids=["JavaScript", "Python"])
+def test_what_is_right_is_taken(separators: tuple[str, str]) -> None:
+    rows = [{"sugar": 5, "fiber": 1.5, "protein": 2}, {"sugar": 0, "fiber": 1000, "protein": 0.1}]
     columns = {name: [row[name] for row in rows] for name in INPUTS}
     expected = np.array([[*row.values()] for row in rows], np.float32).tolist()
     for form, body in (("rows", rows), ("columns", columns)):
-        text = json.dumps(body, indent=1).encode()
+        text = json.dumps(body, separators=separators).encode()
         assert getattr(json_quick, form)(text, INPUTS, MOST, LARGEST).tolist() == expected
 
 
