@@ -42,7 +42,7 @@ def compared(tree: ast.Module) -> Iterator[int]:
             found = node.func.attr in OF_TEXT and PATH.search(ast.unparse(node))
         elif isinstance(node, ast.Subscript):
             found = re.search(r"\brequest\.path", ast.unparse(node.slice))
-        if found:
+        if found and isinstance(node, ast.expr):
             yield node.lineno
 
 

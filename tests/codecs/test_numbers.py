@@ -162,8 +162,7 @@ PASSED_OVER = [
         for condition in ("Modified-Since", "Unmodified-Since", "Range")
         for date in DATES
     ),
-    in_header(1, "Accept", "application/openmetrics-text;version=N", METRICS),
-    in_header(1, "Accept", "text/plain;version=N;q=N", METRICS),
+    in_header(1, "Accept", "application/openmetrics-text;version=N;q=N", METRICS),
 ]
 OF_SERVER = [
     in_header(len(ONE.body), "Content-Length", "N", ONE),

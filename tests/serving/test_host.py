@@ -175,14 +175,6 @@ def test_a_damaged_version_tells_its_file_and_leaves_the_old_one_serving(shelf: 
     assert (state, CHANGED in reason) == ("failed", True)
 
 
-def test_the_only_version_being_damaged_is_said(shelf: Shelf) -> None:
-    shelf.twin(1).write_bytes(b"?")
-    host = Host(shelf.registry, "litert", parse("latest:2"))
-    host.refresh()
-    with pytest.raises(NotLoaded, match=CHANGED):
-        host.find(MODEL)
-
-
 def test_a_label_whose_new_version_failed_keeps_one_that_nobody_else_wants(shelf: Shelf) -> None:
     for _ in range(2):
         shelf.publish(promote=False)
@@ -249,11 +241,18 @@ def test_a_model_that_is_gone_and_back_is_served_again(shelf: Shelf, shipped: Re
     assert shelf.serves() == 1
 
 
-def test_an_empty_registry_serves_nothing_and_says_so(registry: Registry) -> None:
-    host = Host(registry, "litert", parse("all"))
-    host.refresh()
-    with pytest.raises(NotFound, match="There is no model 'calories'; served are: none yet"):
-        host.find(MODEL)
+def test_a_host_that_starts_with_nothing_to_serve_says_why(shelf: Shelf, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    shelf.twin(1).write_bytes(b"?")
+    nothing = NotFound, "There is no model 'calories'; served are: none yet"
+    for registry, (kind, why) in (
+        (Registry(tmp_path / "empty"), nothing),
+        (shelf.registry, (NotLoaded, CHANGED)),
+    ):
+        host = Host(registry, "litert", parse("all"))
+        host.refresh()
+        with pytest.raises(kind, match=why):
+            host.find(MODEL)
 
 
 def test_a_version_is_loading_until_it_is_served_and_is_served_when_the_log_tells_of_it(
@@ -373,34 +372,25 @@ def test_a_canary_keeps_its_share_when_its_new_version_fails_and_none_when_remov
 
 
 ALL = (1, 2, 3, 4)
+POLICIES: dict[str, tuple[tuple[int, ...], ...]] = {  # the versions of `calories` and of `deep`
+    "latest:2": ((3, 4), (3, 4)),
+    "latest:9": (ALL, ALL),
+    "all": (ALL, ALL),
+    "calories=1,3; deep=2": ((1, 3), (2,)),
+    "calories=1,3": ((1, 3), ()),
+    "latest:1;calories=1,3": ((1, 3), (4,)),
+    "calories=7;all": ((7,), ALL),
+}
 
 
-@pytest.mark.parametrize(
-    ("text", "calories", "deep"),
-    [
-        ("latest:2", (3, 4), (3, 4)),
-        ("latest:9", ALL, ALL),
-        ("all", ALL, ALL),
-        ("calories=1,3; deep=2", (1, 3), (2,)),
-        ("calories=1,3", (1, 3), ()),
-        ("latest:1;calories=1,3", (1, 3), (4,)),
-        ("calories=7;all", (7,), ALL),
-    ],
-)
-def test_a_policy_says_which_versions_of_which_model(
-    text: str, calories: tuple[int, ...], deep: tuple[int, ...]
-) -> None:
-    policy = parse(text)
-    assert (policy.wanted("calories", ALL), policy.wanted("deep", ALL)) == (calories, deep)
+@pytest.mark.parametrize("text", POLICIES)
+def test_a_policy_says_which_versions_of_which_model(text: str) -> None:
+    wanted = parse(text).wanted
+    assert (wanted("calories", ALL), wanted("deep", ALL)) == POLICIES[text]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("", "newest", "latest:0", "latest", "calories=", "calories=0", "all;"),
-        *("calories=1;calories=2", "all;latest:2"),
-    ],
-)
-def test_anything_else_is_a_wrong_setting_told_with_the_forms_there_are(text: str) -> None:
-    with pytest.raises(ValidationError, match=r"expected (one of )?'latest:"):
-        Settings(versions=text)
+def test_anything_else_is_a_wrong_setting_told_with_the_forms_there_are() -> None:
+    wrong = ["", "newest", "latest:0", "latest", "calories=", "calories=0", "all;"]
+    for text in [*wrong, "calories=1;calories=2", "all;latest:2"]:
+        with pytest.raises(ValidationError, match=r"expected (one of )?'latest:"):
+            Settings(versions=text)

@@ -165,6 +165,9 @@ def test_a_graph_that_may_do_more_is_refused_with_the_operation_and_its_node(
         check(graph_of(tmp_path), "the graph")
 
 
+A, N = AttrValue, NameAttrList
+
+
 class Plain:
     """The graph of `linear-unit` with its parts at hand, to be tampered with."""
 
@@ -204,7 +207,6 @@ def carry_a_graph_in_a_graph(it: Plain) -> None:
 
 
 Tamper = Callable[[Plain], object]
-A, N = AttrValue, NameAttrList
 READ = NodeDef(op="ReadFile", name="read")
 SAVES = r"operation '(StaticRegexFullMatch|StringJoin|ShardedFilename|SaveV2)' \(node .*"
 READING = r"operation 'ReadFile' \(node 'read'"
