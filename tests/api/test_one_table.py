@@ -35,9 +35,8 @@ def compared(tree: ast.Module) -> Iterator[int]:
     for node in ast.walk(tree):
         found: object = None
         if isinstance(node, ast.Compare):
-            parts = [node.left, *node.comparators]
-            texts = [str(part.value) for part in parts if isinstance(part, ast.Constant)]
-            found = PATH.search(ast.unparse(node)) or any(re.match("/.", text) for text in texts)
+            with_one = any("'/" in ast.unparse(each) for each in node.comparators)
+            found = with_one or PATH.search(ast.unparse(node))
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             found = node.func.attr in OF_TEXT and PATH.search(ast.unparse(node))
         elif isinstance(node, ast.Subscript):
