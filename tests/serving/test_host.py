@@ -18,7 +18,7 @@ from models.publish import import_version, prune, publish, staging
 from models.registry import Registry
 from service.errors import NotFound, NotLoaded
 from service.serving.host import Host
-from service.serving.policy import parse
+from service.serving.version_policy import parse
 from service.settings import Settings
 from tests.servers import await_
 from tests.soak.run import resident
