@@ -11,7 +11,8 @@ from math import inf, isfinite
 
 SHOWN = 40  # characters of what is no number
 DIGITS = re.compile(r"[0-9]+")
-DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# Read in one pass: of many digits none may belong to two parts.
+DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 def whole(text: str, most: int, least: int = 0) -> int | None:
