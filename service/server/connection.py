@@ -317,6 +317,7 @@ class Connection(asyncio.Protocol):
         if exchange.response:
             return False
         request, body = exchange.request, self._body
+        self._body = []  # else a large one would be there twice
         request.body = bytes(body[0]) if len(body) == 1 else b"".join(body)
         patience = self._limits.max_wait_seconds
         if "x-request-timeout" in request.headers:
@@ -376,7 +377,8 @@ class Connection(asyncio.Protocol):
             self._wait_in(None)  # so that the time of the next one begins
 
     def _leave(self) -> None:
-        """The exchange, if there is one, is over."""
+        """The exchange, if there is one, is over; who is refused may go on sending for long."""
+        self._body = []
         self._held.release()
         if self._exchange:
             self._application.leave(self._exchange)

@@ -63,7 +63,7 @@ EXAMPLES = [
     ({"context": {"sugar": 2}, "examples": [ROW]}, "examples[0]: expected no sugar, for it is in"),
 ]
 UNKNOWN = ("BOOL", "BYTES", "BF16", "fp32", "FLOAT")
-BEYOND: Any = ("INT8", 128), ("UINT8", 256), ("UINT8", -1), ("INT64", 5.5), ("INT8", "5")
+BEYOND: Any = ("INT8", 128), ("UINT8", 256), ("UINT8", -1), ("INT64", 5.5), ("INT32", True)
 FIELDS: Any = [
     ({"id": 42}, "id: expected a string, received 42"),
     ({"parameters": 1}, "parameters: expected an object"),
