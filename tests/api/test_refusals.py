@@ -60,6 +60,7 @@ EXAMPLES = [
     ({"examples": [{"sugar": 5}]}, KEYS),
     ({"examples": [{**ROW, "sugar": [1, 2]}]}, "examples[0].sugar: expected a number"),
     ({"examples": [ROW], "signature_name": "x"}, 'signature name: "x" not found'),
+    ({"context": {"fat": 1}, "examples": [ROW]}, "context: expected no keys but sugar, fiber"),
     ({"context": {"sugar": 2}, "examples": [ROW]}, "examples[0]: expected no sugar, for it is in"),
 ]
 UNKNOWN = ("BOOL", "BYTES", "BF16", "fp32", "FLOAT")

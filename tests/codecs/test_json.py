@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from service.codecs import json_parts, json_quick, text_csv
 from service.codecs.json_records import records
 from service.codecs.json_rows import LARGEST, Schema
+from tests.dialects import tensor, tensors
 from tests.fuzz import bodies
 from tests.fuzz.targets import Target, targets
 
@@ -81,6 +82,7 @@ MISTAKEN = [
         '{"sugar":[[1]],"fiber":[[1]],"protein":[[1]]}',
     ),
     '\ufeff{"sugar":[1],"fiber":[1],"protein":[1]}',
+    '{"sugar":[1],"fiber":[1],"protein":[1],"fat":1}',
 ]
 
 
@@ -118,6 +120,11 @@ def test_what_is_right_is_taken(separators: tuple[str, str]) -> None:
         assert getattr(json_quick, form)(text, INPUTS, MOST, LARGEST).tolist() == expected
 
 
+LONG = [  # tensors of more items than a part has
+    {"inputs": [tensor("features", [5, 1, "x" if wrong else 2] * 4, datatype, [4, 3])]}
+    for datatype in ("INT64", "FP32")
+    for wrong in (False, True)
+] + [{"inputs": tensors()}]
 BODIES = {
     **dict.fromkeys(("native", "explain"), bodies.NATIVE),
     "csv": bodies.CSV,

@@ -229,6 +229,8 @@ def test_labels_or_a_registry_that_cannot_be_read_leave_everything_as_it_was(
     assert shelf.serves() == 1
     shelf.registry.root.rename(shelf.registry.root.with_name("away"))
     assert shelf.serves() == 1
+    shelf.registry.root.mkdir()  # as it is where nothing is mounted yet
+    assert shelf.serves() == 1
 
 
 def test_a_model_that_is_gone_and_back_is_served_again(shelf: Shelf, shipped: Registry) -> None:

@@ -219,6 +219,7 @@ SAVING: list[Tamper] = [
     lambda it: it.answer.attr["f"].CopyFrom(it.text),
     lambda it: it.define("called by nothing", it.call),
     lambda it: it.define(it.answer.signature.name, it.call),
+    lambda it: (it.answer.node_def.append(it.call), it.define(it.answer.signature.name)),
     lambda it: it.meta.object_graph_def.concrete_functions[it.save].SetInParent(),
     lambda it: it.saver.attr["api_implements"].CopyFrom(A(s=b"answer")),
     lambda it: it.library.gradient.add(function_name="f", gradient_func=it.save),
