@@ -5,18 +5,17 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import requests
-from hypothesis import strategies as st
 
 from models.registry import Registry
 from tests.fuzz.asked import Request
 from tests.fuzz.connection import Answer, pipelined
-from tests.fuzz.run import explore
 from tests.fuzz.spellings import HTTP_TARGET, drawn
 from tests.servers import PATIENCE
 
@@ -67,34 +66,29 @@ def operations(url: str) -> list[Operation]:
     ]
 
 
-def plain(method: str, path: str, told: dict[str, Any], model: str = "calories") -> Request:
+def plain(method: str, path: str, told: dict[str, Any]) -> Request:
     """The request of an operation, with the first body that the document shows."""
-    name = "canary" if path.endswith("/labels/{name}") else model
-    known = {"model": model, "name": name, "version": 1, "label": "stable", "file": "docs.js"}
-    target = path.format(**known).encode()
+    name = "canary" if path.endswith("/labels/{name}") else "calories"
+    known = {"model": "calories", "name": name, "version": 1, "label": "stable", "file": "docs.js"}
+    asked = Request("any", method, path.format(**known).encode(), (), b"", chunked=False)
     for media_type, content in told.get("requestBody", {}).get("content", {}).items():
         for example in content.get("examples", {}).values():
-            headers = (("Content-Type", media_type.encode()),)
             body = json.dumps(example["value"]).encode()
-            return Request("any", method, target, headers, body, chunked=False)
-    return Request("any", method, target, (), b"", chunked=False)
+            return replace(asked, headers=(("Content-Type", media_type.encode()),), body=body)
+    return asked
 
 
 def drawn_of(found: Sequence[Operation], many: int, at: int) -> list[tuple[Operation, Request]]:
     """So many drawn spellings, half of administration, behind the plain requests of all."""
-    asked = [(it, it.plain) for it in found]
-    guarded = [it for it in found if it.scope == "admin"]
-    drawn_one = st.sampled_from(found) | st.sampled_from(guarded)
-    each = drawn_one.flatmap(lambda it: st.tuples(st.just(it), drawn(it.plain)))
-    explore(each, asked.append, many, at)
-    return asked
+    rng, guarded = Random(at), [it for it in found if it.scope == "admin"]  # noqa: S311
+    some = [rng.choice(guarded if number % 2 else found) for number in range(many)]
+    return [(it, it.plain) for it in found] + [(it, drawn(it.plain, rng)) for it in some]
 
 
 def shown(request: Request, key: str) -> Request:
     """The request with a key, or without one."""
-    return replace(
-        request, headers=(*request.headers, ("X-API-Key", key.encode())) if key else request.headers
-    )
+    more = (("X-API-Key", key.encode()),) if key else ()
+    return replace(request, headers=(*request.headers, *more))
 
 
 def answers(port: int, asked: Sequence[Request]) -> list[Answer]:
@@ -121,53 +115,11 @@ def _answers(port: int, asked: Sequence[Request], share: Sequence[int]) -> dict[
 
 @dataclass
 class Met:
-    """Requests with every key, and what they met."""
+    """Requests and what they met, by key, and what was wrong with it."""
 
-    scopes: Scopes
     asked: list[tuple[Operation, Request]]
-    answers: dict[str, list[Answer]]  # by key, to each that was asked
-    moved: bool  # whether a label was, by who has no key for it
-
-    def __iter__(self) -> Iterator[tuple[Operation, Request, dict[str, Answer]]]:
-        for at, (operation, request) in enumerate(self.asked):
-            yield operation, request, {key: found[at] for key, found in self.answers.items()}
-
-    def plain(self) -> dict[Operation, set[str]]:
-        """Whom each operation let in that was asked plainly."""
-        return {it: let_in(found) for it, request, found in self if request == it.plain}
-
-    def wrong(self) -> list[str]:
-        """What let in others than it should."""
-        return [
-            f"{request} of {operation.path}: { {key: it.status for key, it in found.items()} }"
-            for operation, request, found in self
-            if let_in(found) != self.scopes[operation.scope] and not self._right(request, found)
-        ]
-
-    def _right(self, request: Request, found: dict[str, Answer]) -> bool:
-        """Whether nothing answered, or an operation for just those who were let in."""
-        who = let_in(found)
-        return all(
-            found[key].status in NOTHING
-            or found[key].body in self._told[frozenset(who)]
-            or request.method == "OPTIONS"
-            for key in who
-        )
-
-    @cached_property
-    def _told(self) -> dict[frozenset[str], set[bytes]]:
-        """What operations answer that were asked plainly, by whom they should let in."""
-        told: defaultdict[frozenset[str], set[bytes]] = defaultdict(set)
-        for operation, request, found in self:
-            who = self.scopes[operation.scope]
-            if request == operation.plain:
-                told[frozenset(who)] |= {found[key].body for key in who if found[key].status == 200}
-        return told
-
-
-def let_in(found: dict[str, Answer]) -> set[str]:
-    """The keys with which it was not refused."""
-    return {key for key, answer in found.items() if answer.status not in NOT_IN}
+    answers: dict[str, list[Answer]]
+    wrong: list[str]
 
 
 def meet(
@@ -175,15 +127,33 @@ def meet(
 ) -> Met:
     """Ask all of it with every key; those who may administer come last."""
     place(registry)
-    before = kept(registry)
-    met: dict[str, list[Answer]] = {}
-    for key in KEYS:
-        if key not in scopes["admin"]:
-            met[key] = answers(port, [shown(request, key) for _, request in asked])
-    moved = kept(registry) != before
+    before, met = kept(registry), Met(asked, {}, [])
+    for key in (key for key in KEYS if key not in scopes["admin"]):
+        met.answers[key] = answers(port, [shown(request, key) for _, request in asked])
+    if kept(registry) != before:
+        met.wrong.append("a label moved without a key for administration")
     for key in scopes["admin"]:
-        met[key] = answers(port, [shown(without_a_move(*each), key) for each in asked])
-    return Met(scopes, asked, met, moved)
+        met.answers[key] = answers(port, [shown(without_a_move(*each), key) for each in asked])
+    met.wrong += _wrong(met, scopes)
+    return met
+
+
+def _wrong(met: Met, scopes: Scopes) -> Iterator[str]:
+    """What let in others than it should, unless there is nothing, or an operation for just them."""
+    told: defaultdict[frozenset[str], set[bytes]] = defaultdict(set)  # by whom it is for
+    found = [{key: all_[at] for key, all_ in met.answers.items()} for at in range(len(met.asked))]
+    for (operation, request), each in zip(met.asked, found, strict=True):
+        who = scopes[operation.scope]
+        if request == operation.plain:
+            told[frozenset(who)] |= {each[key].body for key in who if each[key].status == 200}
+    for (operation, request), each in zip(met.asked, found, strict=True):
+        who = {key for key, answer in each.items() if answer.status not in NOT_IN}
+        nothing = request.method == "OPTIONS" or all(
+            each[key].status in NOTHING or each[key].body in told[frozenset(who)] for key in who
+        )
+        if who != scopes[operation.scope] and (request == operation.plain or not nothing):
+            statuses = {key: answer.status for key, answer in each.items()}
+            yield f"{request} of {operation.path}: {statuses}"
 
 
 def without_a_move(operation: Operation, request: Request) -> Request:
@@ -194,9 +164,8 @@ def without_a_move(operation: Operation, request: Request) -> Request:
 
 def place(registry: Registry) -> None:
     """Labels that every operation of administration would move, over two versions of calories."""
-    registry.set_label("calories", "stable", 1, None)
-    registry.set_label("calories", "stable", 2, None)
-    registry.set_label("calories", "canary", 1, None)
+    for label, version in (("stable", 1), ("stable", 2), ("canary", 1)):
+        registry.set_label("calories", label, version, None)
 
 
 def kept(registry: Registry) -> dict[Path, bytes]:

@@ -4,14 +4,12 @@ Whoever decides by the text of a path, and whoever answers, must read all of the
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
-
-from hypothesis import strategies as st
+from random import Random
 
 from tests.fuzz.asked import Request
-from tests.fuzz.values import mostly
 
 HTTP_TARGET = re.compile(rb"(?:/|[a-z]+://)[!-~]*", re.IGNORECASE).fullmatch
 
@@ -156,49 +154,11 @@ def by_headers(plain: Request) -> Iterator[Request]:
             yield replace(plain, method=method, headers=(*plain.headers, told))
 
 
-Step = Callable[[bytes], bytes]
-
-
-def _slash(other: bytes, at: int) -> Step:
-    def otherwise(path: bytes) -> bytes:
-        places = [match.start() for match in re.finditer(b"/", path)]
-        if not places:
-            return path
-        place = places[at % len(places)]
-        return path[:place] + other + path[place + 1 :]
-
-    return otherwise
-
-
-def _of_letter(at: int, which: int) -> Step:
-    def otherwise(path: bytes) -> bytes:
-        letters = [place for place, byte in enumerate(path) if chr(byte).isalpha()]
-        if not letters:
-            return path
-        place = letters[at % len(letters)]
-        others = list(_letter(path[place]))
-        return path[:place] + others[which % len(others)] + path[place + 1 :]
-
-    return otherwise
-
-
-ANYWHERE = st.integers(0, 50)
-STEPS: st.SearchStrategy[Step] = st.one_of(
-    st.sampled_from(PREFIXES).map(lambda prefix: lambda path: prefix + path),
-    st.sampled_from(SUFFIXES).map(lambda suffix: lambda path: path + suffix),
-    st.builds(_slash, st.sampled_from(SLASHES), ANYWHERE),
-    st.builds(_of_letter, ANYWHERE, ANYWHERE),
-)
-
-
-def drawn(plain: Request) -> st.SearchStrategy[Request]:
+def drawn(plain: Request, rng: Random) -> Request:
     """Some spellings of a path on top of each other, now and then with a header or a method."""
-
-    def written(steps: Sequence[Step], others: Request) -> Request:
-        target = others.target
-        for step in steps:
-            target = step(target)
-        return replace(others, target=target)
-
-    others = mostly(st.just(plain), st.sampled_from([*by_headers(plain), *by_methods(plain)]))
-    return st.builds(written, st.lists(STEPS, min_size=1, max_size=3), others)
+    others = [plain] * 100 + [*by_headers(plain), *by_methods(plain)]
+    request = rng.choice(others)
+    for _ in range(rng.randint(1, 3)):
+        by = rng.choice((by_affixes, by_slashes, by_letters))
+        request = replace(request, target=rng.choice([*by(request.target)] or [b"/"]))
+    return request

@@ -7,7 +7,6 @@ decides: what an operation takes is what docs/security.md says.
 import json
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +15,6 @@ import requests
 
 from models.publish import import_version
 from models.registry import Registry
-from tests.balancer import balancing
 from tests.fuzz.asked import Request
 from tests.fuzz.connection import Answer
 from tests.fuzz.doors import (
@@ -41,6 +39,12 @@ from tests.servers import PATIENCE, Server, running
 PROBLEM = {"type", "title", "status", "detail"}
 ONE_IN = 9  # spellings of an operation, but for administration, which is asked in all
 STATUS = {"service", "models", "keys", "settings"}
+MOVED = {"model", "labels"}
+DRAWN = 300
+
+
+def get(path: str, method: str = "GET") -> Request:
+    return Request("any", method, path.encode(), (), b"", chunked=False)
 
 
 def taken(operation: Operation, at: int) -> list[Request]:
@@ -50,68 +54,40 @@ def taken(operation: Operation, at: int) -> list[Request]:
     return list(dict.fromkeys([operation.plain, *some]))
 
 
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory, shipped: Registry) -> Registry:
-    registry = Registry(tmp_path_factory.mktemp("spellings"))
-    for _ in range(2):
-        import_version(registry, shipped.folder("calories", 1))
-    return registry
-
-
 @dataclass(frozen=True)
 class Served:
-    """A service, where it is asked, and whom it should let in."""
+    """A service, whom it should let in, and what everything that was asked met."""
 
     server: Server
-    port: int
     scopes: Scopes
+    met: Met
+    routes: set[str]  # that were counted when nothing had been asked but plainly
+
+    def answers(self, asked: list[Request]) -> list[Answer]:
+        return answers(self.server.port, asked)
 
 
 @pytest.fixture(scope="module", params=["keys", "no keys"])
 def served(
-    request: pytest.FixtureRequest,
-    kind: str,
-    tmp_path_factory: pytest.TempPathFactory,
-    registry: Registry,
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shipped: Registry
 ) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("spelled")
-    keys, scopes = ({}, WITHOUT_KEYS) if request.param == "no keys" else (DIGESTS, WITH_KEYS)
-    with ExitStack() as stack:
-        settings: dict[str, Any] = {"server": kind, "registry": registry.root, **keys}
-        server = front = stack.enter_context(running(folder, workers=1, **settings))
-        if "balancer" in request.param:
-            front = stack.enter_context(balancing(folder, server.port))
-        yield Served(server, front.port, scopes)
-
-
-@pytest.fixture(scope="module")
-def routes_of_plain_requests(served: Served) -> set[str]:
-    """What is counted before anything is asked in another way."""
-    found = operations(served.server.url)
-    plain = [each for it in found for each in (it.plain, of_another_model(it))]
-    for key in KEYS:
-        answers(served.port, [shown(each, key) for each in (*plain, NOWHERE)])
-    return routes(served.server)
-
-
-@pytest.fixture(scope="module")
-def met(
-    served: Served,
-    registry: Registry,
-    routes_of_plain_requests: set[str],
-) -> Met:
-    found = operations(served.server.url)
-    asked = [(it, request) for at, it in enumerate(found) for request in taken(it, at)]
-    return meet(served.port, asked, registry, served.scopes)
-
-
-NOWHERE = Request("any", "GET", b"/nowhere", (), b"", chunked=False)
-
-
-def of_another_model(operation: Operation) -> Request:
-    """The same, for a model that is not there."""
-    plain = operation.plain
-    return replace(plain, target=plain.target.replace(b"calories", b"bread"))
+    registry = Registry(tmp_path_factory.mktemp("spellings"))
+    for _ in range(2):
+        import_version(registry, shipped.folder("calories", 1))
+    keys: dict[str, Any] = DIGESTS if request.param == "keys" else {}
+    scopes = WITH_KEYS if keys else WITHOUT_KEYS
+    folder = tmp_path_factory.mktemp("served")
+    with running(folder, workers=1, registry=registry.root, **keys) as server:
+        found = operations(server.url)
+        assert len(found) > 40
+        plain = [it.plain for it in found]
+        others = [replace(it, target=it.target.replace(b"calories", b"bread")) for it in plain]
+        for key in KEYS:
+            answers(server.port, [shown(each, key) for each in (*plain, *others, get("/nowhere"))])
+        counted = routes(server)
+        asked = [(it, spelling) for at, it in enumerate(found) for spelling in taken(it, at)]
+        asked += drawn_of(found, DRAWN, at=0)
+        yield Served(server, scopes, meet(server.port, asked, registry, scopes), counted)
 
 
 def routes(server: Server) -> set[str]:
@@ -120,58 +96,30 @@ def routes(server: Server) -> set[str]:
     return set(re.findall(r'^calories_requests_total{.*route="(.*?)"', asked.text, re.MULTILINE))
 
 
-def test_each_operation_lets_in_whom_it_should(met: Met) -> None:
-    plain = met.plain()
-    assert len(plain) > 40
-    assert [(it.path, who) for it, who in plain.items() if who != met.scopes[it.scope]] == []
+def test_no_spelling_lets_in_anybody_else_or_moves_a_label(served: Served) -> None:
+    assert len(served.met.asked) > 4000
+    assert served.met.wrong == []
 
 
-def test_no_spelling_lets_in_anybody_else(met: Met) -> None:
-    assert met.wrong() == []
+def test_what_administration_tells_is_told_for_its_key_alone(served: Served) -> None:
+    for key in KEYS:
+        forms = [names(answer) for answer in served.met.answers[key]]
+        status, moved = (sum(it == form for it in forms) for form in (STATUS, MOVED))
+        if key in served.scopes["admin"]:
+            assert min(status, moved) > 1
+        else:
+            assert status == moved == 0
 
 
-def test_no_label_moves_without_a_key_for_administration(met: Met) -> None:
-    assert not met.moved
-
-
-def test_spellings_on_spellings_let_in_nobody_else(served: Served, registry: Registry) -> None:
-    found = operations(served.server.url)
-    met = meet(served.port, drawn_of(found, 300, at=0), registry, served.scopes)
-    assert len(met.asked) > 300
-    assert met.wrong() == []
-    assert not met.moved
-
-
-def test_what_administration_tells_is_told_for_its_key_alone(met: Met) -> None:
-    told = [
-        (request, key)
-        for _, request, found in met
-        for key in KEYS
-        if key not in met.scopes["admin"] and form(found[key]) in ({"model", "labels"}, STATUS)
-    ]
-    assert told == []
-
-
-def form(answer: Answer) -> set[str]:
+def names(answer: Answer) -> set[str]:
     """The names in a JSON object, none for anything else."""
     if not answer.body.startswith(b"{"):
         return set()
     return set(json.loads(answer.body)) - {"shares"}
 
 
-def test_the_key_for_administration_gets_what_it_tells(met: Met) -> None:
-    for key in met.scopes["admin"]:
-        forms = [form(answer) for answer in met.answers[key]]
-        assert forms.count(STATUS) > 1
-        assert forms.count({"model", "labels"}) > 1
-
-
-def test_no_spelling_is_counted_as_a_route_of_its_own(
-    served: Served,
-    routes_of_plain_requests: set[str],
-    met: Met,
-) -> None:
-    assert routes(served.server) == routes_of_plain_requests
+def test_no_spelling_is_counted_as_a_route_of_its_own(served: Served) -> None:
+    assert routes(served.server) == served.routes
 
 
 @pytest.mark.parametrize(
@@ -179,7 +127,6 @@ def test_no_spelling_is_counted_as_a_route_of_its_own(
     [
         ("GET", "/nowhere", 404, PROBLEM),
         ("GET", "/predict/more", 404, PROBLEM),
-        ("GET", "/models/calories/1/nowhere", 404, PROBLEM),
         ("GET", "/admin", 404, PROBLEM),
         ("PUT", "/admin/models/calories/labels", 404, PROBLEM),
         ("GET", "/v1/nowhere", 400, {"error"}),
@@ -192,20 +139,18 @@ def test_no_spelling_is_counted_as_a_route_of_its_own(
 def test_what_is_nowhere_is_so_for_everyone_in_the_dialect_of_its_first_segment(
     served: Served, method: str, path: str, status: int, names: set[str]
 ) -> None:
-    nowhere = Request("any", method, path.encode(), (), b"", chunked=False)
-    met = answers(served.port, [shown(nowhere, key) for key in KEYS])
+    met = served.answers([shown(get(path, method), key) for key in KEYS])
     assert {(answer.status, answer.body) for answer in met} == {(status, met[0].body)}
     assert json.loads(met[0].body).keys() == names
     assert ("allow" in met[0].headers) == (status == 405)
 
 
 def test_no_spelling_of_a_file_leaves_its_folder(served: Served) -> None:
-    targets = [
-        b"/static/" + (up + slash) * levels + file
-        for up in (b"..", b"%2e%2e", b"..%00", b"..;")
-        for slash in (b"/", b"%2f", b"%252f", b"\\", b"%5c", b"//", b"/./")
+    asked = [
+        get("/static/" + (up + slash) * levels + file)
+        for up in ("..", "%2e%2e", "..%00", "..;")
+        for slash in ("/", "%2f", "%252f", "\\", "%5c", "//", "/./")
         for levels in (0, 1, 2, 9)
-        for file in (b"pages/front.py", b"settings.py", b"/etc/passwd", b"%2fetc%2fpasswd")
+        for file in ("pages/front.py", "settings.py", "/etc/passwd", "%2fetc%2fpasswd")
     ]
-    asked = [Request("any", "GET", target, (), b"", chunked=False) for target in targets]
-    assert {answer.status for answer in answers(served.port, asked)} <= NOTHING
+    assert {answer.status for answer in served.answers(asked)} <= NOTHING
