@@ -33,7 +33,7 @@ def main() -> int:
     try:
         settings = CliApp.run(Settings)
         check(settings)
-        tls.check(settings)
+        tls.context(settings)
         installed.check(settings)
         _try_to_listen(settings)
         trust.registry(settings.registry, settings.public_key)

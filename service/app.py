@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
@@ -77,8 +77,7 @@ class Application:
 
     def __init__(self, table: Table, gate: Gate, observers: Sequence[Observer]) -> None:
         self.table = table
-        self.flask = FlaskApp(table, self)
-        self.wsgi: Callable[..., Iterable[bytes]] = self.flask.wsgi_app
+        self.flask = FlaskApp(table)
         self._gate = gate
         self._observers = observers
         self._survivor = Survivor("observers")
@@ -103,11 +102,16 @@ class Application:
             self._unmatched(exchange)
 
     def answer(self, exchange: Exchange) -> None:
-        """Let the operation answer, or word in its dialect what it raises."""
+        """Let the operation answer, within Flask unless it is hot, or word what it raises."""
+        operation = exchange.operation
+        assert operation  # noqa: S101  else it was refused
         try:
-            exchange.response = exchange.operation.answer(exchange)  # type: ignore[union-attr]
+            if operation.hot or operation.watching:
+                exchange.response = operation.answer(exchange)
+            else:
+                exchange.response = self.flask.answer(exchange)
         except ServiceError as error:
-            exchange.response = exchange.dialect.refuse(error)  # type: ignore[union-attr]
+            exchange.response = operation.dialect.refuse(error)
         except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
             self.refuse(exchange, error)
 
@@ -168,7 +172,7 @@ def create_application(
         ),
     )
     if not settings.fast_path:
-        rows = tuple(replace(row, hot=False) for row in rows)
+        rows = tuple(replace(row, hot=row.hot and row.watching) for row in rows)
     table = Table(rows, OTHER, {"model": settings.default_model})
     return Application(table, Gate(settings, keys), (metrics, *observers))
 
@@ -187,8 +191,7 @@ def flask_app(application: Application, settings: Settings) -> Flask:
     """An application as a Flask app that enters its exchanges itself."""
     app = application.flask
     room = Room(settings.room_for_bodies)
-    entered = Entered(app.wsgi_app, application, room, settings.max_body_bytes)
-    app.wsgi_app = entered  # type: ignore[method-assign]
+    app.wsgi_app = Entered(application, room, settings.max_body_bytes)  # type: ignore[method-assign]
     return app
 
 

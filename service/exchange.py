@@ -4,7 +4,7 @@ Data only. The server makes an Exchange from the head of a request, the gate let
 refuses it, an operation answers it, and the observers are handed it when it is over.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -64,8 +64,8 @@ class Operation:
 
     `path` is a template, `/v2/models/{model}/infer`. A parameter is one segment of the path;
     `{version:digits}` is of digits, `{file:path}` the rest. `answer` gives the Response or raises a
-    domain error. A hot one is answered in the event loop where its body is small, one of those
-    who watch the service in a thread of their own, all others by Flask.
+    domain error. A hot one is answered in the event loop where its body is small, what is only for
+    who watches the service in a thread of its own, all others by Flask.
     """
 
     name: str  # unlike any other's: the OpenAPI document's operationId
@@ -109,15 +109,11 @@ class Exchange:
 class Application(Protocol):
     """What the server hands its exchanges to, in this order; none of these raises."""
 
-    @property
-    def wsgi(self) -> Callable[..., Iterable[bytes]]:
-        """Flask's part, for all other operations; environ["service.exchange"] is the exchange."""
-
     def enter(self, exchange: Exchange) -> None:
         """The head is read: find the operation, and set `response` when it is refused."""
 
     def answer(self, exchange: Exchange) -> None:
-        """The body is read: set `response`, without Flask; for operations hot or watching."""
+        """The body is read: set `response`, by way of Flask unless it is hot or watching."""
 
     def refuse(self, exchange: Exchange, error: Exception) -> None:
         """The server cannot have it answered: set `response` and `refusal`.

@@ -132,7 +132,7 @@ class Settings(BaseSettings):
     """The most bytes of a request before its body, its path and query included."""
 
     header_seconds: float = Field(10.0, gt=0, le=3600)
-    """How long these may take to come, as may a TLS handshake; then the connection is closed."""
+    """How long these may take to come, with a TLS handshake before them; then 408, or the end."""
 
     body_seconds: float = Field(60.0, gt=0, le=3600)
     """How long a request's body may take to come; a slower one gets 408."""
@@ -149,7 +149,8 @@ class Settings(BaseSettings):
     For one more, that ends which has waited for its client for longest."""
 
     max_connections_of_one_address: int = Field(2048, ge=1, le=100_000)
-    """The most of them that come from one address; one more is closed at once."""
+    """The most of them that come from one address. For one more, that of its own ends which has
+    waited for its client for longest; where all wait for answers, it is closed at once."""
 
     fast_path: bool = True
     """Answer the predict URLs ahead of Flask; the answers are the same, for a third of the time."""

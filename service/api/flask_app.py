@@ -4,8 +4,10 @@ Flask's rules are made from the table, and what the table found Flask does not l
 Our own server has entered an exchange before it asks Flask; for any other it is done here.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache, partial
+from functools import cache
+from http import HTTPStatus
 from io import BytesIO
 from time import perf_counter
 from typing import Any
@@ -17,8 +19,8 @@ from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.routing import MapAdapter, Rule
 
 from service.api.table import Table
-from service.errors import BodyTooLarge, MalformedBody, Overloaded
-from service.exchange import Application, Exchange, Headers, Request
+from service.errors import BodyTooLarge, MalformedBody, Overloaded, ServiceError
+from service.exchange import Application, Exchange, Headers, Request, Response
 from service.gate.room import SMALL, Held, Room, declared
 
 Environ = dict[str, Any]
@@ -34,14 +36,26 @@ STATUS_LINES = {code: f"{code} {phrase.upper()}" for code, phrase in HTTP_STATUS
 class FlaskApp(Flask):
     """A view for each operation of the table."""
 
-    def __init__(self, table: Table, application: Application) -> None:
+    def __init__(self, table: Table) -> None:
         super().__init__("service", static_folder=None)
         self.config["PROPAGATE_EXCEPTIONS"] = True  # to whoever entered the exchange
-        view = partial(_view, application)
         for operation in table.operations:
             rule = operation.path.replace("{", "<").replace("}", ">")
-            self.add_url_rule(rule, operation.name, view, methods=[operation.method])
+            self.add_url_rule(rule, operation.name, _view, methods=[operation.method])
         self._rules = {rule.endpoint: rule for rule in self.url_map.iter_rules()}
+        self._within = self.wsgi_app  # before anything is put around it
+
+    def answer(self, exchange: Exchange) -> Response:
+        """What Flask answers to an exchange that has been entered, with its extensions."""
+        environ = environ_of(exchange)
+        try:
+            found = FlaskResponse.from_app(self._within, environ, buffered=True)
+        finally:
+            del environ["wsgi.input"]  # see Application.leave
+        body, headers = found.get_data(), found.headers
+        content_type = headers.pop("Content-Type", "")
+        headers.pop("Content-Length", None)
+        return Response(found.status_code, body, content_type, tuple(headers.items()))
 
     def create_url_adapter(self, request: FlaskRequest | None) -> MapAdapter | None:
         """One that finds what the table found."""
@@ -61,27 +75,24 @@ class _Found:
         return self._rule, {}
 
 
-def _view(application: Application) -> FlaskResponse:
-    """Answer an operation within Flask."""
+def _view() -> FlaskResponse:
+    """Answer an operation within Flask; what nobody expected rises through it."""
     exchange: Exchange = request.environ[EXCHANGE]
-    application.answer(exchange)
-    found = exchange.response
-    assert found  # noqa: S101  as `answer` promises
+    operation = exchange.operation
+    assert operation  # noqa: S101  else it was refused
+    try:
+        found = operation.answer(exchange)
+    except ServiceError as error:
+        found = operation.dialect.refuse(error)
     response = FlaskResponse(found.body, found.status, content_type=found.content_type)
     response.headers.extend(found.headers)
     return response
 
 
 class Entered:
-    """Wraps a Flask app's `wsgi_app`: enters each request, reads its body, and leaves.
+    """An application for any WSGI server: enters each request, reads its body, and leaves."""
 
-    What is hot is answered ahead of Flask.
-    """
-
-    def __init__(
-        self, flask: App, application: Application, room: Room, max_body_bytes: int
-    ) -> None:
-        self._flask = flask
+    def __init__(self, application: Application, room: Room, max_body_bytes: int) -> None:
         self._application = application
         self._room = room
         self._max_body_bytes = max_body_bytes
@@ -89,17 +100,13 @@ class Entered:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         application = self._application
-        exchange = Exchange(_request(environ), perf_counter())
+        exchange = Exchange(request_of(environ), perf_counter())
         application.enter(exchange)
         with self._room.hold() as held:
             try:
                 if exchange.response is None:
                     self._read(exchange, environ, held)
                 if exchange.response is None:
-                    operation = exchange.operation
-                    assert operation  # noqa: S101  else it was refused
-                    if not operation.hot:
-                        return self._through_flask(exchange, environ, start_response)
                     application.answer(exchange)
                 return _send(exchange, start_response)
             finally:
@@ -113,25 +120,9 @@ class Entered:
         except (BodyTooLarge, MalformedBody, Overloaded) as error:
             self._application.refuse(exchange, error)
 
-    def _through_flask(
-        self, exchange: Exchange, environ: Environ, start_response: StartResponse
-    ) -> Iterable[bytes]:
-        environ[EXCHANGE] = exchange
-        environ["wsgi.input"] = BytesIO(exchange.request.body)  # for code that reads it from there
-        started: list[Any] = []
-        try:
-            content = self._flask(environ, lambda *given: started.extend(given))
-        except Exception as error:  # noqa: BLE001  an extension's; what operations raise is worded
-            self._application.refuse(exchange, error)
-            return _send(exchange, start_response)
-        finally:
-            del environ["wsgi.input"]  # see Application.leave
-        line, headers, *_ = started
-        start_response(line, [*headers, ("X-Request-Id", exchange.id)])
-        return content
 
-
-def _request(environ: Environ) -> Request:
+def request_of(environ: Environ) -> Request:
+    """A request whose body is yet to be read, from what PEP 3333 makes of it."""
     path: str = environ.get("PATH_INFO", "")
     if not path.isascii():  # WSGI has bytes as Latin-1
         path = path.encode("latin-1").decode(errors="replace")
@@ -167,6 +158,34 @@ class _EnvironHeaders(Mapping[str, str]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+def environ_of(exchange: Exchange) -> Environ:
+    """An exchange as PEP 3333 has it, where a text is bytes as Latin-1."""
+    request = exchange.request
+    headers = {_key(name): value for name, value in request.headers.items()}
+    headers.pop("HTTP_TRANSFER_ENCODING", None)  # the body has been read
+    return {
+        "SERVER_NAME": "localhost",  # for HTTP/1.0; Host goes before it
+        "SERVER_PORT": "80",
+        **headers,
+        # An answer to HEAD is that to GET; who sends it leaves its body out.
+        "REQUEST_METHOD": "GET" if request.method == "HEAD" else request.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": request.path.encode().decode("latin-1"),
+        "QUERY_STRING": request.query,
+        "CONTENT_LENGTH": str(len(request.body)),
+        "SERVER_PROTOCOL": f"HTTP/{request.version}",
+        "REMOTE_ADDR": request.client,
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": request.scheme,
+        "wsgi.input": BytesIO(request.body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        EXCHANGE: exchange,
+    }
 
 
 CONTENT = {"CONTENT_TYPE", "CONTENT_LENGTH"}
@@ -213,5 +232,7 @@ def _send(exchange: Exchange, start_response: StartResponse) -> list[bytes]:
     assert response  # noqa: S101  it was answered or refused
     body, headers = response.body, [*response.headers, ("X-Request-Id", exchange.id)]
     sent: Headers = (("Content-Type", response.content_type), ("Content-Length", str(len(body))))
+    if response.status == HTTPStatus.NOT_MODIFIED:
+        sent = ()
     start_response(STATUS_LINES[response.status], [*sent, *headers])
     return [body] if exchange.request.method != "HEAD" else []

@@ -4,7 +4,7 @@ Told through the standard library's logging, so that whoever uses a part of the 
 batch job, a test) needs no more; logs.py makes lines of them. docs/logs.md lists them.
 """
 
-from logging import ERROR, INFO, Logger
+from logging import ERROR, INFO, WARNING, Logger
 from string import Formatter
 from typing import Any, NamedTuple
 
@@ -59,6 +59,12 @@ REQUEST = Event(
 REQUEST_FAILED = Event(
     "request_failed", ERROR, "Request {request_id} failed.", ("trace_id",), traceback=True
 )
+INVALID_REQUEST = Event(
+    "invalid_request", WARNING, "Invalid request from {client}: {reason}", ("left_out",)
+)
+NOT_LET_IN = Event(
+    "not_let_in", WARNING, "No connection can be let in for now: {reason}.", ("left_out",)
+)
 PART_FAILED = Event(
     "part_failed", ERROR, "{part} failed, and goes on: {reason}", (), traceback=True
 )
@@ -67,7 +73,7 @@ EVENTS = (
     *(STARTING, LISTENING, WORKER_STARTED, WORKER_LOST, SERVING),
     *(VERSION_LOADED, VERSION_REFUSED, VERSION_DROPPED),
     *(LABEL_MOVED, LABEL_REMOVED),
-    *(DRAINING, STOPPED, REQUEST, REQUEST_FAILED, PART_FAILED),
+    *(DRAINING, STOPPED, REQUEST, REQUEST_FAILED, INVALID_REQUEST, NOT_LET_IN, PART_FAILED),
 )
 
 

@@ -70,8 +70,8 @@ def pre_fork(server: "Arbiter", worker: "Worker") -> None:
 
 def post_worker_init(worker: "Worker") -> None:
     """Follow the signals, and tell what is served when the first worker can answer."""
+    from service.observe.banner import announce  # noqa: PLC0415
     from service.server import wsgi  # noqa: PLC0415  only a worker loads the models
-    from service.server.banner import announce  # noqa: PLC0415
 
     worker.leaving = wsgi.host.leaving = signals.leaving
     signals.on_look(wsgi.host.look)

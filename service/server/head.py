@@ -1,4 +1,4 @@
-"""The head of a request: from the bytes that the parser took to a Request, or why not.
+"""The head of a request: from its bytes to what it asks for, or why it cannot be read.
 
 The parser (llhttp) takes more than one who passes a request on and one who answers it read in
 the same way. What it takes and this refuses is in docs/security.md.
@@ -10,9 +10,11 @@ from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import unquote
 
-from models.numbers import decimal, whole
-from service.errors import Fault, InvalidInput
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
+from models.numbers import whole
+
+END = b"\r\n\r\n"
 SHORT = 2048  # bytes of a head that is kept in case it comes again
 KEPT = 256  # of these
 LONGEST = 2**63  # bytes of a body that somebody might mean
@@ -69,13 +71,6 @@ def said(reason: str) -> str:
     return next((sentence for sentence, known in REASONS if re.match(known, reason)), LINE)
 
 
-def too_long(head: bytes, most: int) -> NotHTTP:
-    """What is said of a head of more bytes than MAX_HEADER_BYTES."""
-    if b"\r\n" in head.lstrip(b"\r\n")[:most]:
-        return NotHTTP(LONG.format(most), HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-    return NotHTTP(LONG_LINE.format(most), HTTPStatus.REQUEST_URI_TOO_LONG)
-
-
 @dataclass(frozen=True, slots=True)
 class Head:
     """A head that can be answered."""
@@ -87,10 +82,34 @@ class Head:
     version: str
     length: int | None  # of the body, in bytes; None: its chunks tell
     expects: bool  # to be told that the body may come
+    keeps: bool  # the connection, if the server does too
+
+
+def parse(head: bytes) -> bool:
+    """Whether the parser would take what follows a head for another protocol.
+
+    Also for the beginning of a head; raises NotHTTP for what is none.
+    """
+    try:
+        HttpRequestParser(None).feed_data(head)
+    except HttpParserUpgrade:
+        return True
+    except HttpParserError as error:
+        raise NotHTTP(said(str(error))) from error
+    return False
+
+
+def require_short(head: bytes, most: int) -> None:
+    """Raises NotHTTP when a head, or what has come of one, has more bytes than MAX_HEADER_BYTES."""
+    if len(head) <= most:
+        return
+    if b"\r\n" in head[:most]:
+        raise NotHTTP(LONG.format(most), HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+    raise NotHTTP(LONG_LINE.format(most), HTTPStatus.REQUEST_URI_TOO_LONG)
 
 
 def read(head: bytes) -> Head:
-    """A whole head that the parser took; raises NotHTTP.
+    """A whole head, with the empty line that ends it; raises NotHTTP.
 
     Clients say the same again and again, so that the last ones are kept.
     """
@@ -98,7 +117,8 @@ def read(head: bytes) -> Head:
 
 
 def _read(head: bytes) -> Head:
-    line, *fields = head.strip(b"\r\n").decode("latin-1").split("\r\n")
+    tunnels = parse(head)
+    line, *fields = head.removesuffix(END).decode("latin-1").split("\r\n")
     try:
         method, target, version = line.split(" ")
     except ValueError as error:  # HTTP/0.9 names no version; llhttp takes it, and several spaces
@@ -119,8 +139,13 @@ def _read(head: bytes) -> Head:
     if expected is not None and expected.lower() != "100-continue":
         raise NotHTTP(EXPECTATION)
     length = _length(headers, version)
+    if tunnels and length is None:  # its chunks would be taken for the next request
+        raise NotHTTP(LENGTH)
     expects = expected is not None and version == "HTTP/1.1"
-    return Head(method, unquote(path), query, headers, version[5:], length, expects)
+    connection = re.split(r"[\t ]*,[\t ]*", headers.get("connection", "").lower())
+    keeps = (version == "HTTP/1.1" or "keep-alive" in connection) and "close" not in connection
+    keeps = keeps and not tunnels
+    return Head(method, unquote(path), query, headers, version[5:], length, expects, keeps)
 
 
 _known = lru_cache(KEPT)(_read)
@@ -169,12 +194,3 @@ def _length(headers: dict[str, str], version: str) -> int | None:
     if coding.lower() != "chunked":
         raise NotHTTP(CODING)
     return None
-
-
-def seconds(given: str) -> float:
-    """What X-Request-Timeout says; raises InvalidInput."""
-    told = decimal(given, least=0)
-    if told:
-        return told
-    fault = Fault("X-Request-Timeout", "seconds above 0, such as 0.5", repr(given[:40]))
-    raise InvalidInput([fault])

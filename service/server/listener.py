@@ -6,17 +6,22 @@ import math
 import resource
 from collections import Counter
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from ctypes import c_int
 from email.utils import formatdate
 from functools import partial
 from multiprocessing.sharedctypes import RawArray
+from operator import itemgetter
 from socket import socket
 
 from service.exchange import Application, Exchange
 from service.gate.room import Room
-from service.server import flask_bridge, tls
+from service.logs import catalogue
+from service.logs.seldom import Seldom
+from service.logs.survivor import Survivor
+from service.server import tls
 from service.server.connection import Connection
-from service.server.threads import AnsweringThread
+from service.server.threads import PacedThread
 from service.settings import Settings
 
 log = logging.getLogger("service")
@@ -69,12 +74,18 @@ def ahead(count: int) -> int:
 
 
 class Phase(dict[Connection, float]):
-    """Connections that wait for their clients in the same way, and when each is over, in order."""
+    """Connections that wait for their clients in the same way, in order, and since when."""
 
     def __init__(self, seconds: float, *, reads: bool = True) -> None:
         super().__init__()
-        self.seconds = seconds
-        self.reads = reads
+        self.seconds = seconds  # that one may wait
+        self.reads = reads  # what the client sends
+
+    def first(self, client: str | None) -> tuple[float, Connection] | None:
+        """Since when who waits for longest does, of one address if it is given."""
+        found = (each for each in self if client is None or each.client == client)
+        connection = next(found, None)
+        return (self[connection], connection) if connection else None
 
 
 class Listener:
@@ -93,39 +104,39 @@ class Listener:
         self.loop = loop = asyncio.get_running_loop()
         self.room = Room(settings.room_for_bodies)
         self.date = ""  # as a line of a head
-        self.head = Phase(settings.header_seconds)
+        self.survivor = Survivor("connections")
+        self.invalid = Seldom(log, catalogue.INVALID_REQUEST)
+        self.not_let_in = Seldom(log, catalogue.NOT_LET_IN)
+        self.head = Phase(settings.header_seconds)  # with a TLS handshake before it
         self.body = Phase(settings.body_seconds)
         self.idle = Phase(settings.idle_seconds)
         self.write = Phase(settings.write_seconds, reads=False)
         self.linger = Phase(LINGER, reads=False)
-        by_flask = partial(flask_bridge.answer, application)
-        self._bodies = AnsweringThread(application, application.answer, loop)
-        self._flask = AnsweringThread(application, by_flask, loop)
-        self._watching = AnsweringThread(application, application.answer, loop)
+        self._phases = self.linger, self.idle, self.head, self.body, self.write
+        self._bodies = PacedThread("large-bodies", loop)
+        self._metrics = PacedThread("scrapes", loop)
+        self._flask = PacedThread("flask", loop)
         self._listening = listening
         self._shares = shares
         self._tls = tls.context(settings)
         self._told_to_leave = leaving
         self._stopping = False
-        self.connections = 0  # connections, with those that shake hands
-        self.out_of_files = 0  # times
+        self._connections: set[Connection] = set()
         self._behind = math.inf  # from then on, no other worker goes first
         self._of_client: Counter[str] = Counter()
-        self._handshakes: set[asyncio.Task[None]] = set()
         self._most = most_connections(settings.max_connections)
+        self._most_of_one = settings.max_connections_of_one_address
 
     def leaving(self) -> bool:
         """Whether each answer is the last one of its connection."""
         return self._stopping or self._told_to_leave()
 
-    def thread_for(self, exchange: Exchange) -> AnsweringThread | None:
-        """Who answers an exchange that is whole; None is the loop."""
+    def thread_for(self, exchange: Exchange) -> PacedThread | None:
+        """Who answers an exchange that is let in; None is the loop."""
         operation = exchange.operation
-        if operation is None:
-            return self._flask
-        if operation.hot:
+        if operation and operation.hot:
             return None if len(exchange.request.body) <= SMALL else self._bodies
-        return self._watching if operation.watching else self._flask
+        return self._metrics if operation and operation.watching else self._flask
 
     def listen(self) -> None:
         """Let connections in from now on."""
@@ -142,18 +153,25 @@ class Listener:
             pass
         self._listening.close()
         await asyncio.sleep(LAST_WORDS)
-        for task in self._handshakes:
-            task.cancel()
         silent = [connection for connection in self.head if connection.is_silent]
         for connection in [*self.idle, *silent, *self.linger]:
             connection.abort()
         while self.connections:  # noqa: ASYNC110  nobody is told for each connection of a whole life
             await asyncio.sleep(TICK / 10)
 
-    def forget(self, client: str) -> None:
-        """A connection has ended."""
-        self.connections -= 1
-        self._of_client[client] -= 1
+    @property
+    def connections(self) -> int:
+        """How many there are, with those that shake hands."""
+        return len(self._connections)
+
+    def forget(self, connection: Connection) -> None:
+        """A connection has ended, or is about to."""
+        if connection in self._connections:
+            self._connections.remove(connection)
+            self._count(connection.client, -1)
+
+    def _count(self, client: str, more: int) -> None:
+        self._of_client[client] += more
         if not self._of_client[client]:
             del self._of_client[client]
         if not self._stopping:
@@ -174,17 +192,17 @@ class Listener:
             self._behind = math.inf
         elif self.loop.time() > self._behind:  # it has not gone
             room = ahead(self.connections)
-        if self.connections > self._most + AHEAD:  # all of them wait for answers
-            room = 0
+        if self.connections > self._most and not self._make_room():
+            room = 0  # all of them wait for answers
         try:
             for _ in range(min(room, ACCEPTS_A_TURN)):
                 if not self._let_in():
                     return
-                if self.connections > self._most and not self._make_room():
+                if self.connections > self._most:
+                    room = 0
                     break
         except OSError as error:
-            log.warning("No connection can be let in for %g s: %s.", NO_FILES, error.strerror)
-            self.out_of_files += 1
+            self.not_let_in.tell(reason=error.strerror)
             self._rest(NO_FILES)
             return
         if room < ACCEPTS_A_TURN:
@@ -198,46 +216,49 @@ class Listener:
         except (BlockingIOError, ConnectionAbortedError):
             return False
         client = address[0] if isinstance(address, tuple) else ""
-        if client and self._of_client[client] >= self.settings.max_connections_of_one_address:
+        if client and self._of_client[client] >= self._most_of_one and not self._make_room(client):
             accepted.close()
             return True
-        self.connections += 1
-        self._of_client[client] += 1
-        self._shares.note(self.connections)
-        task = self.loop.create_task(self._connect(accepted, client))
-        self._handshakes.add(task)
-        task.add_done_callback(self._handshakes.discard)
+        if self.connections >= self._most:
+            self._make_room()
+        connection = Connection(self, client)
+        self._connections.add(connection)
+        self._count(client, 1)
+        connection.wait_in(self.head)
+        connection.shakes_hands = self.loop.create_task(self._connect(connection, accepted))
+        connection.shakes_hands.add_done_callback(partial(_shaken, connection, accepted))
         return True
 
-    def _make_room(self) -> bool:
-        """End who has waited for longest without being waited for."""
-        for phase in (self.linger, self.idle, self.head, self.body, self.write):
-            for connection in phase:
-                connection.abort()
-                return True
-        return False
+    def _make_room(self, client: str | None = None) -> bool:
+        """End who has waited for longest without being waited for; gives whether one has."""
+        waiting = filter(None, [phase.first(client) for phase in self._phases])
+        _, connection = min(waiting, key=itemgetter(0), default=(0.0, None))
+        if connection:
+            connection.abort()
+        return connection is not None
 
-    async def _connect(self, accepted: socket, client: str) -> None:
-        connection = Connection(self, client)
-        seconds = self.settings.header_seconds if self._tls else None
-        try:
+    async def _connect(self, connection: Connection, accepted: socket) -> None:
+        handshake = self.settings.header_seconds if self._tls else None
+        with suppress(OSError):  # no TLS, or none in time
             await self.loop.connect_accepted_socket(
-                lambda: connection, accepted, ssl=self._tls, ssl_handshake_timeout=seconds
+                lambda: connection, accepted, ssl=self._tls, ssl_handshake_timeout=handshake
             )
-        except (OSError, asyncio.CancelledError):  # no TLS, or none in time
-            if not connection.is_made:
-                self.forget(client)
 
     def _tick(self) -> None:
         """End what took too long."""
         self.loop.call_later(TICK, self._tick)
         self.date = f"Date: {formatdate(usegmt=True)}\r\n"
-        for connection in [each for each in self.idle if each.is_used]:
-            connection.renew()
-        now = self.loop.time()
-        for phase in (self.linger, self.idle, self.head, self.body, self.write):
-            for connection in [each for each, ends in phase.items() if ends <= now]:
+        for phase in self._phases:
+            latest = self.loop.time() - phase.seconds
+            for connection in [each for each, since in phase.items() if since < latest]:
                 connection.expire()
+
+
+def _shaken(connection: Connection, accepted: socket, _: "asyncio.Task[None]") -> None:
+    """It is tried, or was cancelled before."""
+    if connection.shakes_hands:
+        accepted.close()
+        connection.connection_lost(None)
 
 
 def most_connections(wanted: int) -> int:

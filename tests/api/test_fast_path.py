@@ -4,14 +4,17 @@ The requests of the other tests here go both ways too; see tests/both_ways.py.
 """
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import Client, EnvironBuilder
+from werkzeug.wsgi import get_path_info
 
-from service.api.flask_app import Environ
+from service.api.flask_app import Environ, environ_of, request_of
 from service.app import create_app
+from service.exchange import Exchange, Request
 from service.serving.host import Host
 from service.settings import Settings
 from tests.both_ways import Answer, answer, both_ways, compared
@@ -112,3 +115,27 @@ def test_what_differs_between_two_answers_is_found() -> None:
     one = ("200 OK", [("Date", "now"), ("Allow", "POST")], b"")
     assert compared(one) == compared(("200 OK", [("Date", "then"), ("Allow", "POST")], b""))
     assert compared(one) != compared(("200 OK", [("Allow", "GET")], b""))
+
+
+TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=20)
+REQUESTS = st.builds(
+    Request,
+    st.sampled_from(["GET", "POST", "PATCH"]),
+    st.text(st.characters(exclude_categories=["Cs"])).map("/{}".format),
+    TEXT,
+    st.dictionaries(
+        st.sampled_from(["host", "content-type", "x-api-key", "accept", "a.b"]), TEXT
+    ).map(lambda headers: {**headers, "content-length": "3"}),
+    st.just(b"abc"),
+    st.sampled_from(["", "127.0.0.1", "::1"]),
+    st.sampled_from(["http", "https"]),
+    st.sampled_from(["1.0", "1.1"]),
+)
+
+
+@given(REQUESTS)
+def test_a_request_that_goes_to_flask_and_back_is_the_same(request: Request) -> None:
+    environ = environ_of(Exchange(request))
+    back = request_of(environ)
+    assert replace(back, headers=dict(back.headers), body=environ["wsgi.input"].read()) == request
+    assert get_path_info(environ) == request.path

@@ -18,7 +18,8 @@ from werkzeug.test import Client, TestResponse
 from models.registry import Registry
 from service.app import create_app, create_host, create_observers
 from service.logs import output
-from service.logs.catalogue import EVENTS, VERSION_DROPPED, tell
+from service.logs.catalogue import EVENTS, INVALID_REQUEST, VERSION_DROPPED, tell
+from service.logs.seldom import Seldom
 from service.observe.metrics import Metrics
 from service.serving.host import tell_changes
 from service.serving.loaded import Model
@@ -92,6 +93,24 @@ def test_an_event_is_a_sentence_with_fields(caplog: pytest.LogCaptureFixture) ->
     assert caplog.messages == ["calories version 1 is served no more."]
     [told] = caplog.records
     assert vars(told)["fields"] == {"event": "version_dropped", "model": "calories", "version": 1}
+
+
+def test_what_happens_all_the_time_is_told_once_a_second_and_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    seldom = Seldom(logging.getLogger("service"), INVALID_REQUEST)
+
+    def told() -> list[int]:
+        return [line.fields["left_out"] for line in caplog.records]  # type: ignore[attr-defined]
+
+    def told_twice() -> bool:
+        for _ in range(1000):
+            seldom.tell(client="::1", reason="It is none.")
+        return len(told()) == 2
+
+    await_(told_twice, "it is told again")
+    first, second = told()
+    assert (first, second >= 1000) == (0, True)
 
 
 def test_what_changes_of_a_model_is_told(

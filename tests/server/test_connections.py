@@ -109,13 +109,6 @@ def test_the_answer_to_head_is_that_to_get_without_its_body(server: Served, path
     assert sizes[1] - sizes[0] in {0, 1}  # HEAD is a letter longer than GET, and is told
 
 
-def test_what_flask_answers_comes_as_it_said_it(server: Served) -> None:
-    server.application.let_go.set()
-    answer = requests.get(f"http://127.0.0.1:{server.port}/slow", timeout=PATIENCE)
-    assert answer.headers["X-By"] == "Flask"
-    assert answer.text.startswith('GET {"method": "GET"')
-
-
 def test_what_fails_in_a_thread_is_an_answer_and_the_thread_goes_on(server: Served) -> None:
     statuses = [
         requests.post(f"http://127.0.0.1:{server.port}/fails", timeout=PATIENCE).status_code

@@ -19,6 +19,7 @@ from tests.server.tiny import Served, await_closed, exchanged, is_closed, post, 
 from tests.servers import PATIENCE, ROOT, await_
 
 SOON = 0.3  # seconds
+OK = b"HTTP/1.1 200 "
 
 
 def connected(server: Served) -> socket.socket:
@@ -74,14 +75,14 @@ def test_a_connection_is_kept_for_so_long_between_two_requests() -> None:
     with served(idle_seconds=SOON) as server, connected(server) as client:
         for _ in range(3):
             client.sendall(post())
-            assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+            assert client.recv(65536).startswith(OK)
         assert received(client) == b""
 
 
 def test_a_second_head_has_its_own_time() -> None:
     with served(header_seconds=SOON) as server, connected(server) as client:
         client.sendall(post())
-        assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+        assert client.recv(65536).startswith(OK)
         client.sendall(b"POST")
         assert received(client).startswith(b"HTTP/1.1 408 ")
 
@@ -121,11 +122,11 @@ def test_all_bodies_together_are_bounded() -> None:
         assert refused.startswith(b"HTTP/1.1 503 ")
         assert b"\r\nRetry-After: 1\r\n" in refused
         small = exchanged(server.port, post("/echo", b"a", b"Connection: close"))
-        assert small.startswith(b"HTTP/1.1 200 ")
+        assert small.startswith(OK)
         holding.close()
         await_(lambda: server.connections() == 0, "it is gone")
         answered = exchanged(server.port, post("/echo", megabyte, b"Connection: close"))
-        assert answered.startswith(b"HTTP/1.1 200 ")
+        assert answered.startswith(OK)
 
 
 # Connections.
@@ -136,7 +137,7 @@ def test_for_one_connection_too_many_that_goes_which_has_been_idle_for_longest()
         clients = [stack.enter_context(connected(server)) for _ in range(3)]
         for client in clients:
             client.sendall(post())
-            assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+            assert client.recv(65536).startswith(OK)
         assert exchanged(server.port, post("/echo", b"", b"Connection: close"))
         await_closed(clients[0])
         assert not any(is_closed(client) for client in clients[1:])
@@ -160,26 +161,49 @@ def test_who_waits_for_an_answer_makes_no_room() -> None:
         third.sendall(post())
         server.application.let_go.set()
         for client in (*clients, third):
-            assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+            assert client.recv(65536).startswith(OK)
 
 
-def test_one_address_has_so_many() -> None:
+def of_another_address(server: Served) -> socket.socket:
+    return socket.create_connection(
+        ("127.0.0.1", server.port), PATIENCE, source_address=("127.0.0.2", 0)
+    )
+
+
+def test_for_one_too_many_of_an_address_that_of_its_own_goes_which_has_waited_for_longest() -> None:
+    with served(max_connections_of_one_address=3) as server, ExitStack() as stack:
+        other = stack.enter_context(of_another_address(server))
+        clients = []
+        for sent in (b"POST /unfinished", post(), post("/echo", b"abc")[:-1]):
+            clients.append(stack.enter_context(connected(server)))
+            clients[-1].sendall(sent)
+            await_(lambda: server.connections() == 1 + len(clients), "it is there")
+        assert clients[1].recv(65536).startswith(OK)
+        fourth = stack.enter_context(connected(server))
+        fourth.sendall(post())
+        assert fourth.recv(65536).startswith(OK)
+        await_closed(clients[0])
+        assert not any(is_closed(client) for client in (*clients[1:], other))
+
+
+def test_unfinished_heads_of_an_address_keep_out_nobody_of_it() -> None:
+    with served(max_connections_of_one_address=4) as server, ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(connected(server)).sendall(b"POST /unfinished")
+        assert exchanged(server.port, post("/echo", b"", b"Connection: close"))
+
+
+def test_where_all_of_an_address_wait_for_answers_one_more_is_closed() -> None:
     with served(max_connections_of_one_address=2) as server, ExitStack() as stack:
-        clients = [stack.enter_context(connected(server)) for _ in range(2)]
-        for client in clients:
-            client.sendall(post())
-            assert client.recv(65536)
+        clients = busy(server, stack, 2)
         with connected(server) as third:
             await_closed(third)
-        other = socket.create_connection(
-            ("127.0.0.1", server.port), PATIENCE, source_address=("127.0.0.2", 0)
-        )
-        with other:
+        with of_another_address(server) as other:
             other.sendall(post())
-            assert other.recv(65536).startswith(b"HTTP/1.1 200 ")
-        clients[0].close()
-        await_(lambda: server.connections() == 1, "one has gone")
-        assert exchanged(server.port, post("/echo", b"", b"Connection: close"))
+            assert other.recv(65536).startswith(OK)
+        server.application.let_go.set()
+        for client in clients:
+            assert client.recv(65536).startswith(OK)
 
 
 FILES = """
@@ -233,10 +257,10 @@ def test_without_files_a_connection_waits_for_one() -> None:
                     stack.callback(os.close, os.dup(client.fileno()))
             client.connect(("127.0.0.1", server.port))
             client.sendall(post())
-            await_(lambda: server.listener.out_of_files > 0, "the server has found no file")
+            await_(lambda: server.listener.not_let_in.times > 0, "the server has found no file")
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+        assert client.recv(65536).startswith(OK)
 
 
 # Waiting.
@@ -257,7 +281,7 @@ def test_what_has_waited_for_too_long_is_refused_and_not_computed() -> None:
         late = monotonic() + 2 * SOON
         await_(lambda: monotonic() > late, "the second has waited")
         server.application.let_go.set()
-        assert first.recv(65536).startswith(b"HTTP/1.1 200 ")
+        assert first.recv(65536).startswith(OK)
         told = second.recv(65536)
         assert told.startswith(b"HTTP/1.1 503 ")
         assert b"\r\nRetry-After: 1\r\n" in told
@@ -290,7 +314,7 @@ def test_what_would_wait_too_long_is_refused_at_once_and_its_connection_kept() -
         late = monotonic() + 2 * SOON
         await_(lambda: monotonic() > late, "it has taken longer than anybody waits")
         server.application.let_go.set()
-        assert first.recv(65536).startswith(b"HTTP/1.1 200 ")
+        assert first.recv(65536).startswith(OK)
         server.application.let_go.clear()
         server.application.asked.clear()
         busy(server, stack)
@@ -304,12 +328,43 @@ def test_what_would_wait_too_long_is_refused_at_once_and_its_connection_kept() -
             assert answer.headers["retry-after"] == "1"
 
 
-def test_who_watches_is_answered_meanwhile_and_rows_are() -> None:
+def test_rows_and_health_are_answered_meanwhile() -> None:
     with served() as server, ExitStack() as stack:
         busy(server, stack, 5)
-        for path in ("/watch", "/echo"):
+        for path in ("/echo", "/health"):
             told = exchanged(server.port, post(path, b"", b"Connection: close"))
-            assert told.startswith(b"HTTP/1.1 200 ")
+            assert told.startswith(OK)
+
+
+def test_health_is_answered_while_a_scrape_runs() -> None:
+    with served() as server, connected(server) as scraper:
+        scraper.sendall(post("/scrape"))
+        await_(lambda: "/scrape" in server.application.asked, "it is being answered")
+        told = exchanged(server.port, post("/health", b"", b"Connection: close"))
+        assert told.startswith(OK)
+        server.application.let_go.set()
+        assert scraper.recv(65536).startswith(OK)
+
+
+def test_a_scrape_is_answered_while_flask_is_busy() -> None:
+    with served() as server, ExitStack() as stack:
+        busy(server, stack)
+        scraper = stack.enter_context(connected(server))
+        scraper.sendall(post("/scrape"))
+        await_(lambda: "/scrape" in server.application.asked, "it is being answered")
+
+
+def test_what_cannot_even_be_refused_in_a_thread_is_answered_and_the_thread_goes_on() -> None:
+    with served() as server, ExitStack() as stack:
+        [first] = busy(server, stack)
+        hurried = [stack.enter_context(connected(server)) for _ in range(2)]
+        for client in hurried:
+            client.sendall(post("/slow", b"", b"X-Request-Timeout: 0.000001", b"X-Break: yes"))
+        await_(lambda: server.connections() == 3, "they wait")
+        server.application.let_go.set()
+        for client, status in ((first, b"200"), (hurried[0], b"500"), (hurried[1], b"500")):
+            assert client.recv(65536).startswith(b"HTTP/1.1 %b " % status)
+        assert exchanged(server.port, post("/slow", b"", b"Connection: close")).startswith(OK)
 
 
 def test_what_nobody_waits_for_any_more_is_not_computed() -> None:

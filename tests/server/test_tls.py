@@ -4,13 +4,14 @@ import json
 import logging
 import socket
 import ssl
+import struct
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
 
 from tests.gate.test_secured import Identity, identity
-from tests.server.tiny import Served, exchanged, post, received, served
+from tests.server.tiny import Served, post, received, served
 from tests.servers import PATIENCE, await_
 
 
@@ -63,14 +64,51 @@ def test_who_does_not_shake_hands_is_a_connection_and_is_closed(server: Served) 
     await_(lambda: server.connections() == 0, "it counts no more")
 
 
-def test_who_speaks_no_tls_is_closed_and_leaves_no_traceback(
-    server: Served, caplog: pytest.LogCaptureFixture
+HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\x16\x03\x01\x00\x05hello", HELLO, b""],
+    ids=["HTTP", "no hello", "half of one", "nothing"],
+)
+@pytest.mark.parametrize("resets", [False, True])
+def test_who_speaks_no_tls_is_closed_and_leaves_a_line_at_most(
+    server: Served, caplog: pytest.LogCaptureFixture, sent: bytes, resets: bool
 ) -> None:
-    with caplog.at_level(logging.INFO):
-        for sent in (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\x16\x03\x01\x00\x05hello", b""):
-            assert b"HTTP" not in exchanged(server.port, sent)
-        await_(lambda: server.connections() == 0, "all are gone")
-    assert "Traceback" not in caplog.text
+    with caplog.at_level(logging.DEBUG), plain(server) as client:
+        caplog.clear()
+        client.sendall(sent)
+        if resets:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+        else:
+            assert b"HTTP" not in received(client)
+        server.stop()  # when all that were let in are gone
+    assert len(caplog.records) <= 1
+    assert all(line.levelno == logging.DEBUG and not line.exc_info for line in caplog.records)
+
+
+def test_who_trusts_nobody_leaves_a_line_at_most(
+    server: Served, own: Identity, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG), plain(server) as client:
+        caplog.clear()
+        with pytest.raises(ssl.SSLCertVerificationError):
+            ssl.create_default_context().wrap_socket(client, server_hostname="127.0.0.1")
+        await_(lambda: server.connections() == 0, "it is gone")
+    assert len(caplog.records) <= 1
+    assert all(line.levelno == logging.DEBUG and not line.exc_info for line in caplog.records)
+
+
+def test_who_shakes_hands_slowly_makes_room(own: Identity) -> None:
+    keys = {"tls_certificate": own.certificate, "tls_key": own.key}
+    with served(**keys, header_seconds=3600, max_connections=2) as server, ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(plain(server)).sendall(HELLO)
+        with closing(secured(server, own)) as client:
+            client.sendall(post("/echo", b"a", b"Connection: close"))
+            assert received(client)
 
 
 def test_who_shakes_hands_for_ever_keeps_no_stop(own: Identity) -> None:

@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import uvloop
 
 from models.numbers import whole
-from service.api.flask_app import EXCHANGE
 from service.api.native.errors import NATIVE
 from service.errors import BodyTooLarge, ServiceError, Unauthorized
 from service.exchange import Exchange, Operation, Response
@@ -23,9 +22,10 @@ from tests.servers import PATIENCE, await_
 
 
 class Tiny:
-    """Answers /echo in the loop, /slow by Flask's thread and /watch by that of the watchers.
+    """Answers /echo and /health in the loop, /slow by Flask's thread, /scrape by that of scrapes.
 
-    What /slow answers waits for `let_go`. A request with the header X-Refuse is not let in.
+    What these two answer waits for `let_go`. A request with the header X-Refuse is not let in; one
+    with X-Break cannot even be refused.
     """
 
     def __init__(self, max_body_bytes: int = 2**20) -> None:
@@ -38,7 +38,8 @@ class Tiny:
             "/big": self._operation("/big", self._big, hot=True),
             "/slow": self._operation("/slow", self._slow),
             "/fails": self._operation("/fails", self._fails),
-            "/watch": self._operation("/watch", self._echo, watching=True),
+            "/scrape": self._operation("/scrape", self._slow, watching=True),
+            "/health": self._operation("/health", self._echo, hot=True, watching=True),
         }
 
     def enter(self, exchange: Exchange) -> None:
@@ -59,6 +60,8 @@ class Tiny:
         exchange.response = exchange.operation.answer(exchange)
 
     def refuse(self, exchange: Exchange, error: Exception) -> None:
+        if exchange.request.header("x-break"):
+            raise ZeroDivisionError
         exchange.refusal = type(error).__name__
         known = error if isinstance(error, ServiceError) else ServiceError("It failed.")
         exchange.response = (
@@ -69,12 +72,6 @@ class Tiny:
 
     def leave(self, exchange: Exchange) -> None:
         self.left[exchange.id] += 1
-
-    def wsgi(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        exchange = environ[EXCHANGE]
-        self.answer(exchange)
-        start_response("200 OK", [("Content-Type", "application/json"), ("X-By", "Flask")])
-        return [environ["REQUEST_METHOD"].encode(), b" ", exchange.response.body]
 
     @staticmethod
     def _operation(path: str, answer: Callable[[Exchange], Response], **how: bool) -> Operation:

@@ -16,12 +16,13 @@ Scrape = Callable[[str], tuple[bytes, str]]  # from the header Accept to a text 
 
 def operations(plane: DataPlane, scrape: Scrape) -> tuple[Operation, ...]:
     """Its rows of the table."""
-    metrics_ = partial(metrics, scrape)
+    ready, scraped = partial(readyz, plane), partial(metrics, scrape)
+    watch = partial(Operation, method="GET", dialect=OTHER, watching=True)
     return (
-        Operation("healthz", "GET", "/healthz", healthz, OTHER, "open", watching=True),
-        Operation("readyz", "GET", "/readyz", partial(readyz, plane), OTHER, "open", watching=True),
+        watch("healthz", path="/healthz", answer=healthz, scope="open", hot=True),
+        watch("readyz", path="/readyz", answer=ready, scope="open", hot=True),
+        watch("metrics", path="/metrics", answer=scraped, scope="either"),
         Operation("version", "GET", "/version", version, OTHER, "open"),
-        Operation("metrics", "GET", "/metrics", metrics_, OTHER, "either", watching=True),
     )
 
 
