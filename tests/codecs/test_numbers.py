@@ -113,11 +113,13 @@ def in_csv(line: str) -> Place:
     return Place(5, lambda n: Request("POST", "/predict", CSV, text.replace("N", n).encode()))
 
 
-def in_header(number: int, name: str, value: str, asked: Request) -> Place:
+def in_header(
+    number: int, name: str, value: str, asked: Request, *, by_server: bool = False
+) -> Place:
     def request(spelt: str) -> Request:
         return asked._replace(headers={**asked.headers, name: value.replace("N", spelt)})
 
-    return Place(number, request)
+    return Place(number, request, by_server=by_server)
 
 
 def inputs(**changed: Any) -> dict[str, Any]:
@@ -154,6 +156,8 @@ PLACES = [
     *(in_csv(line) for line in ("N,1,2", '"N",1,2')),
     in_header(len(HEAD), LENGTH, "N", Request("POST", f"{V2}/infer", JSON, HEAD + RAW)),
     in_header(1, "Accept", "text/csv;q=N", LINE),
+    in_header(len(ONE.body), "Content-Length", "N", ONE, by_server=True),
+    in_header(1, "X-Request-Timeout", "N", ONE, by_server=True),
 ]
 DATES = ("N Nov 1994 08:49:37 GMT", "06 Nov N 08:49:37 GMT", "06 Nov 1994 N:49:37 +N")
 PASSED_OVER = [
@@ -164,22 +168,11 @@ PASSED_OVER = [
         for date in DATES
     ),
     in_header(1, "Accept", "application/openmetrics-text;version=N;q=N", METRICS),
+    in_header(8000, "Host", "localhost:N", READY, by_server=True),
+    in_header(1, "Max-Forwards", "N", READY._replace(method="OPTIONS"), by_server=True),
+    in_header(1, "Keep-Alive", "timeout=N, max=N", READY, by_server=True),
 ]
-OF_SERVER = [
-    in_header(len(ONE.body), "Content-Length", "N", ONE),
-    in_header(1, "X-Request-Timeout", "N", ONE),
-]
-PASSED_OVER_BY_SERVER = [
-    in_header(8000, "Host", "localhost:N", READY),
-    in_header(1, "Max-Forwards", "N", READY._replace(method="OPTIONS")),
-    in_header(1, "Keep-Alive", "timeout=N, max=N", READY),
-]
-ALL = [
-    *PLACES,
-    *(place._replace(needed=False) for place in PASSED_OVER),
-    *(place._replace(by_server=True) for place in OF_SERVER),
-    *(place._replace(by_server=True, needed=False) for place in PASSED_OVER_BY_SERVER),
-]
+ALL = [*PLACES, *(place._replace(needed=False) for place in PASSED_OVER)]
 
 
 def name(place: Place) -> str:
