@@ -1,5 +1,6 @@
 """The engines: the same answers whoever computes them, and none but what a manifest promises."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -25,6 +26,7 @@ from service.serving.loaded import Loaded
 from service.settings import Settings
 from tests.conftest import SHIPPED
 from tests.dialects import COLUMNS, ROW, ROWS, answer, tensors
+from tests.soak.run import resident
 
 ENGINES: tuple[Choice, ...] = ("litert", "saved_model")
 
@@ -114,6 +116,16 @@ def test_an_interpreter_that_raised_is_not_used_again(shipped: Registry) -> None
     with pytest.raises(RuntimeError):
         engine.predict(rows(1, 5))
     assert not engine._idle  # type: ignore[attr-defined]
+
+
+def test_an_engine_that_is_let_go_leaves_the_memory_where_it_was(shipped: Registry) -> None:
+    def use(times: int) -> float:
+        for _ in range(times):
+            loaded(shipped, "calories").predict(rows(1, 3))
+        return resident(os.getpid())
+
+    before = use(50)
+    assert use(250) - before < 15  # MB: one takes a sixth of one
 
 
 @pytest.mark.parametrize(
