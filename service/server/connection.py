@@ -242,10 +242,9 @@ class Connection(asyncio.Protocol):
         """
         exchange.request.body = content = body.taken()
         thread = self._listener.thread_for(exchange)
-        # As long as it is the loop's turn, nobody looks at what has come.
-        wait = thread.wait if thread else exchange.began - self._listener.loop.time()
-        require_patience(exchange, wait, self._limits.max_wait_seconds)
-        if thread is None:
+        is_free = thread is self._listener.line and thread.is_free()
+        require_patience(exchange, 0 if is_free else thread.wait, self._limits.max_wait_seconds)
+        if is_free:
             self._application.answer(exchange)
             return False
         self._held.grow(len(content))

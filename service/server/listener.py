@@ -21,6 +21,7 @@ from service.logs.seldom import Seldom
 from service.logs.survivor import Survivor
 from service.server import tls
 from service.server.connection import Connection
+from service.server.line import Line
 from service.server.threads import PacedThread
 from service.settings import Settings
 
@@ -126,16 +127,17 @@ class Listener:
         self._of_client: Counter[str] = Counter()
         self._most = most_connections(settings.max_connections)
         self._most_of_one = settings.max_connections_of_one_address
+        self.line = Line(loop, min(self._most, self._most_of_one) * 3 // 4)
 
     def leaving(self) -> bool:
         """Whether each answer is the last one of its connection."""
         return self._stopping or self._told_to_leave()
 
-    def thread_for(self, exchange: Exchange) -> PacedThread | None:
-        """Who answers an exchange that is let in; None is the loop."""
+    def thread_for(self, exchange: Exchange) -> PacedThread | Line:
+        """Who answers an exchange that is let in: another thread, or the loop's own."""
         operation = exchange.operation
         if operation and operation.hot:
-            return None if len(exchange.request.body) <= SMALL else self._bodies
+            return self.line if len(exchange.request.body) <= SMALL else self._bodies
         return self._metrics if operation and operation.watching else self._flask
 
     def listen(self) -> None:

@@ -7,6 +7,7 @@ import socket
 import struct
 import subprocess
 import sys
+from collections import Counter
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from time import monotonic
@@ -326,6 +327,19 @@ def test_what_would_wait_too_long_is_refused_at_once_and_its_connection_kept() -
             assert answer
             assert (answer.status, answer.closes) == (503, False)
             assert answer.headers["retry-after"] == "1"
+
+
+def test_what_would_wait_too_long_for_the_loop_is_refused_and_not_computed() -> None:
+    with served(max_wait_seconds=0.05) as server, ExitStack() as stack:
+        connections = [Connection(server.port) for _ in range(60)]
+        for connection in connections:
+            stack.callback(connection.close)
+            connection.send(post("/work"))
+        answers = [connection.read() for connection in connections]
+        statuses = Counter(answer.status for answer in answers if answer and not answer.closes)
+        assert statuses.keys() == {200, 503}
+        assert statuses.total() == len(connections)
+        assert server.application.asked.count("/work") == statuses[200]
 
 
 def test_rows_and_health_are_answered_meanwhile() -> None:

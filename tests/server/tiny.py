@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
+from time import perf_counter
 from typing import Any
 
 import uvloop
@@ -36,6 +37,7 @@ class Tiny:
         self._operations = {
             "/echo": self._operation("/echo", self._echo, hot=True),
             "/big": self._operation("/big", self._big, hot=True),
+            "/work": self._operation("/work", self._work, hot=True),
             "/slow": self._operation("/slow", self._slow),
             "/fails": self._operation("/fails", self._fails),
             "/scrape": self._operation("/scrape", self._slow, watching=True),
@@ -95,6 +97,13 @@ class Tiny:
 
     def _slow(self, exchange: Exchange) -> Response:
         assert self.let_go.wait(PATIENCE)
+        return self._echo(exchange)
+
+    def _work(self, exchange: Exchange) -> Response:
+        """It keeps the loop for 5 ms."""
+        end = perf_counter() + 0.005
+        while perf_counter() < end:
+            pass
         return self._echo(exchange)
 
     @staticmethod
