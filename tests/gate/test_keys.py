@@ -227,25 +227,20 @@ def test_made_keys_are_appended_to_a_file_for_its_owner_alone(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["shop"], "two keys for predict are named 'shop'"),
-        (['a"\nb'], "expected a name of letters"),
-        (["till", "--rate", "0"], "expected a --rate above 0"),
+        ("shop --append FILE", "two keys for predict are named 'shop'"),
+        ('a"b --append FILE', "expected a name of letters"),
+        ("till --append FILE --rate 0", "expected a --rate above 0"),
+        ("till --rate 2", "give --append FILE"),
     ],
 )
-def test_what_would_spoil_the_file_is_not_appended(
-    file: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+def test_what_would_spoil_the_file_or_be_lost_is_not_made(
+    file: Path, capsys: pytest.CaptureFixture[str], arguments: str, sentence: str
 ) -> None:
     try:
-        code: object = main([*arguments, "--append", str(file)])
+        code: object = main(arguments.replace("FILE", str(file)).split())
     except SystemExit as ended:
         code = ended.code
     out, err = capsys.readouterr()
     assert code in {1, 2}
     assert (out, file.read_text()) == ("", SHOP)
     assert sentence in err
-
-
-def test_a_rate_without_a_file_to_keep_it_in_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["shop", "--rate", "2"])
-    assert "give --append FILE" in capsys.readouterr().err

@@ -1,18 +1,34 @@
-"""Traces, as a collector of OpenTelemetry receives them."""
+"""Traces as a collector of OpenTelemetry receives them, with the log and the metrics."""
 
+import json
+import re
+import time
+from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import requests
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 
-from service.observe.installed import traced
+from models.registry import Registry
+from service.app import create_app, create_host
+from service.exchange import Request
+from service.observe import installed
+from service.observe.access_log import AccessLog
+from service.observe.trace_context import TraceContext, trace_context
+from service.observe.traces import Traces
 from service.settings import Settings
+from tests.fuzz.asked import Request as Asked
+from tests.fuzz.doors import Operation, answers, operations
 from tests.servers import (
     DEV_PYTHON,
     PATIENCE,
@@ -26,7 +42,17 @@ from tests.servers import (
 )
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-OFF = "11111111111111111111111111111111"  # a trace that its caller does not record
+OFF = "1" * 32  # a trace that its caller does not record
+TIMES = 4  # each of these is asked
+ELSEWHERE = ("/nowhere", "/v1/models/calories/nowhere", "/V1/nowhere", "/v2/nowhere", "//admin")
+ODD = [("tracestate", b"a=b"), ("User-Agent", b"\xff\xfe"), ("traceparent", b"00-nonsense")]
+ODD_HOSTS = ("localhost:99999", "[::1", "a b")
+OURS = {  # of a caller with a trace of its own
+    "traceparent": f"00-{TRACE}-{SPAN}-01",
+    "tracestate": "vendor=1",
+    "X-Request-Id": "mine",
+    "User-Agent": "a caller",
+}
 Spans = list[tuple[dict[str, Any], Any]]  # the attributes of the resource, and the span
 
 
@@ -57,62 +83,144 @@ def attributes(of: Any) -> dict[str, Any]:
     return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in of.attributes}
 
 
-def post(server: Server, path: str, trace: str = "", flags: str = "01", **more: str) -> int:
-    headers = {"traceparent": f"00-{trace}-{SPAN}-{flags}"} if trace else {}
-    url = f"{server.url}{path}"
-    answer = requests.post(url, json=[ROW, ROW], headers={**headers, **more}, timeout=PATIENCE)
-    return answer.status_code
+class Found(NamedTuple):
+    """What two workers told that were asked and then stopped."""
+
+    asked: set[str]  # the ids of the requests that were answered
+    templates: Counter[str]  # of the operations that were asked
+    services: set[str]
+    spans: list[Any]
+    lines: dict[str, dict[str, Any]]  # of the access log, by the request's id
+    routes: set[str]  # of /metrics
+    began: int  # ns since 1970
+    ended: int
+
+    def whole(self) -> dict[str, Any]:
+        """The spans of requests, by their ids."""
+        of_requests = (span for span in self.spans if span.kind == span.SPAN_KIND_SERVER)
+        return {attributes(span)["calories.request_id"]: span for span in of_requests}
+
+    def inside(self, whole: Any) -> list[Any]:
+        """The spans within that of a request, in their order."""
+        inner = [span for span in self.spans if span.parent_span_id == whole.span_id]
+        return sorted(inner, key=lambda s: ("validate", "infer", "render").index(s.name))
 
 
-@pytest.fixture(scope="module", params=["loop"])
-def spans(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shipped_root: Path
-) -> Iterator[Spans]:
-    """What a collector got from two workers that were asked and then stopped."""
-    folder = tmp_path_factory.mktemp("traces")
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Found:
+    folder, began = tmp_path_factory.mktemp("traces"), time.time_ns()
+    settings: dict[str, Any] = {"registry": shipped_root, "access_log": 1, "log_format": "json"}
+    # What is left comes because the service ends.
+    settings |= {"otel_bsp_max_queue_size": 100_000, "otel_bsp_schedule_delay": 3_600_000}
     with collector() as (url, spans):
-        settings: dict[str, object] = {
-            "server": request.param,
-            "registry": shipped_root,
-            "otel_exporter_otlp_endpoint": url,
-            "otel_bsp_schedule_delay": 3_600_000,  # so what comes, came because it ended
-        }
+        settings["otel_exporter_otlp_endpoint"] = url
         with running(folder, DEV_PYTHON, **settings) as server:
             await_(lambda: server.output().count("worker_started") == 2, "both workers answer")
-            post(server, "/predict", TRACE, tracestate="vendor=1", **{"x-request-id": "mine"})
-            post(server, "/predict?model=none", TRACE)
-            post(server, "/v2/models/calories/infer", "00000000000000000000000000000000")
-            post(server, "/predict", OFF, flags="00")
-            with ThreadPoolExecutor(4) as pool:
-                list(pool.map(lambda _: post(server, "/explain"), range(20)))
+            every = operations(server.url) * TIMES
+            asked = {
+                each.headers["x-request-id"] for each in answers(server.port, requests_of(every))
+            }
+            asked |= {ask(server, {"Host": host}) for host in ODD_HOSTS} - {""}
+            asked |= {
+                ask(server, OURS),
+                ask(server, {**OURS, "X-Request-Id": "refused"}, "?model=no"),
+            }
+            asked.add(ask(server, {"traceparent": f"00-{OFF}-{SPAN}-00"}))
+            metrics = requests.get(f"{server.url}/metrics", timeout=PATIENCE).text
             server.stop()
-        yield spans
+        lines = [json.loads(line) for line in server.output().splitlines() if line[:1] == "{"]
+    told = {line["request_id"]: line for line in lines if line.get("event") == "request"}
+    return Found(
+        asked=asked,
+        templates=Counter(it.path for it in every),
+        services={about["service.name"] for about, _ in spans},
+        spans=[span for _, span in spans],
+        lines=told,
+        routes=set(re.findall(r'^calories_requests_total{.*route="(.*?)"', metrics, re.MULTILINE)),
+        began=began,
+        ended=time.time_ns(),
+    )
 
 
-def named(spans: Spans, name: str, trace: str = "") -> list[Any]:
-    return [s for _, s in spans if s.name == name and (not trace or s.trace_id.hex() == trace)]
+def requests_of(every: list[Operation]) -> list[Asked]:
+    """Each operation plainly, a long body and a wrong one, what is odd, and what is nowhere."""
+    predict = next(it.plain for it in every if it.path == "/predict")
+    bodies = [json.dumps(body).encode() for body in ([ROW] * 10_000, {"sugar": "much"})]
+    elsewhere = [replace(predict, target=path.encode()) for path in ELSEWHERE]
+    return [
+        *(it.plain for it in every),
+        *(replace(predict, body=body) for body in bodies),
+        *(replace(predict, headers=(*predict.headers, header)) for header in ODD),
+        *(replace(each, method=method) for each in elsewhere for method in ("GET", "POST")),
+        replace(predict, method="PROPFIND"),
+    ]
 
 
-def predicted(spans: Spans) -> list[Any]:
-    """The request that was answered and the one that was refused; two workers may swap them."""
-    found = named(spans, "POST /predict", TRACE)
-    return sorted(found, key=lambda span: int(attributes(span)["http.response.status_code"]))
+def ask(server: Server, headers: dict[str, str], query: str = "") -> str:
+    """The id under which a prediction was answered; none where the server refused it."""
+    url = f"{server.url}/predict{query}"
+    answer = requests.post(url, json=[ROW, ROW], headers=headers, timeout=PATIENCE)
+    return answer.headers.get("X-Request-Id", "")
 
 
-def test_a_request_is_a_span_below_its_callers(spans: Spans) -> None:
-    answered, refused = predicted(spans)
-    assert {answered.parent_span_id.hex(), refused.parent_span_id.hex()} == {SPAN}
-    assert answered.trace_state == "vendor=1"
-    assert answered.kind == answered.SPAN_KIND_SERVER
+def test_each_span_is_within_its_parent_and_after_the_one_before_it(found: Found) -> None:
+    wrong: Counter[str] = Counter()
+    for span in found.spans:
+        if not found.began <= span.start_time_unix_nano <= span.end_time_unix_nano <= found.ended:
+            wrong[f"{span.name} is of another time"] += 1
+    several = 0
+    for whole in found.whole().values():
+        inner = found.inside(whole)
+        several += len(inner) > 1
+        edges = [edge for s in inner for edge in (s.start_time_unix_nano, s.end_time_unix_nano)]
+        edges = [whole.start_time_unix_nano, *edges, whole.end_time_unix_nano]
+        if edges != sorted(edges) or {span.trace_id for span in inner} - {whole.trace_id}:
+            wrong[f"what is inside {whole.name}"] += 1
+    assert several >= TIMES
+    assert wrong == {}
 
 
-def test_its_attributes_are_those_of_the_http_conventions(spans: Spans) -> None:
-    answered, refused = predicted(spans)
-    found = attributes(answered)
-    assert found.pop("server.port") > 0
-    assert found.pop("http.response.body.size") > 0
-    assert found.pop("user_agent.original").startswith("python-requests")
-    assert found == {
+def test_every_request_is_a_span_and_a_line_with_the_same_trace(found: Found) -> None:
+    whole = found.whole()
+    traces = {name: span.trace_id.hex() for name, span in whole.items()}
+    assert len(found.asked) > found.templates.total() > 40 * TIMES
+    [unrecorded] = found.asked - traces.keys()
+    assert found.lines[unrecorded]["trace_id"] == OFF
+    assert {name: found.lines[name]["trace_id"] for name in traces} == traces
+    assert found.services == {"calories"}
+    # A trace that begins here has no caller, also where the caller's could not be read.
+    begun = [name for name, trace in traces.items() if trace != TRACE]
+    assert {found.lines[name]["parent_id"] for name in begun} == {""}
+    assert {whole[name].parent_span_id for name in begun} == {b""}
+    assert len({traces[name] for name in begun}) == len(whole) - 2
+
+
+def test_the_route_is_the_template_in_spans_log_and_metrics(found: Found) -> None:
+    """And of a path that is nowhere there is none."""
+    routes = Counter(attributes(span).get("http.route") for span in found.whole().values())
+    assert routes.keys() == {*found.templates, None}
+    for template in found.templates.keys() - {"/predict", "/openapi.json", "/readyz", "/metrics"}:
+        assert routes[template] == found.templates[template]
+    assert routes[None] >= len(ELSEWHERE) * 2
+    assert {line["route"] for line in found.lines.values()} == {*found.templates, "-"}
+    assert found.routes == {*found.templates, ""}
+    for span in found.whole().values():
+        told = attributes(span)
+        method = told["http.request.method"].replace("_OTHER", "HTTP")
+        assert span.name == f"{method} {told.get('http.route', '')}".rstrip()
+
+
+def test_a_request_is_a_span_below_its_callers_with_the_attributes_of_the_conventions(
+    found: Found,
+) -> None:
+    span = found.whole()["mine"]
+    assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, SPAN)
+    assert span.trace_state == "vendor=1"
+    told = attributes(span)
+    assert told.pop("server.port") > 0
+    assert told.pop("http.response.body.size") > 0
+    assert told == {
+        "user_agent.original": "a caller",
         "http.request.method": "POST",
         "http.route": "/predict",
         "http.request.body.size": 80,
@@ -127,79 +235,111 @@ def test_its_attributes_are_those_of_the_http_conventions(spans: Spans) -> None:
         "calories.version": 1,
         "calories.rows": 2,
     }
-    assert attributes(refused)["http.response.status_code"] == 404
 
 
-def test_inside_are_validation_inference_and_rendering_one_after_another(spans: Spans) -> None:
-    whole, _ = predicted(spans)
-    inner = [s for _, s in spans if s.parent_span_id == whole.span_id]
-    assert [each.name for each in inner] == ["validate", "infer", "render"]
-    edges = [edge for s in inner for edge in (s.start_time_unix_nano, s.end_time_unix_nano)]
-    assert edges == sorted(edges)
-    assert (edges[0], edges[-1]) == (whole.start_time_unix_nano, whole.end_time_unix_nano)
+def test_inside_are_validation_inference_and_rendering_but_of_what_was_refused(
+    found: Found,
+) -> None:
+    whole = found.whole()
+    explained = [span for span in whole.values() if span.name == "POST /explain"]
+    for span in (whole["mine"], *explained):
+        inner = found.inside(span)
+        assert [each.name for each in inner] == ["validate", "infer", "render"]
+        assert inner[0].start_time_unix_nano == span.start_time_unix_nano
+        assert inner[-1].end_time_unix_nano == span.end_time_unix_nano
+    assert attributes(whole["refused"])["http.response.status_code"] == 404
+    assert found.inside(whole["refused"]) == []
 
 
-def test_inside_an_explanation_are_the_same(spans: Spans) -> None:
-    whole = named(spans, "POST /explain")[0]
-    inner = [s for _, s in spans if s.parent_span_id == whole.span_id]
-    assert [each.name for each in inner] == ["validate", "infer", "render"]
-
-
-def test_what_was_refused_has_no_inference(spans: Spans) -> None:
-    _, refused = predicted(spans)
-    assert not [s for _, s in spans if s.parent_span_id == refused.span_id]
-
-
-def test_a_trace_that_its_caller_does_not_record_is_not_recorded(spans: Spans) -> None:
-    assert not [s for _, s in spans if s.trace_id.hex() == OFF]
-
-
-def test_an_invalid_traceparent_begins_a_trace(spans: Spans) -> None:
-    [found] = named(spans, "POST /v2/models/{model}/infer")
-    assert found.trace_id.strip(b"\0")
-    assert found.parent_span_id == b""
-
-
-def test_every_request_of_every_worker_has_come_when_the_service_has_stopped(spans: Spans) -> None:
-    assert len(named(spans, "POST /explain")) == 20
-    about = [about for about, span in spans if span.name == "POST /explain"]
-    assert {each["service.name"] for each in about} == {"calories"}
-
-
-MODULES = "import service.server.wsgi, sys; print('opentelemetry' in sys.modules)"
+@pytest.mark.parametrize("sampler", [ALWAYS_ON, ALWAYS_OFF])
+def test_the_lines_of_a_failure_name_its_trace_if_it_is_recorded(
+    shipped: Registry,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    sampler: Sampler,
+) -> None:
+    caplog.set_level("INFO")
+    exporter, provider = InMemorySpanExporter(), TracerProvider(sampler=sampler)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    settings = Settings(registry=shipped.root)
+    host = create_host(settings)
+    observers = (AccessLog(1), Traces(provider.get_tracer("a test")))
+    client = create_app(settings, host, observers=observers).test_client()
+    with monkeypatch.context() as patch:
+        patch.setattr(host, "snapshot", None)
+        assert client.get("/models").status_code == 500
+    host.close()
+    exported = [f"{span.context.trace_id:032x}" for span in exporter.get_finished_spans()]
+    assert len(exported) == (sampler is ALWAYS_ON)
+    fields = [vars(each).get("fields", {}) for each in caplog.records]
+    told = [each["trace_id"] for each in fields if "trace_id" in each]  # request_failed, request
+    assert told == (exported or [""]) * 2
 
 
 @pytest.mark.parametrize(
-    ("traces", "there"), [("off", "False"), ("auto", "False"), ("otlp", "True")]
+    ("header", "sampled"),
+    [
+        (f"00-{TRACE}-{SPAN}-01", True),
+        (f"00-{TRACE}-{SPAN}-00", False),
+        (f"00-{TRACE}-{SPAN}-02", False),
+        (f"01-{TRACE}-{SPAN}-03", True),
+        (f"cc-{TRACE}-{SPAN}-01-what-the-future-will-bring", True),
+    ],
 )
-def test_nothing_of_it_is_imported_unless_it_is_wanted(
-    traces: str, there: str, shipped_root: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_valid_traceparent_says_the_trace_the_span_and_whether_it_is_recorded(
+    header: str, sampled: bool
 ) -> None:
-    monkeypatch.setenv("TRACES", traces)
+    asked = Request("GET", "/", headers={"traceparent": header})
+    assert trace_context(asked) == TraceContext(TRACE, SPAN, sampled)
+
+
+def test_an_invalid_traceparent_is_none() -> None:
+    valid = f"00-{TRACE}-{SPAN}-01"
+    invalid = [
+        *("", "nonsense", f"ff{valid[2:]}", f"00-{'0' * 32}-{SPAN}-01", f"{valid}-more"),
+        *(f"00-{TRACE}-{'0' * 16}-01", valid.upper(), f"00-{valid[4:]}", valid[:-1], f"{valid}\n"),
+        *(f"01{valid[2:]}.more", f" {valid}", f"{valid},{valid}"),
+    ]
+    found = [Request("GET", "/", headers={"traceparent": header}) for header in invalid]
+    assert [each for each in (*found, Request("GET", "/")) if trace_context(each)] == []
+
+
+def test_nothing_that_is_not_wanted_is_imported(
+    shipped_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("REGISTRY", str(shipped_root))
-    # Where it could be imported.
-    assert run(DEV_PYTHON, "-c", MODULES).stdout.split()[-1] == there
+    modules = (
+        "import service.server.wsgi, sys; print({'opentelemetry', 'pyarrow'} & {*sys.modules})"
+    )
+    assert run(DEV_PYTHON, "-c", modules).stdout.splitlines()[-1] == "set()"  # where it could be
 
 
-def test_an_endpoint_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not traced(Settings())
+def test_an_endpoint_is_enough_and_without_opentelemetry_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not installed.traced(Settings())
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
-    assert traced(Settings())
-    assert not traced(Settings(traces="off"))
+    assert installed.traced(Settings())
+    assert not installed.traced(Settings(traces="off"))
+    assert installed.warnings(Settings()) == []
+    monkeypatch.setattr(installed, "installed", lambda _: False)
+    assert not installed.traced(Settings())
+    [warning] = installed.warnings(Settings())
+    assert warning.startswith("an endpoint for traces is named, and nothing is sent: ")
+    assert "pip install --require-hashes -r requirements/tracing.txt" in warning
 
 
-def test_traces_that_cannot_be_made_are_refused_at_the_start() -> None:
-    found = run(SERVICE_PYTHON, "-m", "service", "--traces", "otlp", "--port", "1", check=False)
-    assert found.returncode == 1
-    way_out = "pip install --require-hashes -r requirements/tracing.txt, or set TRACES=off."
-    assert way_out in found.stderr
-
-
-def test_an_endpoint_without_opentelemetry_is_warned_of(tmp_path: Path, shipped_root: Path) -> None:
-    endpoint = "http://127.0.0.1:4318"
-    wanted = {"registry": shipped_root, "otel_exporter_otlp_endpoint": endpoint}
-    with running(tmp_path, SERVICE_PYTHON, **wanted) as server:
-        warned = [line for line in server.output().splitlines() if "OpenTelemetry" in line]
-    assert len(warned) == 1
-    assert warned[0].startswith("service: warning: an endpoint for traces is named")
-    assert "pip install --require-hashes -r requirements/tracing.txt" in warned[0]
+@pytest.mark.parametrize(
+    ("wanted", "way_out"),
+    [
+        ("--traces otlp", "requirements/tracing.txt, or set TRACES=off."),
+        ("--prediction-log .", "requirements/bulk.txt."),
+    ],
+)
+def test_what_is_wanted_and_not_installed_is_refused_at_the_start(
+    wanted: str, way_out: str
+) -> None:
+    given = (*wanted.split(), "--port", "1")
+    refused = run(SERVICE_PYTHON, "-m", "service", *given, check=False)
+    assert refused.returncode == 1
+    assert f"pip install --require-hashes -r {way_out}" in refused.stderr
