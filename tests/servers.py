@@ -1,5 +1,6 @@
 """Real servers on free ports, their output shown when they do not come up."""
 
+import json
 import os
 import re
 import signal
@@ -23,6 +24,8 @@ ROOT = Path(__file__).parent.parent
 SERVICE_PYTHON = ROOT / ".venv" / "service" / "bin" / "python"  # made by `make test`
 DEV_PYTHON = Path(sys.executable)
 ROW = {"sugar": 5, "fiber": 1, "protein": 2}
+BODY = json.dumps(ROW).encode()
+JSON = {"content-type": "application/json"}
 PATIENCE = 60.0  # seconds until something that must happen is given up
 
 OfLibrary = TypeVar("OfLibrary", bound=BaseServer)
@@ -70,6 +73,16 @@ def run(
     return finished([python, *arguments], cwd=ROOT, check=check, timeout=timeout)
 
 
+@contextmanager
+def beside(module: str, *arguments: object) -> Iterator[Process]:
+    """A program of the tests in a process of its own, once it has printed that it is ready."""
+    command = [sys.executable, "-m", module, *arguments]
+    with started(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        yield process
+
+
 @dataclass
 class Server:
     """A running service."""
@@ -113,6 +126,25 @@ class Server:
         return self.process.wait(PATIENCE)
 
 
+def request(body: bytes = BODY, more: bytes = b"") -> bytes:
+    """The bytes of a request to predict, with more lines in its head."""
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    return b"%bContent-Length: %d\r\n%b\r\n%b" % (head, len(body), more, body)
+
+
+def columns(rows: int) -> bytes:
+    """A body of so many rows, as columns."""
+    return json.dumps({name: [value] * rows for name, value in ROW.items()}).encode()
+
+
+def open_half_a_request(port: int) -> tuple[socket.socket, bytes]:
+    """Send the head of a request; give the connection and the rest, once a worker has it."""
+    connection = socket.create_connection(("127.0.0.1", port), PATIENCE)
+    connection.sendall(request(more=b"Expect: 100-continue\r\n")[: -len(BODY)])
+    assert connection.recv(64).startswith(b"HTTP/1.1 100")
+    return connection, BODY
+
+
 @contextmanager
 def shown(server: Server) -> Iterator[None]:
     """Show what the server said, should this fail."""
@@ -124,7 +156,7 @@ def shown(server: Server) -> Iterator[None]:
 
 
 @contextmanager
-def running(folder: Path, python: Path = SERVICE_PYTHON, **settings: object) -> Iterator[Server]:
+def running(folder: Path, python: Path = SERVICE_PYTHON, /, **settings: object) -> Iterator[Server]:
     """`python -m service` with these settings, from its first answer until its end.
 
     `under` is no setting, but a command that runs another in its own process, as `nice` does.

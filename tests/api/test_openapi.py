@@ -261,7 +261,7 @@ def test_every_sentence_of_the_catalogue_is_the_service_s(
 def test_a_real_server_answers_what_the_document_allows_and_forbids_as_it_says(
     tmp_path: Path, shipped_root: Path, document: Document
 ) -> None:
-    """`python -m tests.fuzz.schema URL` asks for longer."""
+    """`make fuzz` asks for longer."""
     registry = shutil.copytree(shipped_root, tmp_path / "registry")  # labels are moved
     settings = {"admin_key_waived": True, "workers": 1, "registry": registry}
     with running(tmp_path, DEV_PYTHON, **settings) as server:

@@ -5,8 +5,10 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +19,8 @@ import requests
 import yaml
 
 from benchmarks.started import Process, started
-from tests.servers import PATIENCE, ROOT, ROW, free_port
+from tests.servers import PATIENCE, ROOT, ROW, await_, free_port
+from tests.soak.run import Plan, loaded
 
 # Files that the surroundings add, such as one that builds on the host's network.
 ADDED = tuple(Path(each) for each in os.environ.get("COMPOSE_FILE", "").split(":")[1:])
@@ -26,6 +29,8 @@ ROWS = re.compile(r"^calories_rows_total\{.*\} (\d+)", re.MULTILINE)
 IMAGES = ("service", "training")
 REPLICAS = "deploy/replicas.yml"
 SAVED_MODEL = "service-saved-model"  # built and started only when its profile is asked for
+# A training on a machine that has other work; `await_` is made for shorter things.
+TRAINING_SECONDS = 300
 
 # What the first process of a container may do, as Python code to run inside.
 LOOK = """
@@ -40,11 +45,18 @@ print(json.dumps({
     "user": status["Uid"].split(),
     "capabilities": [int(status[each], 16) for each in ("CapPrm", "CapEff", "CapBnd")],
     "privileges": status["NoNewPrivs"].strip(),
-    "first": open("/proc/1/cmdline").read().split(chr(0)),
+    "first": open("/proc/1/cmdline").read().replace(chr(0), " "),
     "root": refused("/written"),
     "registry": refused("/registry/written"),
     "tmp": refused("/tmp/written"),
 }))
+"""
+# What the service in its container answers, on one line; the image has no curl.
+ASK = """
+import json, urllib.request as u
+body = {body!r} and {body!r}.encode()
+asked = u.Request("http://127.0.0.1:8000/{path}", body, {{"Content-Type": "application/json"}})
+print(json.dumps(u.urlopen(asked).read().decode()))
 """
 
 
@@ -92,28 +104,23 @@ class Compose:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def command(self, line: str) -> list[str]:
+    @property
+    def _options(self) -> dict[str, Any]:
+        own = {"PORT": str(self.port), "SAVED_MODEL_PORT": "0"}  # 0: any free one
+        return {"cwd": self.folder, "env": {**os.environ, **own}}
+
+    def _arguments(self, line: str) -> list[str]:
         files = [part for file in self.files for part in ("-f", str(file))]
-        return [DOCKER, "compose", "-p", self.project, *files, *line.split()]
+        return ["compose", "-p", self.project, *files, *line.split()]
 
     def started(self, line: str) -> AbstractContextManager[Process]:
         """A command of compose that is not waited for."""
-        return started(
-            self.command(line),
-            cwd=self.folder,
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+        output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return started([DOCKER, *self._arguments(line)], **output, **self._options)
 
     def run(self, line: str, *more: str, check: bool = True) -> str:
         """What a command of compose prints."""
-        command = [*self.command(line)[1:], *more]
-        return docker(*command, check=check, cwd=self.folder, env=self._environment)
-
-    @property
-    def _environment(self) -> dict[str, str]:
-        return {**os.environ, "PORT": str(self.port), "SAVED_MODEL_PORT": "0"}  # 0: any free one
+        return docker(*self._arguments(line), *more, check=check, **self._options)
 
     def build_log(self) -> str:
         """What a build of the images says, step by step."""
@@ -135,6 +142,11 @@ class Compose:
         """What Python code prints as JSON inside the running container of a service."""
         return json.loads(self.run(f"exec -T {service}", "python3", "-c", code))
 
+    def answer(self, service: str, path: str, row: object = None) -> Any:
+        """What a service answers inside its container."""
+        body = json.dumps(row) if row else None
+        return json.loads(self.inside(service, ASK.format(path=path, body=body)))
+
     def state(self, service: str) -> dict[str, Any]:
         """What the engine says of the one container of a service, running or not."""
         [container] = self.run(f"ps -aq {service}").split()
@@ -146,24 +158,72 @@ class Compose:
         state = self.state(service)["State"]
         return int(state["ExitCode"]) if state["Status"] == "exited" else None
 
+    def trained(self) -> int:
+        """The exit code of the training, once it has ended."""
+        deadline = time.monotonic() + TRAINING_SECONDS
+        while (code := self.exit_code("training")) is None and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert code is not None, f"the training goes on after {TRAINING_SECONDS} s"
+        return code
+
     def replicas(self) -> dict[str, int]:
         """The rows that each running replica of the service has predicted, by its container."""
-        code = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8000/metrics').read().decode())"
+        ask = ("python", "-c", ASK.format(path="metrics", body=None))
         return {
-            container: sum(map(int, ROWS.findall(docker("exec", container, "python", "-c", code))))
+            container: sum(map(int, ROWS.findall(json.loads(docker("exec", container, *ask)))))
             for container in self.run("ps -q service").split()
         }
+
+    def three_are_asked(self) -> bool:
+        """Whether three replicas have predicted; it asks, so that they can have."""
+        self.status()
+        rows = self.replicas()
+        return len(rows) == 3 and min(rows.values()) > 0
 
     def status(self) -> int:
         """That of a prediction over a connection of its own; 0 when there was no answer."""
         try:
-            return self.predict(ROW).status_code
+            return self.predict().status_code
         except requests.RequestException:
             return 0
 
-    def predict(self, row: object, **headers: str) -> requests.Response:
+    def predict(self, **headers: str) -> requests.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return requests.post(f"{self.url}/predict", json=row, headers=named, timeout=PATIENCE)
+        return requests.post(f"{self.url}/predict", json=ROW, headers=named, timeout=PATIENCE)
+
+    def await_version(self, version: int, **headers: str) -> None:
+        await_(
+            lambda: self.predict(**headers).json()["version"] == version,
+            f"version {version} answers",
+        )
+
+    @contextmanager
+    def asked(self, out: Path) -> Iterator[list[tuple[int, int]]]:
+        """Eight kept connections ask all the time; at the end the statuses and versions."""
+        answers: list[tuple[int, int]] = []
+        with loaded(self.port, Plan(1, 1, 1, connections=8), out):
+            yield answers
+        samples = [line.split() for line in out.read_text().splitlines()]
+        answers += [(int(sample[2]), int(sample[3])) for sample in samples]
+
+    @contextmanager
+    def posting(self) -> Iterator[list[int]]:
+        """Four clients ask, each time over a new connection; the list of statuses grows."""
+        statuses: list[int] = []
+        stop = threading.Event()
+
+        def ask() -> None:
+            while not stop.is_set():
+                statuses.append(self.status())
+
+        with ThreadPoolExecutor(4) as pool:
+            asking = [pool.submit(ask) for _ in range(4)]
+            try:
+                yield statuses
+            finally:
+                stop.set()
+            for each in asking:
+                each.result()
 
     def versions(self) -> list[int]:
         """The versions of `calories` that the registry's volume holds."""
@@ -183,9 +243,7 @@ def compose(
     images = folder / f"{project}.yml"
     named = {service: f"{project}-{service}" for service in (*IMAGES, SAVED_MODEL)}
     named["seed"] = named["service"]
-    services: dict[str, dict[str, Any]] = {
-        service: {"image": image} for service, image in named.items()
-    }
+    services: dict[str, dict[str, Any]] = {it: {"image": image} for it, image in named.items()}
     if REPLICAS in files:
         services["balancer"] = {"image": f"{project}-balancer"}
         for each in ADDED:  # they do not know it: what the service is given is given to it

@@ -19,7 +19,7 @@ OVERLAY = (ROOT / "deploy" / "replicas.yml").read_text()
 # `!reset` is compose's own: it takes a part of the file below away.
 REPLICAS: dict[str, Any] = yaml.safe_load(OVERLAY.replace("!reset []", "null"))
 CONTAINERS = {**COMPOSE["services"], "balancer": REPLICAS["services"]["balancer"]}
-EACH = pytest.mark.parametrize("container", CONTAINERS.values(), ids=CONTAINERS)
+SERVICES = ("service", "service-saved-model")
 DOCKERFILES = ("Dockerfile", "deploy/balancer/Dockerfile")
 
 
@@ -52,14 +52,11 @@ def test_docker_waits_longer_than_the_balancer_waits_for_an_answer() -> None:
     assert number(r"stop_grace_period: (\d+)s", "deploy/replicas.yml") > answer
 
 
-def test_every_published_port_is_on_loopback() -> None:
+def test_every_published_port_is_on_loopback_and_the_balancers_is_that_of_the_service() -> None:
     ports = {name: it["ports"] for name, it in CONTAINERS.items() if "ports" in it}
-    assert ports.keys() == {"service", "service-saved-model", "balancer"}
+    assert ports.keys() == {*SERVICES, "balancer"}
     assert all(port.startswith("127.0.0.1:") for [port] in ports.values())
-
-
-def test_the_balancer_has_the_port_of_the_service_in_its_place() -> None:
-    [port], [replaced] = CONTAINERS["balancer"]["ports"], CONTAINERS["service"]["ports"]
+    [port], [replaced] = ports["balancer"], ports["service"]
     assert port.rsplit(":", 1)[0] == replaced.rsplit(":", 1)[0]
     assert REPLICAS["services"]["service"] == {"ports": None}
 
@@ -85,50 +82,34 @@ def test_the_image_asks_who_may_predict_before_it_serves(monkeypatch: pytest.Mon
         check(read_from(image_settings(), monkeypatch))
 
 
-@pytest.mark.parametrize("service", ["service", "service-saved-model"])
-def test_the_compose_file_waives_the_key_and_the_log_says_so(
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_compose_file_waives_the_key_and_says_so_and_lets_one_address_have_all_connections(
     service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = read_from(settings_of(service), monkeypatch)
     check(settings)
     [warning] = warnings(settings)
     assert "predicts without a key" in warning
-
-
-@pytest.mark.parametrize("service", ["service", "service-saved-model"])
-def test_the_one_address_that_docker_gives_all_clients_may_have_all_connections(
-    service: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = read_from(settings_of(service), monkeypatch)
+    # Docker gives all clients one address.
     assert settings.max_connections_of_one_address > settings.max_connections
 
 
-@EACH
-def test_every_container_has_no_rights_and_a_root_that_cannot_be_written(
-    container: dict[str, Any],
-) -> None:
-    assert container["read_only"] is True
-    assert container["cap_drop"] == ["ALL"]
-    assert container["security_opt"] == ["no-new-privileges:true"]
-    assert container["user"] == "10001:10001"
+@pytest.mark.parametrize("container", CONTAINERS.values(), ids=CONTAINERS)
+def test_every_container_has_no_rights_is_bounded_and_watched(container: dict[str, Any]) -> None:
+    without_rights = {
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "user": "10001:10001",
+    }
+    assert container.items() >= without_rights.items()
     of_the_host = {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc", "userns_mode"}
     assert not of_the_host & container.keys()
-
-
-@EACH
-def test_every_container_is_bounded_in_memory_processes_and_cores(
-    container: dict[str, Any],
-) -> None:
     assert {"mem_limit", "pids_limit", "cpus"} <= container.keys()
-
-
-@EACH
-def test_every_container_that_goes_on_has_a_health_check(container: dict[str, Any]) -> None:
     if container["restart"] != "no":
         assert container["healthcheck"]["interval"] == "2s"
-        build = container["build"]
-        dockerfile = (ROOT / build.get("dockerfile", "Dockerfile")).read_text()
-        assert "HEALTHCHECK" in dockerfile
+        dockerfile = container["build"].get("dockerfile", "Dockerfile")
+        assert "HEALTHCHECK" in (ROOT / dockerfile).read_text()
 
 
 def test_only_training_may_write_into_the_registry() -> None:
@@ -157,28 +138,21 @@ def test_secrets_come_as_files_to_those_who_need_them() -> None:
     assert signing == ["training"]
 
 
-@pytest.mark.parametrize("name", ["service", "service-saved-model"])
-def test_the_settings_of_the_compose_files_are_settings(name: str) -> None:
-    given = COMPOSE["services"][name]["environment"] | SECRETS["services"][name]["environment"]
-    assert {setting.lower() for setting in given} <= Settings.model_fields.keys()
-    secrets = {f"/run/secrets/{secret}" for secret in SECRETS["services"][name]["secrets"]}
-    assert {given["KEYS_FILE"], given["PUBLIC_KEY"]} == secrets
-
-
-@pytest.mark.parametrize("name", ["service", "service-saved-model"])
+@pytest.mark.parametrize("name", SERVICES)
 def test_with_the_secrets_nobody_predicts_without_a_key(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = settings_of(name) | SECRETS["services"][name]["environment"]
+    secured = SECRETS["services"][name]
+    given = settings_of(name) | secured["environment"]
+    assert {setting.lower() for setting in given} <= Settings.model_fields.keys()
+    secrets = {f"/run/secrets/{secret}" for secret in secured["secrets"]}
+    assert {given["KEYS_FILE"], given["PUBLIC_KEY"]} == secrets
     settings = read_from(given, monkeypatch)
     assert settings.predict_needs_key
     assert not settings.admin_key_waived
 
 
-def test_training_signs_with_the_key_that_it_is_given() -> None:
+def test_training_signs_with_the_key_that_it_is_given_and_every_image_can() -> None:
     assert SECRETS["services"]["training"]["command"][-2:] == ["--sign", "/run/secrets/signing-key"]
-
-
-def test_every_image_can_sign_or_check_signatures() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert dockerfile.count("-r requirements/signing.txt") == 2, "the service's and the training's"

@@ -2,7 +2,6 @@
 
 import struct
 from functools import cache
-from typing import Any
 
 from hypothesis import strategies as st
 
@@ -17,10 +16,11 @@ from tests.fuzz.values import (
     arrays,
     damaged,
     objects,
+    one_of,
     record,
 )
+from tests.overload.worst import INPUTS, batch, written
 
-INPUTS = ("sugar", "fiber", "protein")
 ROWS = objects(dict.fromkeys(INPUTS, GRAMS)) | objects(dict.fromkeys(INPUTS, NUMBERS))
 COLUMNS = st.builds(
     lambda columns, cell: record(
@@ -32,9 +32,7 @@ COLUMNS = st.builds(
 
 NATIVE = damaged(ROWS | arrays(ROWS) | COLUMNS)
 
-SIGNATURES = st.sampled_from(
-    [b'"serving_default"', b'"features"', b'"tensorflow/serving/regress"', b'""', b'"\\u0000"']
-)
+SIGNATURES = one_of(r'"serving_default" "features" "tensorflow/serving/regress" "" "\u0000"')
 
 
 def _v1(key: str, content: Bytes) -> Bytes:
@@ -58,13 +56,11 @@ MOVES = damaged(
     objects({"version": st.just(b"1")})
     | objects({"version": SIZES | ANY, "percent": GRAMS | NUMBERS | ANY})
 )
-ROLLBACKS = damaged(objects({"label": st.sampled_from([b'"canary"', b'"stable"']) | TEXTS | ANY}))
+ROLLBACKS = damaged(objects({"label": one_of('"canary" "stable"') | TEXTS | ANY}))
 
-DATATYPES = st.sampled_from(
-    [b'"FP32"', b'"FP32"', b'"INT64"', b'"UINT8"', b'"FP16"', b'"FP64"', b'"BOOL"', b'"BYTES"']
-)
-SHAPES = arrays(SIZES, 3) | st.sampled_from([b"[1]", b"[1,1]", b"[1,3]", b"[2,3]", b"[0]"])
-FLAGS = st.sampled_from([b"true", b"false"]) | ANY
+DATATYPES = one_of('"FP32" "FP32" "INT64" "UINT8" "FP16" "FP64" "BOOL" "BYTES"')
+SHAPES = arrays(SIZES, 3) | one_of("[1] [1,1] [1,3] [2,3] [0]")
+FLAGS = one_of("true false") | ANY
 PARAMETERS = objects({"binary_data_size": SIZES | GRAMS}) | objects({"binary_data": FLAGS})
 
 
@@ -85,11 +81,7 @@ TENSORS = st.tuples(
 ).map(array) | _tensor(
     "features", b"[1,3]", st.lists(GRAMS, min_size=3, max_size=3).map(array)
 ).map(lambda tensor: array([tensor]))
-OUTPUTS = arrays(
-    objects(
-        {"name": st.sampled_from([b'"calories"', b'"lower"']) | TEXTS, "parameters": PARAMETERS}
-    )
-)
+OUTPUTS = arrays(objects({"name": one_of('"calories" "lower"') | TEXTS, "parameters": PARAMETERS}))
 V2_JSON = damaged(
     objects({"inputs": TENSORS})
     | objects({"id": TEXTS, "inputs": TENSORS, "outputs": OUTPUTS})
@@ -99,20 +91,19 @@ RAW = st.lists(st.floats(width=32), max_size=4).map(
     lambda numbers: struct.pack(f"<{len(numbers)}f", *numbers)
 )
 
-CELLS = GRAMS | NUMBERS | st.sampled_from([b'"1"', b'"1\n2"', b'"', b'""', b" 1 ", b"1e", b"\x00"])
-HEADERS = st.permutations(INPUTS).map(lambda names: ",".join(names).encode()) | st.sampled_from(
-    [b"sugar", b"", b"sugar,fiber,protein,", b"sugar,sugar,fiber,protein", b'"sugar",fiber,protein']
+CELLS = GRAMS | NUMBERS | one_of('"1" " "" 1e', b'"1\n2"', b" 1 ", b"\x00")
+HEADERS = st.permutations(INPUTS).map(lambda names: ",".join(names).encode()) | one_of(
+    'sugar sugar,fiber,protein, sugar,sugar,fiber,protein "sugar",fiber,protein', b""
 )
 LINES = st.lists(CELLS, min_size=3, max_size=3).map(b",".join) | st.lists(CELLS).map(b",".join)
 ENDS = st.sampled_from([b"\n", b"\n", b"\r\n", b"\r", b"\n\n", b"\x0b", "\u2028".encode()])
-CSV = damaged(
-    st.builds(
-        lambda header, lines, end: end.join([header, *lines]),
-        HEADERS,
-        st.lists(LINES, max_size=3),
-        ENDS,
-    )
+TABLES = st.builds(
+    lambda header, lines, end: end.join([header, *lines]),
+    HEADERS,
+    st.lists(LINES, max_size=3),
+    ENDS,
 )
+CSV = damaged(TABLES)
 
 
 @cache
@@ -120,30 +111,17 @@ def arrow_streams() -> tuple[bytes, ...]:
     """Arrow streams of right and of odd columns."""
     import pyarrow as pa  # noqa: PLC0415  half a second
 
-    def stream(*batches: Any, **options: Any) -> bytes:
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(
-            sink, batches[0].schema, options=pa.ipc.IpcWriteOptions(**options)
-        ) as out:
-            for batch in batches:
-                out.write_batch(batch)
-        encoded: bytes = sink.getvalue().to_pybytes()
-        return encoded
-
-    def batch(values: Any, kind: Any) -> Any:
-        return pa.record_batch({name: pa.array(values, kind) for name in INPUTS})
-
     kinds = [pa.float64(), pa.float32(), pa.float16(), pa.int8(), pa.uint64(), pa.int64()]
     odd = [pa.string(), pa.list_(pa.float32()), pa.bool_(), pa.decimal128(5, 2), pa.null()]
     right = batch([5.0, 1.0], pa.float32())
     return (
-        *(stream(batch([5, 1, 2], kind)) for kind in kinds),
-        *(stream(batch([None], kind)) for kind in [*kinds, *odd]),
-        stream(right, right),
-        stream(right[:0]),
-        stream(right, compression="zstd"),
-        stream(batch(["a", "a"], pa.dictionary(pa.int8(), pa.string()))),
-        stream(batch([float("nan"), float("inf"), 1e300], pa.float64())),
+        *(written(batch([5, 1, 2], kind)) for kind in kinds),
+        *(written(batch([None], kind)) for kind in [*kinds, *odd]),
+        written(right, right),
+        written(right[:0]),
+        written(right, compression="zstd"),
+        written(batch(["a", "a"], pa.dictionary(pa.int8(), pa.string()))),
+        written(batch([float("nan"), float("inf"), 1e300], pa.float64())),
     )
 
 
@@ -151,12 +129,10 @@ def arrow_streams() -> tuple[bytes, ...]:
 def arrow(draw: st.DrawFn) -> bytes:
     """A stream with up to three places overwritten: its lengths, offsets, types or numbers."""
     body = bytearray(draw(st.sampled_from(arrow_streams())))
+    worst = [b"\xff\xff\xff\x7f", b"\x00\x00\x00\x80", b"\xff" * 8, b"\x00" * 8]
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.integers(0, len(body) - 1))
-        patch = draw(
-            st.binary(min_size=1, max_size=8)
-            | st.sampled_from([b"\xff\xff\xff\x7f", b"\x00\x00\x00\x80", b"\xff" * 8, b"\x00" * 8])
-        )
+        patch = draw(st.binary(min_size=1, max_size=8) | st.sampled_from(worst))
         body[at : at + len(patch)] = patch
     return bytes(body)
 

@@ -1,14 +1,26 @@
 """A kept connection that sends bytes as they are and reads one answer at a time."""
 
+import json
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from select import select
+from typing import Any, NoReturn
 
 from tests.servers import PATIENCE
 
 # A server's own word for HTTP that it does not speak: a transfer coding, a version.
 NOT_SPOKEN = {501, 505}
+
+
+def strict_json(text: bytes) -> Any:
+    """What a text of JSON says that has neither NaN nor infinity."""
+
+    def refuse(constant: str) -> NoReturn:
+        raise AssertionError(f"{constant} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
 
 
 class NoHTTPError(Exception):
@@ -80,7 +92,7 @@ class Connection:
         self._socket.close()
 
     def _more(self) -> bool:
-        if self._quiet and self._silent():
+        if self._quiet and not select([self._socket], [], [], self._quiet)[0]:
             self.finish()
         try:
             part = self._socket.recv(1 << 16)
@@ -88,19 +100,6 @@ class Connection:
             return False
         self._buffer += part
         return bool(part)
-
-    def _silent(self) -> bool:
-        """Whether nothing comes, neither an answer nor the end."""
-        self._socket.settimeout(self._quiet)
-        try:
-            self._socket.recv(1, socket.MSG_PEEK)
-        except TimeoutError:
-            return True
-        except OSError:
-            return False
-        finally:
-            self._socket.settimeout(PATIENCE)
-        return False
 
 
 CLOSED = Answer(0, {}, b"")  # nothing came before the end

@@ -1,10 +1,9 @@
 """What every answer to bad input must be."""
 
-import json
-from typing import Any, NoReturn
+from typing import Any
 
 from tests.fuzz.asked import Request
-from tests.fuzz.connection import NOT_SPOKEN, Answer
+from tests.fuzz.connection import NOT_SPOKEN, Answer, strict_json
 
 REFUSED = {400, 414, 431}
 
@@ -38,7 +37,7 @@ def read(answer: Answer) -> Any:
     assert b"Traceback" not in answer.body, answer
     if "json" not in answer.headers.get("content-type", ""):
         return None
-    return json.loads(answer.body or b"null", parse_constant=_no_json)
+    return strict_json(answer.body or b"null")
 
 
 def spoken(asked: Request) -> str:
@@ -47,10 +46,6 @@ def spoken(asked: Request) -> str:
     if asked.dialect == "any" or b"%" in path or b"//" in path or b".." in path:
         return "any"
     return {b"v1": "v1", b"v2": "v2"}.get(path.split(b"/")[1], "native")
-
-
-def _no_json(constant: str) -> NoReturn:
-    raise AssertionError(f"{constant} is no JSON")
 
 
 def _problem(content: Any, answer: Answer) -> bool:

@@ -3,13 +3,13 @@
 import copy
 import json
 from collections.abc import Callable, Iterator, Mapping
-from functools import reduce
+from functools import partial, reduce
 from operator import getitem
 from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.fuzz.values import ANY, HARD, NESTED, TEXTS, Bytes, damaged, mostly
+from tests.fuzz.values import ANY, HARD, NESTED, TEXTS, Bytes, damaged, mostly, one_of
 
 Tree = dict[str, Any]
 Place = tuple[str | int, ...]
@@ -36,6 +36,7 @@ def written(card: Any, raw: Mapping[str, bytes] = {}) -> bytes:
 def changed(draw: st.DrawFn, card: Tree, times: int) -> bytes:
     """The manifest with some places changed: by kind, size, number or name, or gone."""
     tree, raw = copy.deepcopy(card), {}
+    kinds = st.sampled_from(["near"] * 8 + ["other"] * 2 + ["gone", "twice", "many", "name"])
     for number in range(times):
         places = list(places_of(tree))
         told = [place for place in places if place[0] in TOLD] or places
@@ -43,9 +44,7 @@ def changed(draw: st.DrawFn, card: Tree, times: int) -> bytes:
         holder: Any = reduce(getitem, above, tree)  # type: ignore[arg-type]  # keys of either kind
         before = holder[last]
         mark = MARK.format(number)
-        match draw(
-            st.sampled_from(["near"] * 8 + ["other"] * 2 + ["gone", "twice", "many", "name"])
-        ):
+        match draw(kinds):
             case "near" if not isinstance(before, dict | list):
                 holder[last] = draw(near(before))
             case "gone":
@@ -66,13 +65,10 @@ def changed(draw: st.DrawFn, card: Tree, times: int) -> bytes:
 
 # What the service reads of a manifest, and not only shows.
 TOLD = ("inputs", "data", "interval", "created", "files", "model", "version", "output")
-NAMES = st.text(max_size=6) | st.sampled_from(
-    [
-        *("0.5", "1.5", "nan", "1e400", "\u0660.\u0665", "0_5", " 0.5", "-0", "median"),
-        *("a" * 300, "../x", "manifest.json", "calories", "features", "__proto__"),
-        *("a\nb", "糖", "\u202e", "\ufeff"),
-    ]
-)
+NAMES = st.text(max_size=6) | one_of(
+    "0.5 1.5 nan 1e400 0_5 -0 median ../x manifest.json calories features __proto__ 糖 \u202e",
+    *(b" 0.5", b"a" * 300, b"a\nb", "\ufeff".encode(), "\u0660.\u0665".encode()),
+).map(bytes.decode)
 
 
 def places_of(tree: Any, above: Place = ()) -> Iterator[Place]:
@@ -124,15 +120,9 @@ def others(value: Any) -> Bytes:
     return st.sampled_from(told).map(str.encode) | HARD | TEXTS | TIMES | NESTED | ANY
 
 
-TIMES = st.datetimes().map(lambda time: json.dumps(time.isoformat()).encode()) | st.sampled_from(
-    [
-        *(
-            b'"0001-01-01T00:00:00Z"',
-            b'"0001-01-01T00:00:00+14:00"',
-            b'"9999-12-31T23:59:59-23:59"',
-        ),
-        *(b'"2026-11-25"', b'"2026-11-25T00:00:00"', b'"1e308"', b'"-62135596800"', b'"now"'),
-    ]
+TIMES = st.datetimes().map(lambda time: json.dumps(time.isoformat()).encode()) | one_of(
+    """"0001-01-01T00:00:00Z" "0001-01-01T00:00:00+14:00" "9999-12-31T23:59:59-23:59" "2026-11-25"
+    "2026-11-25T00:00:00" "1e308" "-62135596800" "now" """
 )
 
 
@@ -148,30 +138,31 @@ def put(*place: str | int, as_: object) -> Callable[[Tree], bytes]:
     return made
 
 
-def without(name: str) -> Callable[[Tree], bytes]:
+def without(name: str, card: Tree) -> bytes:
     """The manifest without one of its parts."""
-    return lambda card: written({key: value for key, value in card.items() if key != name})
+    return written({key: value for key, value in card.items() if key != name})
 
 
-def twice(card: Tree) -> bytes:
-    """An input is there a second time, in the place of another."""
-    return put("inputs", 1, as_=card["inputs"][0])(card)
+def inputs(change: Callable[[list[Tree]], list[Tree]]) -> Callable[[Tree], bytes]:
+    """The manifest with other inputs, made from its own."""
+    return lambda card: written({**card, "inputs": change(card["inputs"])})
 
 
 FIRST = ("inputs", 0)
+QUANTILES = (*FIRST, "quantiles")
 PARTS = ("model", "version", "architecture", "inputs", "interval", "data", "evaluation", "files")
 
 # Each was, or could have been, more than the trouble of its own model.
 WORST: dict[str, Callable[[Tree], bytes]] = {
-    "a quantile whose level is no number": put(*FIRST, "quantiles", as_={"median": 7}),
-    "a quantile beyond 1": put(*FIRST, "quantiles", as_={"1.5": 7}),
-    "a quantile with digits of another script": put(*FIRST, "quantiles", as_={"\u0660.\u0665": 7}),
-    "a level twice": put(*FIRST, "quantiles", as_={"0.5": 7, "0.50": 8}),
-    "quantiles that fall": put(*FIRST, "quantiles", as_={"0.5": 7, "0.75": 6}),
-    "quantiles out of the range": put(*FIRST, "quantiles", as_={"0.5": 1e9}),
-    "no quantiles": put(*FIRST, "quantiles", as_={}),
-    "300,000 quantiles": put(*FIRST, "quantiles", as_={f"0.{n}": 7 for n in range(300_000)}),
-    "33 quantiles": put(*FIRST, "quantiles", as_={f"0.{n}": 7 for n in range(10, 43)}),
+    "a quantile whose level is no number": put(*QUANTILES, as_={"median": 7}),
+    "a quantile beyond 1": put(*QUANTILES, as_={"1.5": 7}),
+    "a quantile with digits of another script": put(*QUANTILES, as_={"\u0660.\u0665": 7}),
+    "a level twice": put(*QUANTILES, as_={"0.5": 7, "0.50": 8}),
+    "quantiles that fall": put(*QUANTILES, as_={"0.5": 7, "0.75": 6}),
+    "quantiles out of the range": put(*QUANTILES, as_={"0.5": 1e9}),
+    "no quantiles": put(*QUANTILES, as_={}),
+    "300,000 quantiles": put(*QUANTILES, as_={f"0.{n}": 7 for n in range(300_000)}),
+    "33 quantiles": put(*QUANTILES, as_={f"0.{n}": 7 for n in range(10, 43)}),
     "min over max": put(*FIRST, "min", as_=16),
     "a mean out of the range": put(*FIRST, "mean", as_=-1),
     "NaN": put(*FIRST, "mean", as_=b"NaN"),
@@ -188,15 +179,13 @@ WORST: dict[str, Callable[[Tree], bytes]] = {
     "the year 9999": put("created", as_="9999-12-31T23:59:59-23:59"),
     "no time zone": put("created", as_="2026-11-25T00:00:00"),
     "a time that is a number": put("created", as_=1e300),
-    "an input twice": twice,
-    "an input less than the model takes": lambda card: put("inputs", as_=card["inputs"][:1])(card),
-    "an input more than the model takes": lambda card: put(
-        "inputs", as_=[*card["inputs"], {**card["inputs"][0], "name": "fat"}]
-    )(card),
+    "an input twice": inputs(lambda known: [known[0], known[0], *known[2:]]),
+    "an input less than the model takes": inputs(lambda known: known[:1]),
+    "an input more than the model takes": inputs(
+        lambda known: [*known, {**known[0], "name": "fat"}]
+    ),
     "no inputs": put("inputs", as_=[]),
-    "1,000 inputs": lambda card: put(
-        "inputs", as_=[{**card["inputs"][0], "name": f"x{n}"} for n in range(1000)]
-    )(card),
+    "1,000 inputs": inputs(lambda known: [{**known[0], "name": f"x{n}"} for n in range(1000)]),
     "an input with a name of the answer": put(*FIRST, "name", as_="calories"),
     "an input with a line break": put(*FIRST, "name", as_="sugar\n# HELP x"),
     "an input with a quote": put(*FIRST, "name", as_='sugar"} 1\n'),
@@ -229,5 +218,5 @@ WORST: dict[str, Callable[[Tree], bytes]] = {
     "a byte order mark": lambda card: b"\xef\xbb\xbf" + written(card),
     "Latin-1": lambda card: written(card) + b"\xff",
     "20 MB of spaces": lambda card: written(card) + b" " * 20_000_000,
-    **{f"no {name}": without(name) for name in PARTS},
+    **{f"no {name}": partial(without, name) for name in PARTS},
 }

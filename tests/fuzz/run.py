@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Self
@@ -39,6 +40,18 @@ class Findings:
         self.statuses[status] += 1
         self.slowest = max(self.slowest, time.perf_counter() - began)
 
+    @contextmanager
+    def going_on(self, asked: object) -> Iterator[None]:
+        """Note what is not as it must be, so that the next request is asked."""
+        try:
+            yield
+        except (AssertionError, OSError, NoHTTPError, ValueError) as error:
+            self.failures.append(f"{error!r:.1500}\n  for {asked!r:.3000}")
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{status}: {times}" for status, times in sorted(self.statuses.items()))
+        return f"{self.requests} | {told} | {1000 * self.slowest:.0f}"
+
 
 class Fuzzer:
     """Asks one server; raises AssertionError for an answer that is not as it must be."""
@@ -52,14 +65,14 @@ class Fuzzer:
     def ask(self, name: str, asked: Request) -> None:
         """One request that is HTTP, over the kept connection."""
         request_id, began = f"asked-{next(self._ids)}", time.perf_counter()
+        closes = True
         try:
             answer = self._answered(asked, request_id)
             judge(asked, request_id, answer)
-        except BaseException:
-            self._reconnect()
-            raise
-        if answer.closes:
-            self._reconnect()
+            closes = answer.closes
+        finally:
+            if closes:
+                self._reconnect()
         self.found[name].note(answer.status, began)
 
     def shape(self, shape: bytes) -> None:
@@ -111,36 +124,31 @@ def read_all(connection: Connection) -> list[Answer]:
 
 
 def explore(
-    strategy: st.SearchStrategy[Any], ask: Callable[[Any], None], many: int, at: int
+    strategy: st.SearchStrategy[Any], ask: Callable[[Any], object], many: int, at: int = 0
 ) -> None:
-    """Ask `many` requests of a strategy, the same ones for the same seed `at`."""
+    """Ask `many` requests of a strategy, the same ones for the same seed `at`, in batches."""
+    for start in range(0, many, BATCH):
+        some = settings(
+            max_examples=min(BATCH, many - start),
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
 
-    @seed(at)
-    @settings(
-        max_examples=many,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(strategy)
-    def each(asked: Any) -> None:
-        ask(asked)
+        def each(asked: Any) -> None:
+            ask(asked)
 
-    each()
+        seed(at + start)(some(given(strategy)(each)))()
 
 
 def fuzz(fuzzer: Fuzzer, name: str, many: int) -> Findings:
-    """Ask in batches; what is not as it must be is noted, and the next request goes on."""
+    """Ask so many requests of a name; gives what they met."""
     found = fuzzer.found[name]
 
     def ask(asked: Any) -> None:
-        try:
+        with found.going_on(asked):
             fuzzer.shape(asked) if name == SHAPE else fuzzer.ask(name, asked)
-        except (AssertionError, OSError, NoHTTPError, ValueError) as error:
-            found.failures.append(f"{name}: {error!r:.1500}\n  for {asked!r:.3000}")
 
-    strategy = SHAPES if name == SHAPE else ASKED[name]
-    for at in range(0, many, BATCH):
-        explore(strategy, ask, min(BATCH, many - at), at)
+    explore(SHAPES if name == SHAPE else ASKED[name], ask, many)
     return found

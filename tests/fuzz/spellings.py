@@ -10,43 +10,37 @@ from itertools import chain
 from random import Random
 
 from tests.fuzz.asked import Request
+from tests.fuzz.values import words
 
 HTTP_TARGET = re.compile(rb"(?:/|[a-z]+://)[!-~]*", re.IGNORECASE).fullmatch
 
 # Written where a slash stands.
-SLASHES = (
-    *(b"//", b"///", b"/./", b"/.//", b"/../", b"/x/../", b"/%2e/", b"/%2e%2e/", b"/x/%2E%2E/"),
-    *(b"%2f", b"%2F", b"/%2f", b"%2f/", b"%252f", b"/%252f", b"%25252f", b"%u002f"),
-    *(b"\\", b"/\\", b"\\/", b"%5c", b"/%5c", b"%5c/", b"%255c"),
-    *(b";/", b"/;/", b";a=b/", b"/;a=b/", b"%3b/", b"/%3b/", b"?/", b"#/"),
-    *(b"%00/", b"/%00", b"/%20", b"%20/", b"/%09", b"%0a/", b"/%0a", b"/%0d%0a", b"/%2500"),
-    *(b"%ef%bc%8f", b"%e2%81%84", b"%e2%88%95", b"%c0%af", b"%e0%80%af", b"%f0%80%80%af"),
-    *(b"%ff/", b"/%e2%80%8b", b"/%ef%bb%bf", b"/%e2%80%ae"),
+SLASHES = words(
+    r"""// /// /./ /.// /../ /x/../ /%2e/ /%2e%2e/ /x/%2E%2E/ %2f %2F /%2f %2f/ %252f /%252f %25252f
+    %u002f \ /\ \/ %5c /%5c %5c/ %255c ;/ /;/ ;a=b/ /;a=b/ %3b/ /%3b/ ?/ #/ %00/ /%00 /%20 %20/
+    /%09 %0a/ /%0a /%0d%0a /%2500 %ef%bc%8f %e2%81%84 %e2%88%95 %c0%af %e0%80%af %f0%80%80%af %ff/
+    /%e2%80%8b /%ef%bb%bf /%e2%80%ae""",
     *(b"\xef\xbc\x8f", b"\xc0\xaf", b"/\xff", b"/ ", b"/\t", b"/\x00", b"/\x0b", b"/\x85"),
 )
 # Written before the whole of it; most are open themselves.
-PREFIXES = (
-    *(b"/", b"//", b"///", b"/.", b"/..", b"/./.", b"/%2e", b"/%2f", b"%2f", b"/%252f", b"/x/.."),
-    *(b"/static", b"/static/..", b"/static/%2e%2e", b"/static/..%2f..", b"/static/%252e%252e"),
-    *(b"/v2/health", b"/v2/health/..", b"/v2/health/%2e%2e", b"/v2/health/../..", b"/docs/.."),
-    *(b"/healthz", b"/healthz/..", b"/healthz;", b"/healthz?", b"/healthz#", b"/healthz%00"),
-    *(b"/healthz%0a", b"/healthz%3f", b"/healthz\\..", b"/healthz/%5c..", b"/?", b"/#", b"?", b"#"),
-    *(b"/v1", b"/V1", b"/v1/..", b"/v2", b"/admin", b"/admin/..", b"/models", b"/models/.."),
-    *(b"*", b".", b";", b"/;", b"\\", b"/\\", b"/%5c", b"%00", b"/%00", b"/%20", b" ", b"\t"),
-    *(b"http://a", b"http://localhost", b"HTTP://A", b"https://a", b"http://a:80", b"http://a@b"),
-    *(b"http://a/", b"http://a//", b"http://a/%2f", b"http://a/.", b"http://a?", b"http://a#"),
-    *(b"http://", b"http:", b"http:/", b"http:///", b"ftp://a", b"ws://a", b"file://", b"x:"),
-    *(b"//a", b"/http://a", b"/http:", b"http://[::1]", b"http://a%2f", b"http://a\\"),
+PREFIXES = words(
+    r"""/ // /// /. /.. /./. /%2e /%2f %2f /%252f /x/.. /static /static/.. /static/%2e%2e
+    /static/..%2f.. /static/%252e%252e /v2/health /v2/health/.. /v2/health/%2e%2e /v2/health/../..
+    /docs/.. /healthz /healthz/.. /healthz; /healthz? /healthz# /healthz%00 /healthz%0a /healthz%3f
+    /healthz\.. /healthz/%5c.. /? /# ? # /v1 /V1 /v1/.. /v2 /admin /admin/.. /models /models/..
+    * . ; /; \ /\ /%5c %00 /%00 /%20 http://a http://localhost HTTP://A https://a http://a:80
+    http://a@b http://a/ http://a// http://a/%2f http://a/. http://a? http://a# http:// http: http:/
+    http:/// ftp://a ws://a file:// x: //a /http://a /http: http://a\ http://[::1] http://a%2f""",
+    *(b" ", b"\t"),
 )
 # Written behind the whole of it.
-SUFFIXES = (
-    *(b"/", b"//", b"/.", b"/..", b"/./", b"/x/..", b"/%2e", b"/%2e%2e", b"%2f", b"%2F", b"%252f"),
-    *(b";", b";a=b", b"%3b", b"?", b"??", b"?a", b"?/healthz", b"?path=/healthz", b"?_method=GET"),
-    *(b"?%00", b"?a=//healthz", b"?#", b"#", b"#/healthz", b"%23", b"%3f", b"%3f/healthz", b"&"),
-    *(b"%00", b"%00.js", b"%00/healthz", b"%20", b"%09", b"%0a", b"%0d%0aX-API-Key:%20a", b"%ff"),
-    *(b".", b"..", b".json", b"%2e", b"+", b"*", b",", b"!", b"\\", b"%5c", b"\x00", b"\xff", b" "),
-    *(b"/../../healthz", b"/../../../healthz", b"/%2e%2e/%2e%2e/healthz", b"/../../static/docs.js"),
-    *(b"%e2%80%8b", b"%cc%81", b"%ef%bc%8f", b"%c0%80", b"%", b"%2", b"%zz", b"%u0000"),
+SUFFIXES = words(
+    r"""/ // /. /.. /./ /x/.. /%2e /%2e%2e %2f %2F %252f ; ;a=b %3b ? ?? ?a ?/healthz ?path=/healthz
+    ?_method=GET ?%00 ?a=//healthz ?# # #/healthz %23 %3f %3f/healthz & %00 %00.js %00/healthz %20
+    %09 %0a %0d%0aX-API-Key:%20a %ff . .. .json %2e + * , ! \ %5c /../../healthz /../../../healthz
+    /%2e%2e/%2e%2e/healthz /../../static/docs.js %e2%80%8b %cc%81 %ef%bc%8f %c0%80 % %2 %zz
+    %u0000""",
+    *(b"\x00", b"\xff", b" "),
 )
 # Headers that some servers, frameworks and proxies take for the path, its beginning or the method.
 FOR_THE_PATH = (

@@ -1,20 +1,18 @@
 """The operations as functions of bytes, for coverage-guided fuzzing and for its corpus."""
 
 import atexit
-import json
 import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NoReturn
 
 from models.registry import SHELF
 from service.app import Application, create_application, create_host
 from service.codecs import formats
 from service.exchange import Exchange, Request, Response
 from service.settings import Settings
-from tests.fuzz.connection import NOT_SPOKEN
+from tests.fuzz.connection import NOT_SPOKEN, strict_json
 from tests.fuzz.http import Http
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -51,7 +49,7 @@ def check(target: Target, body: bytes) -> None:
     response = target(body)
     assert response.status < 500 or response.status in NOT_SPOKEN, response
     if "json" in response.content_type:
-        json.loads(response.body, parse_constant=_no_json)
+        strict_json(response.body)
 
 
 def _application(registry: Path) -> Application:
@@ -97,7 +95,3 @@ def _query(app: Application, text: bytes) -> Response:
     query, accept, kind = [*text.decode("latin-1").split("\n"), "", ""][:3]
     headers = {"accept": accept, "content-type": kind}
     return _ask(app, "POST", "/predict", headers, b'{"sugar":5,"fiber":1,"protein":2}', query)
-
-
-def _no_json(constant: str) -> NoReturn:
-    raise AssertionError(f"{constant} is no JSON")

@@ -5,12 +5,9 @@ Ends with 1 when what docs/reliability.md promises was not kept.
 """
 
 import argparse
-import shutil
 import sys
-import tempfile
-from pathlib import Path
 
-from models.registry import SHELF
+from tests.long_form import shelf, verdict
 from tests.overload.measure import measure
 
 
@@ -19,14 +16,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.overload", description=__doc__)
     parser.add_argument("--seconds", type=float, default=120, help="of overload (default: 120)")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        shutil.copytree(SHELF / "calories" / "1", Path(name) / "shipped" / "calories" / "1")
-        found = measure(Path(name), Path(name) / "shipped", options.seconds)
+    with shelf() as registry:
+        found = measure(registry.root.parent, registry.root, options.seconds)
     print(found, flush=True)
-    broken = found.broken()
-    for told in broken:
-        print(told, file=sys.stderr)
-    return 1 if broken else 0
+    return verdict(found.broken())
 
 
 if __name__ == "__main__":

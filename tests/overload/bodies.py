@@ -5,15 +5,11 @@ and one who asks for a row. Ends with 1 when something cost more than docs/relia
 """
 
 import argparse
-import shutil
 import sys
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
-from models.registry import SHELF
-from tests.conftest import SHIPPED
+from tests.long_form import shelf, verdict
 from tests.overload.cost import Cost, Watched
 from tests.overload.crowd import crowd
 from tests.overload.worst import worst
@@ -25,19 +21,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.overload.bodies", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="of the 64 clients (default: 60)")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        for model in SHIPPED:
-            shutil.copytree(SHELF / model / "1", Path(name) / "registry" / model / "1")
-        settings = {"workers": 1, "registry": Path(name) / "registry"}
-        with running(Path(name), DEV_PYTHON, admin_key_waived=True, **settings) as server:
+    with shelf() as registry:
+        settings = {"workers": 1, "registry": registry.root, "admin_key_waived": True}
+        with running(registry.root.parent, DEV_PYTHON, **settings) as server:
             watched = Watched(server)
             costs = [watched.cost(each) for each in worst()]
             print(*table(costs), sep="\n", flush=True)
             beside = crowd(server, options.seconds)
     print(beside)
-    broken = [str(each) for each in costs if not each.bearable] + beside.broken()
-    print(*broken, sep="\n", file=sys.stderr)
-    return 1 if broken else 0
+    return verdict([str(each) for each in costs if not each.bearable] + beside.broken())
 
 
 def table(costs: list[Cost]) -> Iterator[str]:

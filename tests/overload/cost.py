@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.overload.worst import ARROW, CSV, INPUTS, JSON, ROW, Worst, stream
+from tests.overload.worst import ARROW, CSV, HEADER, JSON, ROW, Worst, stream
 from tests.servers import PATIENCE, Server, memory_of
 
 SIZE = 8 * 2**20  # bytes of a body: MAX_BODY_BYTES
@@ -49,8 +49,8 @@ class Watched:
         self._port = server.port
         (self.pid,) = server.workers()
         for kind, body in (
-            (JSON, b"[%b]" % ROW),
-            (CSV, ",".join(INPUTS).encode()),
+            (JSON, f"[{ROW}]".encode()),
+            (CSV, HEADER.encode()),
             (ARROW, stream("nulls", 0)),
             (ARROW, stream("all rows", 0)),
         ):

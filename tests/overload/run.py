@@ -1,18 +1,16 @@
 """Start the load and the slow clients in processes of their own, and read what came."""
 
-import subprocess
-import sys
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.started import Process, started
-from tests.overload.load import HUNG, TURNED_AWAY
-from tests.servers import ROOT
+from benchmarks.started import Process
+from tests.servers import beside
 
 
 @dataclass(frozen=True)
@@ -21,21 +19,15 @@ class Outcome:
 
     samples: NDArray[np.float64]
 
-    def count(self, *statuses: int) -> int:
-        """How many requests ended with one of these statuses."""
-        return int(np.isin(self.samples[:, 2], statuses).sum())
+    def count(self, status: int) -> int:
+        """How many requests ended with this status."""
+        return int((self.samples[:, 2] == status).sum())
 
     @property
-    def offered(self) -> int:
-        return len(self.samples)
-
-    @property
-    def answered(self) -> int:
-        return self.count(200)
-
-    @property
-    def refused(self) -> int:
-        return self.count(503)
+    def failed(self) -> dict[int, int]:
+        """How many were neither answered nor refused, by status; 0: hung, -1: turned away."""
+        counted = Counter(map(int, self.samples[:, 2]))
+        return {status: many for status, many in counted.items() if status not in {200, 503}}
 
     @property
     def told_when(self) -> int:
@@ -43,42 +35,24 @@ class Outcome:
         return int(self.samples[self.samples[:, 2] == 503, 3].sum())
 
     @property
-    def turned_away(self) -> int:
-        return self.count(TURNED_AWAY)
-
-    @property
-    def hung(self) -> int:
-        return self.count(HUNG)
-
-    @property
-    def others(self) -> int:
-        """How many answers were neither a prediction nor a refusal."""
-        return self.failed - self.turned_away - self.hung
-
-    @property
-    def failed(self) -> int:
-        """How many requests were neither answered nor refused."""
-        return self.offered - self.answered - self.refused
-
-    @property
     def overtime(self) -> float:
         """Seconds from when the last request was due until the last was ended."""
         return float(self.samples[:, 1].max() - self.samples[:, 0].max())
-
-    @property
-    def p99(self) -> float:
-        return self.milliseconds(99)
-
-    @property
-    def p99_of_refusals(self) -> float:
-        return self.milliseconds(99, 503)
 
     @property
     def lateness(self) -> float:
         """The p99 of how late the generator sent what was due, in milliseconds."""
         return float(np.percentile(self.samples[:, 4] - self.samples[:, 0], 99) * 1000)
 
-    def milliseconds(self, percent: float, status: int = 200) -> float:
+    def __str__(self) -> str:
+        return (
+            f"{len(self.samples)} offered, sent {self.lateness:.1f} ms late (p99); answered "
+            f"{self.count(200)}, p50 {self.milliseconds(50):.1f} p99 {self.milliseconds():.1f} ms; "
+            f"refused {self.count(503)}, {self.told_when} told when to come again, p99 "
+            f"{self.milliseconds(99, 503):.1f} ms; others {self.failed}"
+        )
+
+    def milliseconds(self, percent: float = 99, status: int = 200) -> float:
         """A percentile of the times of what ended with this status; NaN when nothing did."""
         ended = self.samples[self.samples[:, 2] == status]
         if not len(ended):
@@ -100,18 +74,12 @@ class Offering:
 
 
 @contextmanager
-def offered(url: str, rate: float, seconds: float, rows: int, out: Path) -> Iterator[Offering]:
+def offered(port: int, rate: float, seconds: float, rows: int, out: Path) -> Iterator[Offering]:
     """Offer this load meanwhile."""
-    arguments = [url, str(rate), str(seconds), str(out), "--rows", str(rows)]
-    with started([sys.executable, "-m", "tests.overload.load", *arguments], cwd=ROOT) as process:
+    with beside("tests.overload.load", port, rate, seconds, rows, out) as process:
         yield Offering(process, out)
 
 
-@contextmanager
-def slow_clients(port: int, count: int, kind: str) -> Iterator[None]:
-    """So many slow clients meanwhile, all of them connected."""
-    command = [sys.executable, "-m", "tests.overload.slow", str(port), str(count), kind]
-    with started(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        yield
+def slow_clients(port: int) -> AbstractContextManager[Process]:
+    """A thousand slow clients meanwhile, all of them connected."""
+    return beside("tests.overload.slow", port, 490, "headers", 490, "body", 20, "reading")

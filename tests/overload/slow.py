@@ -1,8 +1,8 @@
-"""python -m tests.overload.slow PORT COUNT KIND: clients at a byte a second, until SIGTERM.
+"""python -m tests.overload.slow PORT COUNT KIND [COUNT KIND ...]: clients at a byte a second.
 
-KIND is `headers`, `body` or `reading`. One that is cut off comes again. They come from an
-address of their own, for the service bounds how many connections one has. Prints "ready" when all
-have been connected once.
+KIND is `headers`, `body` or `reading`. They stay until SIGTERM; one that is cut off comes again.
+They come from an address of their own, for the service bounds how many connections one has. Prints
+"ready" when all have been connected once.
 """
 
 import asyncio
@@ -10,66 +10,46 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from contextlib import suppress
 
-from tests.overload.load import request
+from tests.servers import columns, request
 
 ADDRESS = "127.0.0.2"
-LARGE = request("/predict", 20_000)  # what is read slowly must be more than the kernel holds
-
 SENT_AT_ONCE = {
     "headers": b"POST /predict HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
-    "body": b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    b"Content-Length: 100000\r\n\r\n",
-    "reading": LARGE,
+    "body": request(bytes(100_000))[:-100_000],
+    "reading": request(columns(20_000)),  # what is read slowly is more than the kernel holds
 }
 
 
-async def connect(port: int) -> socket.socket:
-    """A connection with a small window, from the slow clients' address."""
-    connection = socket.socket()
-    connection.setblocking(False)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    connection.bind((ADDRESS, 0))
-    await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
-    return connection
-
-
-async def bytes_of(connection: socket.socket, kind: str) -> AsyncIterator[None]:
-    """Send or read a byte a second; ends when the other side has closed."""
-    loop = asyncio.get_running_loop()
-    await loop.sock_sendall(connection, SENT_AT_ONCE[kind])
-    while True:
-        yield
-        await asyncio.sleep(1)
-        if kind != "reading":
-            await loop.sock_sendall(connection, b" ")
-        elif not await loop.sock_recv(connection, 1):
-            return
-
-
 async def crawl(port: int, kind: str, ready: asyncio.Semaphore) -> None:
-    """One slow client."""
-    first = True
+    """One slow client, with a small window."""
+    loop, first = asyncio.get_running_loop(), True
     while True:
         await asyncio.sleep(random.random())  # noqa: S311  so that they do not move in step
-        try:
-            with await connect(port) as connection:
-                async for _ in bytes_of(connection, kind):
-                    if first:
-                        ready.release()
-                        first = False
-        except OSError:
-            continue
+        with suppress(OSError), socket.socket() as client:
+            client.setblocking(False)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.bind((ADDRESS, 0))
+            await loop.sock_connect(client, ("127.0.0.1", port))
+            await loop.sock_sendall(client, SENT_AT_ONCE[kind])
+            if first:
+                ready.release()
+                first = False
+            # It is cut off when there is nothing to read.
+            while kind != "reading" or await loop.sock_recv(client, 1):
+                await asyncio.sleep(1)
+                if kind != "reading":
+                    await loop.sock_sendall(client, b" ")
 
 
-async def crawl_all(port: int, count: int, kind: str) -> None:
+async def crawl_all(port: int, counts: dict[str, int]) -> None:
     """All slow clients, until SIGTERM."""
-    ready = asyncio.Semaphore(0)
-    clients = [asyncio.create_task(crawl(port, kind, ready)) for _ in range(count)]
-    stop = asyncio.Event()
+    ready, stop = asyncio.Semaphore(0), asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    for _ in range(count):
+    kinds = [kind for kind, count in counts.items() for _ in range(count)]
+    clients = [asyncio.create_task(crawl(port, kind, ready)) for kind in kinds]
+    for _ in clients:
         await ready.acquire()
     print("ready", flush=True)
     await stop.wait()
@@ -78,4 +58,5 @@ async def crawl_all(port: int, count: int, kind: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(crawl_all(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]))
+    _, port, *words = sys.argv
+    asyncio.run(crawl_all(int(port), dict(zip(words[1::2], map(int, words[::2]), strict=True))))

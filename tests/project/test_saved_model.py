@@ -41,7 +41,7 @@ def test_the_savedmodel_itself_can_be_served(
     root = tmp_path / "registry"
     shutil.copytree(shipped.root / "calories", root / "calories")  # alone: it takes its time
     settings = {"registry": root, "engine": "saved_model", "workers": 1}
-    with running(tmp_path, python=DEV_PYTHON, **settings) as server:
+    with running(tmp_path, DEV_PYTHON, **settings) as server:
         assert "(saved_model)" in server.output()
         twin = served.predict(ROW).json()["calories"]
         assert server.predict(ROW).json()["calories"] == pytest.approx(twin, abs=1e-3)

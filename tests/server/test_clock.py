@@ -1,8 +1,7 @@
 """The clock of the service is set back an hour while it works."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -18,9 +17,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from models.publish import import_version
 from models.registry import Registry
 from tests.clock import Clock
-from tests.server.test_server import open_half_a_request
 from tests.server.test_stop import SLACK
-from tests.servers import PATIENCE, Server, await_, running
+from tests.servers import PATIENCE, Server, await_, open_half_a_request, running
 from tests.soak.run import Plan, loaded
 
 HOUR = 3600
@@ -45,42 +43,33 @@ def turned(tmp_path_factory: pytest.TempPathFactory, shipped: Registry) -> Itera
     registry.root.mkdir()
     import_version(registry, shipped.folder("calories", 1))
     began = datetime.now(UTC).isoformat()
-    with running(
-        folder,
-        workers=2,
-        registry=registry.root,
-        poll_seconds=0.1,
-        access_log=1,
-        admin_keys=f"ops:{sha256(OPS.encode()).hexdigest()}",
-        rate_limit=0.01,
-        **clock.settings,
-    ) as server:
+    settings = {"registry": registry.root, "poll_seconds": 0.1, "access_log": 1, "rate_limit": 0.01}
+    keys = {"admin_keys": f"ops:{sha256(OPS.encode()).hexdigest()}"}
+    with running(folder, workers=2, **settings, **keys, **clock.settings) as server:
         asked: list[int] = []
-        await_(lambda: all_let_one_through(server, asked), "each worker has let one through")
+
+        def all_let_one_through() -> bool:
+            """Ask once more; whether both workers have let the key through, and will not again."""
+            asked.append(with_key(server).status_code)
+            return asked.count(200) == 2
+
+        await_(all_let_one_through, "each worker has let one through")
         held, rest = open_half_a_request(server.port)
         with held, loaded(server.port, Plan(1, 1, 1, connections=4, pause=0.005), out):
             clock.set_back(HOUR)
-            await_(lambda: earlier(server, began) > 100, "a hundred answers are of an hour ago")
+            await_(
+                lambda: sum(line["time"] < began for line in logged(server)) > 100,
+                "a hundred answers are of an hour ago",
+            )
             held.sendall(rest)
             in_hand = held.recv(64)
         yield Turned(server, registry, np.loadtxt(out)[:, 2], in_hand)
-
-
-def all_let_one_through(server: Server, asked: list[int]) -> bool:
-    """Ask once more; whether both workers have let the key through, and will not again."""
-    asked.append(with_key(server).status_code)
-    return asked.count(200) == 2
 
 
 def with_key(server: Server) -> requests.Response:
     """The answer to a key, which has a rate."""
     headers = {"X-API-Key": OPS}
     return requests.get(f"{server.url}/admin/status", headers=headers, timeout=PATIENCE)
-
-
-def earlier(server: Server, began: str) -> int:
-    """How many requests are logged with a time before the server began."""
-    return sum(line["time"] < began for line in logged(server))
 
 
 def logged(server: Server) -> list[dict[str, Any]]:
@@ -90,11 +79,8 @@ def logged(server: Server) -> list[dict[str, Any]]:
     return [line for line in lines if line.get("event") == "request"]
 
 
-def test_every_request_is_answered(turned: Turned) -> None:
+def test_every_request_is_answered_also_what_was_in_hand(turned: Turned) -> None:
     assert set(turned.statuses) == {200}
-
-
-def test_a_request_that_was_in_hand_is_answered(turned: Turned) -> None:
     assert turned.in_hand.startswith(b"HTTP/1.1 200")
 
 
@@ -112,23 +98,21 @@ def test_a_key_over_its_rate_need_not_wait_longer(turned: Turned) -> None:
     assert max(int(answer.headers["Retry-After"]) for answer in answers) <= WAIT
 
 
-def test_no_request_is_logged_to_have_taken_another_time_than_it_did(turned: Turned) -> None:
-    assert all(0 <= line["milliseconds"] < 1000 * PATIENCE for line in logged(turned.server))
-
-
-def test_every_request_is_counted(turned: Turned) -> None:
+def test_every_request_is_logged_with_the_time_it_took_and_counted(turned: Turned) -> None:
     one_worker = requests.Session()  # which knows of the other one what that has left it
 
     def counted() -> float:
         text = one_worker.get(f"{turned.server.url}/metrics", timeout=PATIENCE).text
+        samples = [it for family in text_string_to_metric_families(text) for it in family.samples]
         return sum(
-            sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-            if sample.name == "calories_requests_total" and sample.labels["route"] == "/predict"
+            it.value
+            for it in samples
+            if it.name == "calories_requests_total" and it.labels["route"] == "/predict"
         )
 
-    asked = sum(line["route"] == "/predict" for line in logged(turned.server))
+    lines = logged(turned.server)
+    assert all(0 <= line["milliseconds"] < 1000 * PATIENCE for line in lines)
+    asked = sum(line["route"] == "/predict" for line in lines)
     assert asked > len(turned.statuses)
     with one_worker:
         await_(lambda: counted() == asked, "both workers' requests are counted")
@@ -138,41 +122,17 @@ def test_no_traceback_is_in_the_log(turned: Turned) -> None:
     assert "Traceback" not in turned.server.output()
 
 
-@contextmanager
-def stopping(
-    folder: Path, root: Path, graceful_seconds: int
-) -> Iterator[tuple[Server, Callable[[], bytes]]]:
-    """A server that has begun to stop when its clock is set back, with one request in hand.
-
-    Calling what it gives sends the rest of the request, for the beginning of the answer.
-    """
-    clock = Clock(folder)
-    with running(
-        folder,
-        workers=1,
-        registry=root,
-        graceful_seconds=graceful_seconds,
-        **clock.settings,
-    ) as server:
-        held, rest = open_half_a_request(server.port)
-        with held:
+def test_a_stop_answers_what_is_in_hand_and_takes_no_longer(
+    tmp_path: Path, shipped_root: Path
+) -> None:
+    clock = Clock(tmp_path)
+    settings = {"registry": shipped_root, "graceful_seconds": 3, **clock.settings}
+    with running(tmp_path, workers=1, **settings) as server:
+        (held, rest), (stalled, _) = (open_half_a_request(server.port) for _ in range(2))
+        with held, stalled:
             server.process.terminate()
             await_(lambda: "Handling signal: term" in server.output(), "the stop has begun")
             clock.set_back(HOUR)
-
-            def finish() -> bytes:
-                held.sendall(rest)
-                return held.recv(64)
-
-            yield server, finish
-
-
-def test_a_stop_answers_what_is_in_hand(tmp_path: Path, shipped_root: Path) -> None:
-    with stopping(tmp_path, shipped_root, graceful_seconds=30) as (server, finish):
-        assert finish().startswith(b"HTTP/1.1 200")
-        assert server.process.wait(PATIENCE) == 0
-
-
-def test_a_stop_takes_no_longer(tmp_path: Path, shipped_root: Path) -> None:
-    with stopping(tmp_path, shipped_root, graceful_seconds=2) as (server, _):
-        assert server.process.wait(2 + SLACK) == 0
+            held.sendall(rest)
+            assert held.recv(64).startswith(b"HTTP/1.1 200")
+            assert server.process.wait(3 + SLACK) == 0

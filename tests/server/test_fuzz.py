@@ -1,7 +1,4 @@
-"""The short form of the fuzz: the same requests every time, to both servers.
-
-And whoever judges the answers, by answers that are wrong.
-"""
+"""The short form of the fuzz: the same requests every time; and who judges the answers."""
 
 import json
 import shutil
@@ -23,15 +20,13 @@ from tests.fuzz.targets import CORPUS, check, targets
 from tests.servers import DEV_PYTHON, Server, in_thread, running
 
 
-@pytest.fixture(scope="module", params=["loop"])
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, shipped_root: Path
-) -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("fuzz")
     registry = shutil.copytree(shipped_root, folder / "registry")  # its own: labels are moved
-    settings = {"workers": 2, "registry": registry, "server": request.param}
+    settings = {"workers": 1, "registry": registry, "admin_key_waived": True}
     # The development environment has pyarrow, so that Arrow is spoken.
-    with running(folder, DEV_PYTHON, admin_key_waived=True, **settings) as server:
+    with running(folder, DEV_PYTHON, **settings) as server:
         workers = server.workers()
         yield server
         assert server.workers() == workers
@@ -41,9 +36,9 @@ def server(
 @pytest.mark.parametrize("name", [*ASKED, SHAPE])
 def test_bad_input_gets_one_proper_refusal(server: Server, name: str) -> None:
     with Fuzzer(server) as fuzzer:
-        found = fuzz(fuzzer, name, 120)
+        found = fuzz(fuzzer, name, 60)
     assert found.failures == []
-    assert found.requests >= 50
+    assert found.requests >= 30
     assert len(found.statuses) > 1
 
 
@@ -55,52 +50,35 @@ def test_what_atheris_found_worth_keeping_is_answered() -> None:
             check(target, path.read_bytes())
 
 
-ASKED_NATIVE = Request("native", "POST", b"/predict", (), b"", chunked=False)
-ASKED_V2 = replace(ASKED_NATIVE, dialect="v2", target=b"/v2/models/calories/infer")
+NATIVE, V2 = Request("native", "POST", b"/predict"), Request("v2", "POST", b"/v2/models/a/infer")
 PROBLEM = {"type": "about:blank", "title": "Bad Request", "status": 400, "detail": "No."}
 ERROR = {"error": "No."}
 
 
-def answered(content: dict[str, Any], status: int = 400, **headers: str) -> Answer:
+def answered(content: dict[str, Any], status: int = 400, request_id: str = "one") -> Answer:
     kind = "application/problem+json" if "type" in content else "application/json"
-    told = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer(
-        status,
-        {"content-type": kind, "x-request-id": "one", **told},
-        json.dumps(content).encode(),
-    )
+    headers = {"content-type": kind, "x-request-id": request_id}
+    return Answer(status, headers, json.dumps(content).encode())
 
 
-@pytest.mark.parametrize(
-    ("asked", "answer"),
-    [(ASKED_NATIVE, answered(PROBLEM)), (ASKED_V2, answered(ERROR))],
-    ids=["native", "v2"],
-)
-def test_a_proper_refusal_passes_the_judge(asked: Request, answer: Answer) -> None:
-    judge(asked, "one", answer)
-
-
-@pytest.mark.parametrize(
-    ("asked", "answer"),
-    [
-        (ASKED_NATIVE, answered(PROBLEM, x_request_id="other")),
-        (ASKED_NATIVE, Answer(404, {"connection": "close"}, b"")),
-        (ASKED_NATIVE, answered({**PROBLEM, "status": 503}, 503)),
-        (ASKED_NATIVE, answered({"calories": float("nan")}, 200)),
-        (ASKED_NATIVE, Answer(200, {"x-request-id": "one"}, b"Traceback (most recent call last)")),
-        (ASKED_NATIVE, answered(ERROR)),
-        (ASKED_NATIVE, answered(PROBLEM, 422)),
-        (ASKED_V2, answered(PROBLEM)),
-        (ASKED_V2, answered({**ERROR, "code": 3})),
-    ],
-    ids=["another", "closed", "503", "nan", "traceback", "form", "status", "dialect", "more"],
-)
-def test_an_answer_that_is_not_as_it_must_be_does_not(asked: Request, answer: Answer) -> None:
-    with pytest.raises(AssertionError):
-        judge(asked, "one", answer)
-
-
-LAST = "\r\nConnection: close"  # behind an id
+def test_a_proper_refusal_passes_the_judge_and_no_other_answer_does() -> None:
+    for asked, proper, *wrong in (
+        (
+            *(NATIVE, answered(PROBLEM)),
+            answered(PROBLEM, request_id="other"),
+            Answer(404, {"connection": "close"}, b""),
+            answered({**PROBLEM, "status": 503}, 503),
+            answered({"calories": float("nan")}, 200),
+            replace(answered({}, 200), body=b"Traceback (most recent call last)"),
+            answered(ERROR),
+            answered(PROBLEM, 422),
+        ),
+        (V2, answered(ERROR), answered(PROBLEM), answered({**ERROR, "code": 3})),
+    ):
+        judge(asked, "one", proper)
+        for answer in wrong:
+            with pytest.raises(AssertionError):
+                judge(asked, "one", answer)
 
 
 @contextmanager
@@ -117,16 +95,11 @@ def answering(*ids: str) -> Iterator[Any]:
         yield SimpleNamespace(port=server.server_address[1])
 
 
-def test_an_answer_to_each_of_two_requests_passes() -> None:
+def test_an_answer_to_each_of_two_requests_passes_and_one_to_a_part_of_a_request_does_not() -> None:
+    last = "\r\nConnection: close"  # behind an id
     with answering("shape", "probe") as server, Fuzzer(server) as fuzzer:
         fuzzer.shape(b"")
-
-
-@pytest.mark.parametrize(
-    "ids",
-    [("shape", "smuggled" + LAST), ("shape", "shape"), ("shape", "shape" + LAST, "probe")],
-    ids=["smuggled", "twice", "beyond the last"],
-)
-def test_an_answer_to_a_part_of_a_request_does_not(ids: tuple[str, ...]) -> None:
-    with answering(*ids) as server, Fuzzer(server) as fuzzer, pytest.raises(AssertionError):
-        fuzzer.shape(b"")
+    smuggled, twice = ("shape", f"smuggled{last}"), ("shape", "shape")
+    for ids in (smuggled, twice, ("shape", f"shape{last}", "probe")):
+        with answering(*ids) as server, Fuzzer(server) as fuzzer, pytest.raises(AssertionError):
+            fuzzer.shape(b"")

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +20,7 @@ SOURCES = ("calories", "deep", "linear")  # their answers differ, so a mixed-up 
 
 @dataclass
 class Changes:
-    """Publishes, labels, damages, rolls back; `live` says from when to when a version may answer.
+    """Publishes, labels, damages, rolls back; `spans` says from when to when a version may answer.
 
     Times are of the monotonic clock. A span opens before its label is moved and closes after
     the label has moved on.
@@ -29,50 +30,45 @@ class Changes:
     shipped: Registry
     expected: dict[int, float] = field(default_factory=dict)  # version: kcal for ROW
     live: list[tuple[int, float, float]] = field(default_factory=list)  # version, from, to
-    damaged: list[int] = field(default_factory=list)
     done: int = 0
     _open: dict[int, float] = field(default_factory=dict)
-    _answers: dict[str, float] = field(default_factory=dict)  # of SOURCES, to ROW
-
-    def start(self) -> None:
-        """Publish the first version."""
-        for source in SOURCES:
-            self._answers[source] = answer(self.shipped, self.shipped.manifest(source, 1))
-        self._publish()
 
     def step(self) -> None:
         """The next change of a cycle of ten."""
         steps = (
-            self._publish,
-            self._publish,
-            self._publish_damaged,
-            self._rollback,
-            self._publish,
-            self._canary,
-            self._publish,
-            self._end_canary,
-            self._publish,
-            self._rollback,
+            *(self.publish, self.publish, self._publish_damaged, self._rollback, self.publish),
+            *(self._canary, self.publish, self._end_canary, self.publish, self._rollback),
         )
-        steps[self.done % len(steps)]()
+        self.do(steps[self.done % len(steps)])
         self.done += 1
         prune(self.registry, MODEL, keep=6)
+
+    def do(self, change: Callable[[], object]) -> None:
+        """Open and close spans around a change; what answered goes on while `stable` is damaged."""
+        began = time.monotonic()
+        change()
+        places = self.registry.placed(MODEL)
+        now = {at.version for label, at in places.items() if label == "stable" or at.percent}
+        if now <= self.expected.keys():
+            for version in self._open.keys() - now:
+                self.live.append((version, self._open.pop(version), time.monotonic()))
+            for version in now:
+                self._open.setdefault(version, began)
 
     def spans(self) -> list[tuple[int, float, float]]:
         """All spans, those that are open until the end of time."""
         return [*self.live, *((version, since, np.inf) for version, since in self._open.items())]
 
-    def _publish(self, *, promote: bool = True) -> int:
-        source = self.shipped.folder(SOURCES[self.done % len(SOURCES)], 1)
-        manifest = Manifest.model_validate_json((source / MANIFEST).read_bytes())
-        began = time.monotonic()
+    def publish(self, *, promote: bool = True) -> int:
+        """Another of the sources, as the next version."""
+        source = SOURCES[self.done % len(SOURCES)]
+        manifest = self.shipped.manifest(source, 1)
         with staging(self.registry, MODEL) as draft:
-            shutil.copytree(source, draft, dirs_exist_ok=True)
+            shutil.copytree(self.shipped.folder(source, 1), draft, dirs_exist_ok=True)
             (draft / MANIFEST).unlink()
             renamed = manifest.model_copy(update={"model": MODEL})
             version = publish(self.registry, draft, renamed, promote=promote)
-        self.expected[version] = self._answers[manifest.model]
-        self._answering(began)
+        self.expected[version] = answer(self.shipped, manifest)
         return version
 
     def _publish_damaged(self) -> None:
@@ -86,33 +82,16 @@ class Changes:
             (draft / MANIFEST).write_text(renamed.model_dump_json())
             (draft / TWIN).write_bytes((draft / TWIN).read_bytes()[:-1] + b"?")
             draft.rename(self.registry.root / MODEL / str(version))
-        self.damaged.append(version)
         self.registry.set_label(MODEL, "stable", version)
 
     def _rollback(self) -> None:
-        began = time.monotonic()
         self.registry.rollback(MODEL)
-        self._answering(began)
 
     def _canary(self) -> None:
-        began = time.monotonic()
-        version = self._publish(promote=False)
-        self.registry.set_label(MODEL, "canary", version, percent=25)
-        self._answering(began)
+        self.registry.set_label(MODEL, "canary", self.publish(promote=False), percent=25)
 
     def _end_canary(self) -> None:
-        began = time.monotonic()
         self.registry.remove_label(MODEL, "canary")
-        self._answering(began)
-
-    def _answering(self, began: float) -> None:
-        """Open and close spans after a change of the labels that began at `began`."""
-        places = self.registry.placed(MODEL)
-        now = {at.version for label, at in places.items() if label == "stable" or at.percent}
-        for version in self._open.keys() - now:
-            self.live.append((version, self._open.pop(version), time.monotonic()))
-        for version in now:
-            self._open.setdefault(version, began)
 
 
 def answer(registry: Registry, manifest: Manifest) -> float:
@@ -121,7 +100,7 @@ def answer(registry: Registry, manifest: Manifest) -> float:
     return float(load(registry, manifest, "litert").predict(row)[0][0])
 
 
-def copy_shipped(shipped: Path, root: Path) -> Registry:
+def copy_shipped(shipped: Registry, root: Path) -> Registry:
     """A registry beside the shipped one, with the other models in it and without MODEL."""
-    shutil.copytree(shipped, root, ignore=shutil.ignore_patterns(MODEL))
+    shutil.copytree(shipped.root, root, ignore=shutil.ignore_patterns(MODEL))
     return Registry(root)

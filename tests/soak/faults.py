@@ -10,13 +10,14 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from functools import partial
 from itertools import count, cycle, islice, pairwise
 from pathlib import Path
 
 import numpy as np
+import requests
 from numpy.typing import NDArray
 
 from models.manifest import MANIFEST, TWIN
@@ -25,8 +26,8 @@ from models.registry import Registry
 from tests.fuzz.manifests import WORST
 from tests.fuzz.shelf import Shelf, looked, over_http
 from tests.fuzz.shelf import judge as judge_of_manifests
-from tests.servers import PATIENCE, ROOT, Server, await_, running
-from tests.soak.load import LOST, REFUSED, REQUEST
+from tests.servers import PATIENCE, ROOT, Server, await_, request, running
+from tests.soak.load import LOST, REFUSED
 from tests.soak.run import Plan, loaded
 
 MODEL = "calories"
@@ -52,6 +53,34 @@ class Found:
     unanswered: int  # of our client's, for good
     recovered: float
 
+    @property
+    def most_lost(self) -> int:
+        """How many requests the kills may have cost: of each worker, one a connection."""
+        return PLAIN * KILLS.get(self.fault, 0) * self.times
+
+    @property
+    def kept(self) -> bool:
+        """Whether the clients lost no more than docs/reliability.md says."""
+        gone = self.fault == STOP  # then nobody is there who could answer
+        well = self.answered > 0 and self.others == 0 and self.lost <= self.most_lost
+        return well and (gone or self.refused == self.unanswered == 0)
+
+
+@dataclass(frozen=True)
+class Faults:
+    """What was found of each fault, and the service's log."""
+
+    found: dict[str, Found]
+    log: str
+
+    def broken(self) -> list[str]:
+        """A sentence for each fault that cost more than was promised."""
+        return [f"{it}: more was lost than promised." for it in self.found.values() if not it.kept]
+
+    def __str__(self) -> str:
+        rows = (astuple(it) for it in self.found.values())
+        return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
+
 
 @dataclass(frozen=True)
 class Under:
@@ -59,39 +88,36 @@ class Under:
 
     service: Server
     registry: Registry
-    shipped: Path  # a version to publish
+    shipped: Registry
 
-    def served(self) -> dict[str, object]:
-        """What the service tells of the model."""
-        import requests  # noqa: PLC0415  the load process does without it
+    @property
+    def folder(self) -> Path:
+        """That of the model."""
+        return self.registry.root / MODEL
 
-        told: dict[str, object] = requests.get(
-            f"{self.service.url}/models/{MODEL}", timeout=PATIENCE
-        ).json()
-        return told
+    def publish(self) -> int:
+        return import_version(self.registry, self.shipped.folder(MODEL, 1)).version
 
+    def served(self) -> list[dict[str, object]]:
+        """What the service tells of the model's versions."""
+        asked = requests.get(f"{self.service.url}/models/{MODEL}", timeout=PATIENCE)
+        return list(asked.json()["versions"])
 
-Fault = Callable[[Under], None]
-
-
-def kill_a_worker(under: Under) -> None:
-    kill(under, under.service.workers()[:1])
-
-
-def kill_all_workers(under: Under) -> None:
-    kill(under, under.service.workers())
+    def loaded(self) -> set[object]:
+        return {each["version"] for each in self.served() if each["state"] == "loaded"}
 
 
-def kill(under: Under, pids: list[int]) -> None:
-    count, ports = len(under.service.workers()), listening(under.service.port)
-    for pid in pids:
+def kill(under: Under, most: int) -> None:
+    service = under.service
+    before, ports = service.workers(), listening(service.port)
+    for pid in before[:most]:
         os.kill(pid, signal.SIGKILL)
     await_(
-        lambda: len({*under.service.workers()} - {*pids}) == count,
+        lambda: len({*service.workers()} - {*before[:most]}) == len(before),
         "as many workers are there as before",
     )
-    await_(lambda: listening(under.service.port) == ports, "they listen")
-    await_(under.service.answers, "the service answers")
+    await_(lambda: listening(service.port) == ports, "they listen")
+    await_(service.answers, "the service answers")
 
 
 def listening(port: int) -> int:
@@ -103,39 +129,26 @@ def listening(port: int) -> int:
 def hang_up(under: Under) -> None:
     for _ in range(3):
         under.service.process.send_signal(signal.SIGHUP)
-        time.sleep(0.1)
-
-
-def publish(under: Under) -> int:
-    return import_version(under.registry, under.shipped).version
-
-
-def truncated_file(under: Under) -> None:
-    spoil(under, lambda content: content[: len(content) // 2])
-
-
-def altered_file(under: Under) -> None:
-    spoil(under, lambda content: content[:-1] + bytes([content[-1] ^ 1]))
+        time.sleep(POLL)
 
 
 def spoil(under: Under, change: Callable[[bytes], bytes]) -> None:
     """Publish a version whose twin is another than in its manifest, as `stable`, and go back."""
-    good = under.registry.labelled(MODEL, "stable")
-    folder = under.registry.folder(MODEL, good)
-    version = under.registry.latest(MODEL) + 1
-    draft = folder.with_name(".draft")
-    subprocess.run(["cp", "-r", folder, draft], check=True)  # noqa: S607
+    registry = under.registry
+    good, version = registry.labelled(MODEL, "stable"), registry.latest(MODEL) + 1
+    draft = under.folder / ".draft"
+    subprocess.run(["cp", "-r", registry.folder(MODEL, good), draft], check=True)  # noqa: S607
     manifest = json.loads((draft / MANIFEST).read_bytes())
     (draft / MANIFEST).write_text(json.dumps(manifest | {"version": version}))
     (draft / TWIN).write_bytes(change((draft / TWIN).read_bytes()))
-    draft.rename(folder.with_name(str(version)))
-    under.registry.set_label(MODEL, "stable", version)
+    draft.rename(under.folder / str(version))
+    registry.set_label(MODEL, "stable", version)
     await_(lambda: f"{version}/{TWIN} is not the file" in str(under.served()), "it is refused")
-    under.registry.set_label(MODEL, "stable", good)
+    registry.set_label(MODEL, "stable", good)
 
 
 def nonsense_in_the_labels(under: Under) -> None:
-    path = under.registry.root / MODEL / "labels.json"
+    path = under.folder / "labels.json"
     before = path.read_text()
     for written in ('{"stab', "[]", '{"stable": "1"}', '{"stable": 99}', " " * 100_000):
         path.write_text(written)
@@ -159,7 +172,7 @@ def full_disk(under: Under) -> None:
     before = under.registry.versions(MODEL)
     command = [sys.executable, "-m", "models", "--registry", str(under.registry.root), "import"]
     ended = subprocess.run(
-        [*command, str(under.shipped)],
+        [*command, str(under.shipped.folder(MODEL, 1))],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -173,30 +186,22 @@ def full_disk(under: Under) -> None:
 
 def older_than_before(under: Under) -> None:
     """A version comes, and everything is older than what was there before."""
-    version = publish(under)
-    for path in (under.registry.root, *(under.registry.root / MODEL).rglob("*")):
+    version = under.publish()
+    for path in (under.registry.root, *under.folder.rglob("*"), under.folder):
         os.utime(path, (1, 1))
-    os.utime(under.registry.root / MODEL, (1, 1))
-    await_(lambda: version in numbers(under), "it is served")
+    await_(lambda: version in under.loaded(), "it is served")
 
 
 def swapped_by_a_symlink(under: Under) -> None:
     """The model's folder is another from one moment to the next."""
-    folder = under.registry.root / MODEL
-    other = folder.with_name(".other")
+    folder = under.folder
+    other, link = folder.with_name(".other"), folder.with_name(".link")
     subprocess.run(["cp", "-r", folder, other], check=True)  # noqa: S607
-    version = publish(Under(under.service, Registry(under.registry.root), under.shipped))
-    link = folder.with_name(".link")
-    link.symlink_to(".other")
+    version = under.publish()
+    link.symlink_to(other.name)
     folder.rename(folder.with_name(".first"))  # a folder cannot be replaced by a link at once
     link.rename(folder)
-    await_(lambda: version not in numbers(under), "the other folder is served")
-
-
-def numbers(under: Under) -> list[int]:
-    versions = under.served()["versions"]
-    assert isinstance(versions, list)
-    return [each["version"] for each in versions if each["state"] == "loaded"]
+    await_(lambda: version not in under.loaded(), "the other folder is served")
 
 
 def a_model_removed(under: Under) -> None:
@@ -206,7 +211,7 @@ def a_model_removed(under: Under) -> None:
 
 def strange_manifests(under: Under) -> None:
     """Models come whose manifests somebody else wrote, the worst that are known, and go again."""
-    shelf = Shelf(under.registry.root, Registry(under.shipped.parent.parent))
+    shelf = Shelf(under.registry.root, under.shipped)
     models = {f"strange-{next(NUMBERS)}": name for name in islice(WORST_IN_TURN, 7)}
     for model, name in models.items():
         shelf.put(model, 1, WORST[name](shelf.card(model)))
@@ -221,9 +226,9 @@ def strange_manifests(under: Under) -> None:
 
 def clients_that_leave(under: Under) -> None:
     """Resets in the middle of a body and after a request, a half-closed connection."""
-    before = threads(under.service)
+    before, whole = threads(under.service), request()
     for _ in range(10):
-        for sent in (REQUEST[:-5], REQUEST[:40], REQUEST, b""):
+        for sent in (whole[:-5], whole[:40], whole, b""):
             with socket.create_connection(("127.0.0.1", under.service.port)) as connection:
                 connection.sendall(sent)
                 reset = struct.pack("ii", 1, 0)
@@ -237,12 +242,12 @@ def threads(service: Server) -> int:
     return sum(int(re.findall(r"Threads:\s+(\d+)", text)[0]) for text in found)
 
 
-FAULTS: dict[str, Fault] = {
-    "a worker killed": kill_a_worker,
-    "all workers killed": kill_all_workers,
+KILLS = {"a worker killed": 1, "all workers killed": WORKERS}  # so many each time
+FAULTS: dict[str, Callable[[Under], None]] = {
+    **{name: partial(kill, most=many) for name, many in KILLS.items()},
     "SIGHUP, three times": hang_up,
-    "a truncated file": truncated_file,
-    "an altered file": altered_file,
+    "a truncated file": partial(spoil, change=lambda content: content[: len(content) // 2]),
+    "an altered file": partial(spoil, change=lambda content: content[:-1] + b"?"),
     "nonsense in labels.json": nonsense_in_the_labels,
     "the registry gone, empty, back": registry_gone_and_back,
     "the disk full": full_disk,
@@ -252,37 +257,36 @@ FAULTS: dict[str, Fault] = {
     "7 manifests by somebody else": strange_manifests,
     "40 clients that leave early": clients_that_leave,
 }
-KILLS = {"a worker killed": 1, "all workers killed": WORKERS}  # so many each time
 ONCE = {"a model's folder swapped by a symlink", "a model removed"}  # not undone afterwards
 STOP = "SIGTERM"
 
 
-def faults(
-    folder: Path, shipped: Path, pause: float = 1.0, rounds: int = 1
-) -> tuple[list[Found], str]:
-    """Do each fault `rounds` times, `pause` seconds apart; gives what was found, and the log."""
+def faults(folder: Path, shipped: Registry, pause: float = 1.0, rounds: int = 1) -> Faults:
+    """Do each fault `rounds` times, `pause` seconds apart; tells what clients met."""
     registry = Registry(folder / "registry")
     registry.root.mkdir()
     for model in (MODEL, "deep"):
-        import_version(registry, shipped / model / "1")
+        import_version(registry, shipped.folder(model, 1))
     done: list[tuple[str, float]] = []
-    with running(
-        folder, workers=WORKERS, registry=registry.root, poll_seconds=POLL,
-        drain_seconds=LEAVING,
-    ) as service, loads(folder, service.port) as outs:  # fmt: skip
-        time.sleep(1)  # our clients take longer to start
-        under = Under(service, registry, shipped / MODEL / "1")
-        for name, fault in [
-            each for each in FAULTS.items() for _ in range(1 if each[0] in ONCE else rounds)
-        ]:
-            done.append((name, time.monotonic()))
-            fault(under)
-            time.sleep(pause)  # what one fault has done must not count for the next one
+    settings = {"registry": registry.root, "poll_seconds": POLL, "drain_seconds": LEAVING}
+    plan = Plan(1, 1, 1, connections=PLAIN, pause=0.01)
+    plain, ours = folder / "plain.txt", folder / "ours.txt"
+    with (
+        running(folder, workers=WORKERS, **settings) as service,
+        loaded(service.port, plan, ours, by="ours"),
+        loaded(service.port, plan, plain),
+    ):
+        under = Under(service, registry, shipped)
+        for name, fault in FAULTS.items():
+            for _ in range(1 if name in ONCE else rounds):
+                done.append((name, time.monotonic()))
+                fault(under)
+                time.sleep(pause)  # what one fault has done must not count for the next one
         done.append((STOP, time.monotonic()))
         assert service.stop() == 0
-    plain, ours = (np.loadtxt(out, ndmin=2) for out in outs)
-    spans = until_the_next(done)
-    return [judge(name, plain, ours, spans[name]) for name in [*FAULTS, STOP]], service.output()
+    met, asked = (np.loadtxt(out, ndmin=2) for out in (plain, ours))
+    found = {name: judge(name, met, asked, spans) for name, spans in until_the_next(done).items()}
+    return Faults(found, service.output())
 
 
 def until_the_next(done: list[tuple[str, float]]) -> dict[str, list[tuple[float, float]]]:
@@ -293,17 +297,6 @@ def until_the_next(done: list[tuple[str, float]]) -> dict[str, list[tuple[float,
     return spans
 
 
-@contextmanager
-def loads(folder: Path, port: int) -> Iterator[tuple[Path, Path]]:
-    """Clients that ask once, and ours that asks again."""
-    plan = Plan(1, 1, 1, connections=PLAIN, pause=0.01)
-    outs = folder / "plain.txt", folder / "ours.txt"
-    with ExitStack() as stack:
-        stack.enter_context(loaded(port, plan, outs[0]))
-        stack.enter_context(loaded(port, plan, outs[1], by="tests.soak.client_load"))
-        yield outs
-
-
 def judge(
     fault: str,
     plain: NDArray[np.float64],
@@ -311,52 +304,25 @@ def judge(
     spans: list[tuple[float, float]],
 ) -> Found:
     """Count what ended in the time of a fault: also what was in a worker when it was killed."""
-    met = np.concatenate([plain[within(plain, span)] for span in spans])
-    asked = np.concatenate([ours[within(ours, span)] for span in spans])
-    status = met[:, 2]
-    recovered = [
-        float(plain[within(plain, span) & (plain[:, 2] != 200), 1].max(initial=span[0])) - span[0]
-        for span in spans
-    ]
+    met, asked = (np.concatenate([within(it, span) for span in spans]) for it in (plain, ours))
+    failed = [within(plain[plain[:, 2] != 200], span)[:, 1] for span in spans]
+    answered, lost, refused = (int((met[:, 2] == it).sum()) for it in (200, LOST, REFUSED))
     return Found(
         fault=fault,
         times=len(spans),
         sent=len(met),
-        answered=int((status == 200).sum()),
-        lost=int((status == LOST).sum()),
-        refused=int((status == REFUSED).sum()),
-        others=int(((status != 200) & (status != LOST) & (status != REFUSED)).sum()),
+        answered=answered,
+        lost=lost,
+        refused=refused,
+        others=len(met) - answered - lost - refused,
         retried=int((asked[:, 5] > 0).sum()),
         unanswered=int((asked[:, 2] != 200).sum()),
-        recovered=max(recovered),
+        recovered=max(
+            float(it.max(initial=at)) - at for it, (at, _) in zip(failed, spans, strict=True)
+        ),
     )
 
 
-def within(samples: NDArray[np.float64], span: tuple[float, float]) -> NDArray[np.bool_]:
-    """Which requests ended in the span."""
-    found: NDArray[np.bool_] = (samples[:, 1] >= span[0]) & (samples[:, 1] < span[1])
-    return found
-
-
-def most_lost(found: Found) -> int:
-    """How many requests the kills may have cost: of each worker, one a connection."""
-    return PLAIN * KILLS.get(found.fault, 0) * found.times
-
-
-def kept(found: Found) -> bool:
-    """Whether the clients lost no more than docs/reliability.md says."""
-    return (
-        found.answered > 0
-        and found.lost <= most_lost(found)
-        and (found.refused == found.unanswered == 0 or found.fault == STOP)
-        and found.others == 0
-    )
-
-
-def table(found: list[Found]) -> str:
-    """Rows of Markdown."""
-    return "\n".join(
-        f"| {each.fault} | {each.sent:,} | {each.answered:,} | {each.lost} | "
-        f"{each.refused:,} | {each.retried} | {each.unanswered} | {each.recovered:.2f} |"
-        for each in found
-    )
+def within(samples: NDArray[np.float64], span: tuple[float, float]) -> NDArray[np.float64]:
+    """The requests that ended in the span."""
+    return samples[(samples[:, 1] >= span[0]) & (samples[:, 1] < span[1])]

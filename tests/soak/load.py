@@ -1,73 +1,90 @@
-"""python -m tests.soak.load PORT CONNECTIONS PAUSE OUT: ask until SIGTERM, then write what came.
+"""python -m tests.soak.load PORT CONNECTIONS PAUSE OUT [plain|ours]: ask until SIGTERM.
 
-Each connection asks, waits for the answer, pauses and asks again. A line of the output is one
-request: when it began and ended (seconds of the monotonic clock, which all processes of a
-machine share), its status, version, calories and how often it was sent again. The status is LOST
-where a connection ended without an answer, REFUSED where there was none.
+Each of the connections asks, waits for the answer, pauses and asks again: plainly, or by our
+client, which sends again what was lost. Prints "ready" when it begins. At the end it writes a line
+a request: when it began and ended (seconds of the monotonic clock, which all processes of a machine
+share), its status, version, calories and how often it was sent again. The status is LOST where a
+connection ended without an answer, REFUSED where there was none.
 """
 
-import asyncio
 import json
 import signal
 import sys
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from tests.servers import ROW
+import requests
 
-BODY = json.dumps(ROW).encode()
-REQUEST = (
-    b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    b"Content-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
-)
+from service.client import Client, Refused
+from tests.servers import BODY, JSON, PATIENCE, ROW
+
 LOST, REFUSED = 0, -1
-Sample = tuple[float, float, int, int, float, int]
+Answer = tuple[int, int, float, int]  # status, version, calories, times it was sent again
 
 
-async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[Sample, bool]:
-    """One request over a kept connection; and whether its answer closes it."""
-    began = time.monotonic()
-    writer.write(REQUEST)
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-    length = int(head.partition("content-length:")[2].partition("\r\n")[0])
-    body = await reader.readexactly(length)
-    ended = time.monotonic()
-    status = int(head.split()[1])
-    answer = json.loads(body) if status == 200 else {}
-    sample = began, ended, status, answer.get("version", 0), answer.get("calories", 0.0), 0
-    return sample, "connection: close" in head
+def plain(port: int) -> Callable[[], Answer]:
+    """Ask over one connection, and over the next one when it fails."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
 
-
-async def keep_asking(port: int, pause: float, stop: asyncio.Event, samples: list[Sample]) -> None:
-    """Ask over one connection, and over the next one when it fails, until `stop`."""
-    while not stop.is_set():
-        began = time.monotonic()
+    def ask() -> Answer:
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            closed = False
-            while not closed and not stop.is_set():
-                began = time.monotonic()
-                sample, closed = await ask(reader, writer)
-                samples.append(sample)
-                await asyncio.sleep(pause)
-            writer.close()
-        except ConnectionRefusedError:
-            samples.append((began, time.monotonic(), REFUSED, 0, 0.0, 0))
-            await asyncio.sleep(0.05)
-        except (OSError, asyncio.IncompleteReadError):
-            samples.append((began, time.monotonic(), LOST, 0, 0.0, 0))
+            connection.request("POST", "/predict", BODY, JSON)
+            with connection.getresponse() as answer:
+                body, status = answer.read(), answer.status
+        except (OSError, HTTPException) as error:
+            connection.close()
+            return (REFUSED if isinstance(error, ConnectionRefusedError) else LOST), 0, 0.0, 0
+        found = json.loads(body) if status == 200 else {}
+        return status, found.get("version", 0), found.get("calories", 0.0), 0
+
+    return ask
 
 
-async def ask_all(port: int, connections: int, pause: float) -> list[Sample]:
-    """Ask over all connections until SIGTERM."""
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    samples: list[Sample] = []
-    await asyncio.gather(*(keep_asking(port, pause, stop, samples) for _ in range(connections)))
-    return samples
+def ours(port: int) -> Callable[[], Answer]:
+    """Ask with a client, which asks again as often as it does by default."""
+    again: list[float] = []
+
+    def wait(seconds: float) -> None:
+        again.append(seconds)
+        time.sleep(seconds)
+
+    client = Client(f"http://127.0.0.1:{port}", sleep=wait)
+
+    def ask() -> Answer:
+        again.clear()
+        try:
+            found = client.predict(ROW)
+        except Refused as error:
+            return error.status, 0, 0.0, len(again)
+        except requests.RequestException:
+            return LOST, 0, 0.0, len(again)
+        return 200, found.version, found.calories, len(again)
+
+    return ask
+
+
+def main(port: int, connections: int, pause: float, out: Path, by: str = "plain") -> None:
+    """Ask over all connections until SIGTERM, then write what came."""
+    stop, samples = threading.Event(), list[tuple[float, ...]]()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+
+    def keep_asking(ask: Callable[[], Answer]) -> None:
+        while not stop.wait(pause):
+            began = time.monotonic()
+            answer = ask()
+            samples.append((began, time.monotonic(), *answer))
+
+    print("ready", flush=True)
+    way = ours if by == "ours" else plain
+    with ThreadPoolExecutor(connections) as clients:
+        list(clients.map(keep_asking, [way(port) for _ in range(connections)]))
+    out.write_text("".join(f"{' '.join(map(repr, sample))}\n" for sample in samples))
 
 
 if __name__ == "__main__":
-    _, port, connections, pause, out = sys.argv
-    samples = asyncio.run(ask_all(int(port), int(connections), float(pause)))
-    Path(out).write_text("".join(f"{' '.join(map(repr, sample))}\n" for sample in samples))
+    _, port, connections, pause, out, *by = sys.argv
+    main(int(port), int(connections), float(pause), Path(out), *by)

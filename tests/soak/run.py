@@ -1,22 +1,21 @@
 """Run the service under load, with changes and without, and judge what was answered."""
 
-import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import requests
 from numpy.typing import NDArray
 
-from benchmarks.started import started
 from models.registry import Registry
-from tests.servers import PATIENCE, ROOT, Server, await_, memory_of, running
+from tests.servers import PATIENCE, Server, await_, beside, memory_of, running
 from tests.soak.changes import Changes, copy_shipped
 
-POLL = 0.5  # seconds between two looks at the registry
+POLL = 0.2  # seconds between two looks at the registry
 GRACE = 1.0  # seconds a worker may need beyond that to load a version, on a busy machine
 RATIO = 1.5  # times the p99 of the pauses, at most, while versions change
 GROWTH = 2.0  # MB, at most, in the second half: in the first, metrics of what is gone gather
@@ -37,68 +36,48 @@ class Plan:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a soak found; times in seconds, memory in MB a worker."""
+    """What a soak found; times in seconds, memory in MB."""
 
     requests: int
     changes: int
-    versions: int
-    refused: int
-    wrong: int
-    late: int
-    lag: float
+    versions: int  # that answered
+    refused: int  # were no 200
+    wrong: int  # had another version's number
+    late: int  # were by a version that was not live
+    lag: float  # until a version last answered, after its label had moved on
     p99_quiet: float
     p99_changing: float
-    memory: tuple[float, ...]
-    states: dict[str, int]
-
-    @property
-    def ratio(self) -> float:
-        """The p99 while versions change, beside that in the pauses between."""
-        return self.p99_changing / self.p99_quiet
-
-    @property
-    def growth(self) -> float:
-        """MB by which the largest worker grew in the second half of the rounds."""
-        return self.memory[-1] - self.memory[(len(self.memory) - 1) // 2]
+    memory: tuple[float, ...]  # of the largest worker after each round
+    states: dict[str, int]  # of the versions at the end
 
     def broken(self) -> list[str]:
-        """The promises of docs/live-versions.md that this soak did not see kept."""
+        """A sentence for each promise of docs/live-versions.md that was not kept."""
+        ratio = self.p99_changing / self.p99_quiet
+        growth = self.memory[-1] - self.memory[(len(self.memory) - 1) // 2]
         kept = {
-            "every answer is a 200": not self.refused,
-            "every answer has its version's number": not self.wrong,
-            "every answer is by a version that is live": not self.late,
-            f"the p99 is at most {RATIO} times that of the pauses": self.ratio <= RATIO,
-            f"a worker grows by {GROWTH:g} MB at most": self.growth <= GROWTH,
+            f"Of {self.requests} answers {self.refused} was no 200.": not self.refused,
+            f"{self.wrong} had another version's number.": not self.wrong,
+            f"{self.late} was by a version that was not live.": not self.late,
+            f"The p99 was {ratio:.1f} times the p99 of the pauses, not {RATIO}.": ratio <= RATIO,
+            f"A worker grew by {growth:.1f} MB in the second half, not {GROWTH:g}.": (
+                growth <= GROWTH
+            ),
         }
-        return [promise for promise, is_kept in kept.items() if not is_kept]
+        return [sentence for sentence, is_so in kept.items() if not is_so]
 
     def __str__(self) -> str:
-        memory = " ".join(f"{each:.1f}" for each in self.memory)
-        return (
-            f"{self.requests} requests, {self.changes} changes, {self.versions} versions answered\n"
-            f"not 200: {self.refused}; another version's number: {self.wrong}; "
-            f"by a version that was not live: {self.late}\n"
-            f"a version last answered {self.lag:.2f} s after its label had moved on\n"
-            f"p99 {1000 * self.p99_quiet:.1f} ms quiet, {1000 * self.p99_changing:.1f} ms while "
-            f"versions change: {self.ratio:.2f} times\n"
-            f"memory of the largest worker after each round: {memory} MB\n"
-            f"at the end: {self.states}"
-        )
+        return "\n".join(f"{name}: {value}" for name, value in asdict(self).items())
 
 
-def soak(folder: Path, shipped: Path, plan: Plan) -> Findings:
+def soak(folder: Path, shipped: Registry, plan: Plan) -> Findings:
     """Start the service on a registry of its own and put it through the plan."""
-    changes = Changes(copy_shipped(shipped, folder / "registry"), Registry(shipped))
-    changes.start()
-    settings: dict[str, Any] = {
-        "workers": plan.workers,
-        "registry": changes.registry.root,
-        "poll_seconds": POLL,
-    }
+    changes = Changes(copy_shipped(shipped, folder / "registry"), shipped)
+    changes.do(changes.publish)
+    settings = {"registry": changes.registry.root, "poll_seconds": POLL}
     out = folder / "samples.txt"
     quiet: list[tuple[float, float]] = []
     memory = []
-    with running(folder, **settings) as service:
+    with running(folder, workers=plan.workers, **settings) as service:
         with loaded(service.port, plan, out):
             for _ in range(plan.rounds):
                 change(changes, plan)
@@ -120,12 +99,9 @@ def change(changes: Changes, plan: Plan) -> None:
 
 
 @contextmanager
-def loaded(port: int, plan: Plan, out: Path, by: str = "tests.soak.load") -> Iterator[None]:
+def loaded(port: int, plan: Plan, out: Path, by: str = "plain") -> Iterator[None]:
     """Load from another process, so that it does not wait for this one."""
-    arguments = map(str, (port, plan.connections, plan.pause, out))
-    command = [sys.executable, "-m", by, *arguments]
-    with started(command, cwd=ROOT) as process:
-        time.sleep(1)  # Python starts, and each worker meets its first requests
+    with beside("tests.soak.load", port, plan.connections, plan.pause, out, by) as process:
         yield
         process.terminate()
         assert process.wait(PATIENCE) == 0
@@ -172,15 +148,12 @@ def resident(pid: int) -> float:
 
 def count_states(service: Server) -> dict[str, int]:
     """How many versions are in which state, once nothing is loading or unloading any more."""
-    import requests  # noqa: PLC0415  the load process does without it
-
-    counted: dict[str, int] = {}
+    counted: Counter[str] = Counter()
 
     def settled() -> bool:
         model = requests.get(f"{service.url}/models/calories", timeout=PATIENCE).json()
-        states = [version["state"] for version in model["versions"]]
         counted.clear()
-        counted.update({state: states.count(state) for state in sorted(set(states))})
+        counted.update(version["state"] for version in model["versions"])
         return not counted.keys() & {"loading", "unloading"}
 
     await_(settled, "what is not served any more has been let go")
