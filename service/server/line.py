@@ -5,6 +5,7 @@ from asyncio import AbstractEventLoop
 from collections import deque
 from time import perf_counter
 
+from service.logs.survivor import Survivor
 from service.server.threads import Do, Done
 
 SLICE = 0.01  # seconds of answering until the loop looks again at what has come
@@ -21,6 +22,7 @@ class Line:
         self._loop = loop
         self._most = most  # that may wait
         self._jobs: deque[tuple[float, Do, Done]] = deque()
+        self._survivor = Survivor("line")
         self._until = 0.0  # the loop may answer at once ...
         self._last = 0.0  # ... as it did then
 
@@ -50,7 +52,7 @@ class Line:
         end = now + SLICE
         while self._jobs and now < end:
             came, do, done = self._jobs.popleft()
-            do(now - came)
+            self._survivor.run(do, now - came)
             done()
             now = perf_counter()
         if self._jobs:

@@ -342,6 +342,16 @@ def test_what_would_wait_too_long_for_the_loop_is_refused_and_not_computed() -> 
         assert server.application.asked.count("/work") == statuses[200]
 
 
+def test_what_cannot_even_be_refused_in_the_loop_is_answered_and_the_loop_goes_on() -> None:
+    with served(max_wait_seconds=0.05) as server, ExitStack() as stack:
+        connections = [Connection(server.port) for _ in range(60)]
+        for connection in connections:
+            stack.callback(connection.close)
+            connection.send(post("/work", b"", b"X-Break: yes"))
+        answers = [connection.read() for connection in connections]
+        assert {answer and answer.status for answer in answers} == {200, 500}
+
+
 def test_rows_and_health_are_answered_meanwhile() -> None:
     with served() as server, ExitStack() as stack:
         busy(server, stack, 5)
