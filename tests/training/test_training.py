@@ -1,7 +1,9 @@
 """python -m training, from its options to a version in the registry."""
 
 import re
+import shlex
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,20 @@ from training.exit_codes import HELD_BACK
 from training.publish import ranges
 
 RETRAINED = {"deep": "deep", "calories": "ensemble"}  # by model; docs/tutorial.md has the linear
+
+
+Train = Callable[[str], tuple[int, str]]
+
+
+@pytest.fixture
+def train(registry: Registry, capsys: pytest.CaptureFixture[str]) -> Train:
+    """Run the command with these options: its exit code, and what it said."""
+
+    def train(options: str) -> tuple[int, str]:
+        code = main([*shlex.split(options), "--registry", str(registry.root)])
+        return code, "".join(capsys.readouterr())
+
+    return train
 
 
 @pytest.fixture(scope="module")
@@ -115,16 +131,16 @@ def put(registry: Registry, card: Manifest, error: float, *, promote: bool = Tru
 
 
 def test_a_worse_model_is_published_and_stable_moves_by_force_only(
-    registry: Registry, card: Manifest, quick: None, capsys: pytest.CaptureFixture[str]
+    registry: Registry, card: Manifest, quick: None, train: Train
 ) -> None:
     put(registry, card, 1)
     put(registry, card, 1000, promote=False)  # it is held against stable, not against the last
-    train = ["--architecture", "linear-unit", "--registry", str(registry.root)]
-    assert main(train) == HELD_BACK
-    assert "stable stays where it is: its held-out error is" in capsys.readouterr().out
+    code, said = train("--architecture linear-unit")
+    assert code == HELD_BACK
+    assert "stable stays where it is: its held-out error is" in said
     assert registry.versions("linear-unit") == (1, 2, 3)
     assert registry.labels("linear-unit") == {"stable": 1}
-    assert main([*train, "--force-label"]) == 0
+    assert train("--architecture linear-unit --force-label")[0] == 0
     assert registry.labels("linear-unit") == {"stable": 4}
 
 
@@ -133,66 +149,67 @@ def test_a_version_is_held_against_what_is_stable_when_it_is_published(
     registry: Registry,
     card: Manifest,
     quick: None,
+    train: Train,
     monkeypatch: pytest.MonkeyPatch,
     meanwhile: float,
     ended: int,
     stable: int,
 ) -> None:
     write = sample.write
-    put(registry, card, 1000)
 
     def interrupted(data: Dataset, folder: Path) -> None:
         """Somebody else publishes."""
         write(data, folder)
         put(registry, card, meanwhile)
 
+    put(registry, card, 1000)
     monkeypatch.setattr(sample, "write", interrupted)
-    assert main(["--architecture", "linear-unit", "--registry", str(registry.root)]) == ended
+    assert train("--architecture linear-unit")[0] == ended
     assert registry.labels("linear-unit") == {"stable": stable}
 
 
 # What cannot be trained on or published
 
 
-def table(path: Path, unit: str, salt: str = "3") -> list[str]:
+def table(path: Path, unit: str) -> str:
     """The options for a table of sugar, salt and calories in this unit."""
-    lines = [f"{80 + 4 * grams}{unit},{grams},{salt}" for grams in range(30)]
+    lines = [f"{80 + 4 * grams}{unit},{grams},3" for grams in range(30)]
     path.write_text("\n".join(["calories,sugar,salt", *lines]))
-    return ["--architecture", "linear", "--inputs", "sugar,salt", "--data", str(path)]
+    options = "--architecture linear --inputs sugar,salt --model odd --data"
+    return f"{options} {shlex.quote(str(path))}"
 
 
 def test_what_is_measured_of_odd_data_can_be_published_and_read(
-    registry: Registry, tmp_path: Path, quick: None
+    registry: Registry, tmp_path: Path, quick: None, train: Train
 ) -> None:
-    options = table(tmp_path / "a\tfile\nof \u202emine.csv", "e30")
-    assert main([*options, "--model", "odd", "--registry", str(registry.root)]) == 0
+    assert train(table(tmp_path / "a\tfile\nof \u202emine.csv", "e30"))[0] == 0
     assert registry.manifest("odd", 1).inputs[1].quantiles["0.5"] == 3
     assert registry.manifest("odd", 1).data.source.isprintable()
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # as a user would see it
 def test_what_cannot_be_published_is_a_sentence(
-    registry: Registry, tmp_path: Path, quick: None, capsys: pytest.CaptureFixture[str]
+    registry: Registry, tmp_path: Path, quick: None, train: Train
 ) -> None:
-    options = table(tmp_path / "tiny.csv", "e-300")
-    assert main([*options, "--registry", str(registry.root)]) == 1
-    said = capsys.readouterr().err
-    assert re.match("training: This cannot be published: .*: Input should be a finite number", said)
+    code, said = train(table(tmp_path / "tiny.csv", "e-300"))
+    assert code == 1
+    assert re.search("training: This cannot be published: .*: Input should be a finite", said)
     assert registry.models() == ()
 
 
 @pytest.mark.parametrize(
-    ("options", "sentence"),
+    ("option", "sentence"),
     [
-        (["--sign", "nowhere.pem"], "training: nowhere.pem holds no key to use"),
-        (["--data", "nowhere.csv"], "training: nowhere.csv does not exist"),
+        ("--sign nowhere.pem", "training: nowhere.pem holds no key to use"),
+        ("--data nowhere.csv", "training: nowhere.csv does not exist"),
     ],
 )
 def test_what_is_not_there_is_told_before_the_training(
-    registry: Registry, capsys: pytest.CaptureFixture[str], options: list[str], sentence: str
+    registry: Registry, train: Train, option: str, sentence: str
 ) -> None:
-    assert main([*options, "--registry", str(registry.root)]) == 1
-    assert capsys.readouterr().err.startswith(sentence)
+    code, said = train(option)
+    assert code == 1
+    assert sentence in said
     assert registry.models() == ()
 
 
