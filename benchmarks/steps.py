@@ -15,8 +15,8 @@ from typing import Any
 from benchmarks.bodies import BATCHES, INPUTS, ONE, Body
 from benchmarks.engine import best
 from models.registry import SHELF
-from service.api.answers import JSON
-from service.api.native import read, write
+from service.api.answers import JSON, dumps
+from service.api.native import predictions, read
 from service.app import Application, create_app, create_application, create_host
 from service.exchange import Exchange, Request
 from service.observe.metrics import Metrics
@@ -63,7 +63,7 @@ def _steps(body: Body) -> Steps:
         "parse and validate": lambda: read.rows(JSON, content, INPUTS, SETTINGS.max_rows),
         "infer": lambda: source.engine.predict(rows),
         "infer, check the answer and the ranges": lambda: predict(source, rows),
-        "render": lambda: write.predicted(answer, JSON, form),
+        "render": lambda: dumps(predictions.PREDICTED[form](answer)),
         "record it for the metrics, and count": lambda: metrics(told),
         "the application: from enter to leave": lambda: _answered(application, content),
         "the app as WSGI": lambda: _ask(fast, environ, content),

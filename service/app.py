@@ -77,6 +77,7 @@ class Application:
 
     def __init__(self, table: Table, gate: Gate, observers: Sequence[Observer]) -> None:
         self.table = table
+        self._exact = table.exact
         self.flask = FlaskApp(table)
         self._gate = gate
         self._observers = observers
@@ -86,9 +87,8 @@ class Application:
 
     def enter(self, exchange: Exchange) -> None:
         """Find what answers, and let it in, or set the response that refuses it."""
-        request = exchange.request
-        asked = request.method, request.path
-        found = self.table.exact.get(asked) or self.table.find(*asked)
+        method, path = exchange.request.method, exchange.request.path
+        found = self._exact.get((method, path)) or self.table.find(method, path)
         if found:
             operation, exchange.arguments = found
             exchange.operation, exchange.dialect = operation, operation.dialect

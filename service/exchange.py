@@ -97,10 +97,7 @@ class Exchange:
     trace: Any = field(default=None, init=False)  # that it belongs to, where traces are on ...
     span: Any = field(default=None, init=False)  # ... and its span there
     source: Any = field(default=None, init=False)  # the loaded version that it is for
-    rows: Any = field(default=None, init=False)  # float32 [n, k], once they were read
-    prediction: Any = field(default=None, init=False)  # the answers to them
-    asked: float = field(default=0.0, init=False)  # perf_counter, when the rows went in ...
-    answered: float = field(default=0.0, init=False)  # ... and when their answers came out
+    prediction: Any = field(default=None, init=False)  # what that answered, and to which rows
     refusal: str = field(default="", init=False)  # the error with which the gate refused, or failed
     response: Response | None = field(default=None, init=False)
     seconds: float = field(default=0.0, init=False)  # from its head to its response

@@ -1,16 +1,13 @@
-"""What the dialects have in common when they answer: JSON, and what a prediction leaves behind."""
+"""What the dialects have in common when they answer: JSON, and the version that is asked."""
 
 from http import HTTPStatus
-from time import perf_counter
 from typing import Any
 
 import orjson
 
 from service.errors import UnsupportedMediaType
 from service.exchange import Exchange, Headers, Request, Response
-from service.serving import dataplane
-from service.serving.dataplane import DataPlane, Explanation, Prediction
-from service.serving.engines import Rows
+from service.serving.dataplane import DataPlane
 from service.serving.loaded import Loaded
 
 JSON = "application/json"
@@ -51,22 +48,6 @@ def choose(
     key = exchange.request.headers.get("x-canary-key") or ""
     source = exchange.source = plane.choose(model, version, label, key)
     return source
-
-
-def predict(exchange: Exchange, rows: Rows) -> Prediction:
-    """Answer rows with the version that was chosen; they and their answers are noted."""
-    exchange.rows, exchange.asked = rows, perf_counter()
-    found = exchange.prediction = dataplane.predict(exchange.source, rows)
-    exchange.answered = perf_counter()
-    return found
-
-
-def explain(plane: DataPlane, exchange: Exchange, rows: Rows) -> Explanation:
-    """Explain rows likewise."""
-    exchange.rows, exchange.asked = rows, perf_counter()
-    found = plane.explain(exchange.source, rows)
-    exchange.prediction, exchange.answered = found.prediction, perf_counter()
-    return found
 
 
 def labelled(source: Loaded) -> Headers:

@@ -68,7 +68,7 @@ def _predict(source: Loaded, numbers: Sequence[NDArray[Any]]) -> Prediction:
     if len(rows):
         return predict(source, rows)
     none = np.empty(0, np.float32)
-    return Prediction(source, none, none, none, np.empty(0, np.bool_))
+    return Prediction(source, rows, none, none, none, np.empty(0, np.bool_))
 
 
 def _reasons(plan: Plan, wrong: Chunk) -> list[Rejected]:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-from pydantic import ConfigDict, FailFast, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, FailFast, Field, TypeAdapter
 from typing_extensions import TypedDict
 
 from service.codecs import json_parts, json_quick
@@ -41,9 +41,8 @@ class Schema:
         self.inputs = inputs
         self._max_rows = max_rows
         self._row = TypeAdapter[Any](one)
-        self._row_of = self._row.validator.validate_json
-        first, *rest = inputs
-        self._cells = itemgetter(*inputs) if rest else lambda row: (row[first],)
+        self.row_of = self._row.validator.validate_json  # raises pydantic's ValidationError
+        self.cells = itemgetter(*inputs)  # of a row
         self._rows = TypeAdapter[Any](_array(one, length))
         self._columns = TypeAdapter[Any](_record("Columns", dict.fromkeys(inputs, column)))
         self._numbers = TypeAdapter[Any](column)
@@ -54,11 +53,6 @@ class Schema:
         The forms are told apart by their brackets: only one that is right gets through.
         """
         if b"[" not in body:
-            if len(body) <= json_parts.PART:
-                try:
-                    return np.array(self._cells(self._row_of(body)), np.float32, ndmin=2), "row"
-                except ValidationError:
-                    pass  # which is worded below
             return self.row(body), "row"
         if body.lstrip(b" \t\r\n")[:1] == b"[":
             return self.rows(body), "rows"
@@ -67,7 +61,7 @@ class Schema:
     def row(self, body: bytes) -> Rows:
         """One object of numbers: float32 [1, k]."""
         row = self._validated(self._row, body)
-        return np.array(self._cells(row), np.float32, ndmin=2)
+        return np.array(self.cells(row), np.float32, ndmin=2)
 
     def rows(self, body: bytes) -> Rows:
         """An array of objects: float32 [n, k]."""

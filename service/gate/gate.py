@@ -22,8 +22,8 @@ class Gate:
         self._open = self._access.open
         self._max_body_bytes = settings.max_body_bytes
         self._long = len(str(settings.max_body_bytes))  # digits: with fewer no length is too large
-        self._prefix = f"{os.urandom(6).hex()}-"  # tells this process from the others
-        self._ids = count(1)
+        # With what tells this process from the others. No function of ours makes one.
+        self._ids = map(f"{os.urandom(6).hex()}-%x".__mod__, count(1))
 
     def enter(self, exchange: Exchange) -> None:
         """Give a request its id; let it in where an operation answers it, or raise what refuses it.
@@ -36,7 +36,7 @@ class Gate:
         if given and VALID_ID(given):
             exchange.id = given
         else:
-            exchange.id = self._prefix + "%x" % next(self._ids)  # noqa: UP031  half of the time
+            exchange.id = next(self._ids)
         if operation is None:
             return
         if operation.scope not in self._open:

@@ -47,11 +47,11 @@ def _asked(exchange: Exchange) -> dict[str, Any]:
 
 
 def _came_to(exchange: Exchange) -> dict[str, Any]:
-    source, answered = exchange.source, exchange.prediction is not None
+    source, found = exchange.source, exchange.prediction
     return {
         "refusal": snake(exchange.refusal),
         "bytes": len(exchange.response.body) if exchange.response else 0,
         "model": source.model if source else "",
         "version": source.version if source else None,
-        "rows": len(exchange.rows) if answered else 0,
+        "rows": len(found.rows) if found else 0,
     }

@@ -69,10 +69,10 @@ class PredictionLog:
 
     def __call__(self, exchange: Exchange) -> None:
         """Note a request that was answered with predictions; drop it when too many rows wait."""
-        rows, found = exchange.rows, exchange.prediction
+        found = exchange.prediction
         if found is None:
             return
-        source = found.source
+        source, rows = found.source, found.rows
         entry = Entry(
             *(source.model, source.version, source.inputs, time.time(), exchange.id),
             *(rows, found.calories, found.lower, found.upper, found.in_range),

@@ -91,16 +91,13 @@ def _nanoseconds(seconds: float) -> int:
 
 
 def _parts(exchange: Exchange, epoch: int, ended: int) -> Iterator[Part]:
-    """What a request was busy with, in nanoseconds since 1970, as far as it got."""
-    if not exchange.asked:
-        return
-    edges = (exchange.began, exchange.asked, exchange.answered)
-    began, asked, answered = (min(epoch + _nanoseconds(edge), ended) for edge in edges)
-    if not exchange.answered:
-        answered = ended
-    yield "validate", began, asked
-    yield "infer", asked, answered
-    if exchange.answered:
+    """What a request that was answered was busy with, in nanoseconds since 1970."""
+    found = exchange.prediction
+    if found:
+        edges = (exchange.began, found.asked, found.answered)
+        began, asked, answered = (min(epoch + _nanoseconds(edge), ended) for edge in edges)
+        yield "validate", began, asked
+        yield "infer", asked, answered
         yield "render", answered, ended
 
 
@@ -158,5 +155,5 @@ def _came_to(exchange: Exchange) -> dict[str, Any]:
         told["calories.model"] = exchange.source.model
         told["calories.version"] = exchange.source.version
     if exchange.prediction:
-        told["calories.rows"] = len(exchange.rows)
+        told["calories.rows"] = len(exchange.prediction.rows)
     return told

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import isfinite
+from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +24,19 @@ INSIDE, OUTSIDE = np.array([True]), np.array([False])  # the training range, of 
 
 @dataclass(slots=True)
 class Prediction:
-    """Answers to n rows: float32 [n] kcal each; `in_range` is bool [n]."""
+    """Answers to float32 [n, k] rows: float32 [n] kcal each; `in_range` is bool [n].
+
+    By perf_counter the engine took them from `asked` to `answered`.
+    """
 
     source: Loaded
+    rows: Rows
     calories: Kcal
     lower: Kcal
     upper: Kcal
     in_range: NDArray[np.bool_]
+    asked: float = 0.0
+    answered: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -133,10 +140,13 @@ class DataPlane:
         )
         prediction = Prediction(
             source,
+            rows,
             calories[:, -1].copy(),
             lower[:, -1].copy(),
             upper[:, -1].copy(),
             _in_range(source, rows),
+            every.asked,
+            every.answered,
         )
         contributions = (calories.astype(np.float64) @ shapley.weights(k)).astype(np.float32)
         return Explanation(prediction, calories[0, 0], contributions)
@@ -156,12 +166,14 @@ def predict(source: Loaded, rows: Rows) -> Prediction:
     A row outside the training range is answered and marked. Raises EngineFailure when
     an answer is not finite.
     """
+    asked = perf_counter()
     calories, lower, upper = source.engine.predict(rows)
+    answered = perf_counter()
     if len(rows) == 1:
         # Of one row, NumPy takes ten times as long as Python: as much as the whole inference.
         finite = isfinite(calories.item() + lower.item() + upper.item())  # no sum of float32 is inf
         in_range = INSIDE
-        for cell, low, high in zip(rows.tolist()[0], *source.ranges, strict=True):
+        for cell, (low, high) in zip(rows.tolist()[0], source.ranges, strict=False):
             if not low <= cell <= high:
                 in_range = OUTSIDE
     else:
@@ -172,7 +184,7 @@ def predict(source: Loaded, rows: Rows) -> Prediction:
             f"{source.model} version {source.version} answered something that is no finite "
             "number; roll back with 'python -m models rollback'."
         )
-    return Prediction(source, calories, lower, upper, in_range)
+    return Prediction(source, rows, calories, lower, upper, in_range, asked, answered)
 
 
 def _in_range(source: Loaded, rows: Rows) -> NDArray[np.bool_]:

@@ -33,6 +33,13 @@ class Status(NamedTuple):
     reason: str = ""
 
 
+class Card(NamedTuple):
+    """What a version is, for who must let its engine go; the label is as in Loaded."""
+
+    manifest: Manifest
+    label: str
+
+
 class Loaded:
     """One version in memory: its manifest, its engine and the ranges of its inputs.
 
@@ -45,12 +52,13 @@ class Loaded:
         self.model = manifest.model
         self.version = manifest.version
         self.label = label
+        self.card = Card(manifest, label)
         self.inputs = manifest.input_names
         # [k, 1], to be compared with columns.
         self.low = np.array([[each.min] for each in manifest.inputs], np.float32)
         self.high = np.array([[each.max] for each in manifest.inputs], np.float32)
         # The same float32 numbers as Python's, to be compared with one row.
-        self.ranges = (self.low[:, 0].tolist(), self.high[:, 0].tolist())
+        self.ranges = [*zip(self.low[:, 0].tolist(), self.high[:, 0].tolist(), strict=True)]
         self.mean = np.array([each.mean for each in manifest.inputs], np.float32)
 
     @classmethod

@@ -21,7 +21,7 @@ from models.registry import NotInRegistry, RegistryError
 from service import __version__
 from service.api.answers import JSON, ok, require_plain
 from service.api.native.errors import OTHER
-from service.api.native.write import described
+from service.api.native.operations import described
 from service.codecs.faults import path, received, validated
 from service.codecs.media_types import media_type
 from service.errors import (

@@ -1,19 +1,16 @@
-"""The native dialect: predictions and explanations, and what is served."""
+"""The native dialect: its rows of the table, and what is served."""
 
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from service.api import answers
-from service.api.answers import JSON, ok
-from service.api.native import read, write
+from service.api.answers import ok
 from service.api.native.errors import NATIVE, OTHER
-from service.codecs.json_rows import schema
+from service.api.native.predictions import explain, predict
 from service.exchange import Exchange, Operation, Response
 from service.serving.dataplane import DataPlane, version_of
-from service.serving.loaded import Loaded
-
-NOTHING: dict[str, Any] = {}  # is named by a request without a query
+from service.serving.loaded import Loaded, Model
 
 
 def operations(plane: DataPlane) -> tuple[Operation, ...]:
@@ -41,42 +38,35 @@ def operations(plane: DataPlane) -> tuple[Operation, ...]:
     )
 
 
-def predict(plane: DataPlane, exchange: Exchange) -> Response:
-    """Predict calories for a row, rows or columns."""
-    request = exchange.request
-    headers, query = request.headers, request.query
-    given = headers.get("content-type") or ""
-    if given != JSON or headers.get("content-encoding"):
-        given = read.given_type(request)
-    wanted = headers.get("accept")
-    wanted = write.wanted_type(wanted, given) if wanted and wanted != "*/*" else given
-    named = read.choice(query) if query else NOTHING
-    source = exchange.source = plane.choose(**named, key=headers.get("x-canary-key") or "")
-    if given == JSON:
-        rows, form = schema(source.inputs, plane.max_rows).read(request.body)
-    else:
-        rows, form = read.rows(given, request.body, source.inputs, plane.max_rows)
-    return write.predicted(answers.predict(exchange, rows), wanted, form)
-
-
-def explain(plane: DataPlane, exchange: Exchange) -> Response:
-    """Predict, and tell what each input adds."""
-    given = read.given_type(exchange.request)
-    source = answers.choose(plane, exchange, **read.choice(exchange.request.query))
-    rows, form = read.rows(given, exchange.request.body, source.inputs, plane.max_rows)
-    return write.explained(answers.explain(plane, exchange, rows), form)
-
-
 def models(plane: DataPlane, _: Exchange) -> Response:
     """List the models with their labels and versions, and tell which is the default."""
-    listed = [write.described(name, each) for name, each in plane.served().items()]
+    listed = [described(name, each) for name, each in plane.served().items()]
     return ok({"models": listed, "default": plane.default_model})
 
 
 def model(plane: DataPlane, exchange: Exchange) -> Response:
     """Tell one model's labels and versions."""
     name = exchange.arguments["model"]
-    return ok(write.described(name, plane.model(name)))
+    return ok(described(name, plane.model(name)))
+
+
+def described(name: str, served: Model) -> dict[str, Any]:
+    """A model's labels, their shares and its versions with their states, for JSON."""
+    versions = []
+    for version, (state, reason) in served.versions().items():
+        told: dict[str, Any] = {"version": version, "state": state}
+        if version in served.loaded:
+            told["engine"] = served.loaded[version].engine.name
+        if reason:
+            told["reason"] = reason
+        versions.append(told)
+    shares = {label: share.percent for label, share in served.shares.items()}
+    return {
+        "name": name,
+        "labels": served.labels,
+        **({"shares": shares} if shares else {}),
+        "versions": versions,
+    }
 
 
 def manifest(plane: DataPlane, exchange: Exchange) -> Response:

@@ -1,4 +1,4 @@
-"""Requests of the native dialect: which version is meant, and the rows of a body.
+"""Requests of the native dialect: which version is meant, the rows, and how to answer.
 
     {"sugar": 5, "fiber": 1, "protein": 2}             one row
     [{"sugar": 5, "fiber": 1, "protein": 2}, ...]      rows
@@ -15,8 +15,8 @@ from models.registry import LAST_VERSION
 from service.api.answers import JSON, require_plain
 from service.codecs import formats
 from service.codecs.json_rows import Form, schema
-from service.codecs.media_types import media_type
-from service.errors import Fault, InvalidInput, UnsupportedMediaType
+from service.codecs.media_types import media_type, preferred
+from service.errors import Fault, InvalidInput, NotAcceptable, UnsupportedMediaType
 from service.exchange import Request
 from service.serving.engines import Rows
 
@@ -36,6 +36,20 @@ def given_type(request: Request) -> str:
             f"send for example the header 'content-type: {JSON}'."
         )
     return given
+
+
+def wanted_type(accept: str, given: str) -> str:
+    """The media type of the answer: that of the request where Accept likes others no better.
+
+    JSON asked in JSON is never refused: much that sends it names some other type by habit.
+    """
+    others = [each for each in SPOKEN if each == JSON or formats.find(each)]
+    wanted = preferred(accept, [given, *others])
+    if wanted is None and given == JSON:
+        return given
+    if wanted is None:
+        raise NotAcceptable(f"expected Accept to name {', '.join(others)} or */*, got {accept!r}.")
+    return wanted
 
 
 def rows(given: str, body: bytes, inputs: tuple[str, ...], max_rows: int) -> tuple[Rows, Form]:

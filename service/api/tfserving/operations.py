@@ -7,12 +7,12 @@ POST /v1/models/{m}[/versions/{n}|/labels/{l}]:(predict|regress|classify|explain
 from collections.abc import Callable
 from functools import partial
 
-from service.api import answers
 from service.api.answers import labelled, ok
 from service.api.tfserving import read, write
 from service.api.tfserving.errors import TFSERVING
 from service.errors import MalformedBody, NotFound, Unsupported
 from service.exchange import Exchange, Operation, Response
+from service.serving import dataplane
 from service.serving.dataplane import DataPlane
 
 # What a path may name, and what that adds to an operation's name.
@@ -55,7 +55,8 @@ def predict(plane: DataPlane, exchange: Exchange) -> Response:
     """Answer in the form that was asked in, rows (instances) or columns (inputs)."""
     body = read.body(exchange.request, plane.max_rows)
     source = read.servable(plane, exchange)
-    found = answers.predict(exchange, read.predicted(body, source, plane.max_rows))
+    rows = read.predicted(body, source, plane.max_rows)
+    found = exchange.prediction = dataplane.predict(source, rows)
     if "instances" in body:
         return ok({"predictions": write.rows(found)}, labelled(source))
     return ok({"outputs": write.columns(found)}, labelled(source))
@@ -67,7 +68,8 @@ def explain(plane: DataPlane, exchange: Exchange) -> Response:
     if "inputs" in body:
         raise MalformedBody("An explanation takes 'instances' and not 'inputs'.")
     source = read.servable(plane, exchange)
-    found = answers.explain(plane, exchange, read.predicted(body, source, plane.max_rows))
+    found = plane.explain(source, read.predicted(body, source, plane.max_rows))
+    exchange.prediction = found.prediction
     explanations = [
         {"base": found.base, "contributions": dict(zip(found.inputs, each, strict=True))}
         for each in found.contributions
@@ -80,7 +82,8 @@ def regress(plane: DataPlane, exchange: Exchange) -> Response:
     """One number an example, the calories."""
     body = read.body(exchange.request, plane.max_rows)
     source = read.servable(plane, exchange)
-    found = answers.predict(exchange, read.regressed(body, source, plane.max_rows))
+    rows = read.regressed(body, source, plane.max_rows)
+    found = exchange.prediction = dataplane.predict(source, rows)
     return ok({"results": found.calories}, labelled(source))
 
 

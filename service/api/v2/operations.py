@@ -8,12 +8,12 @@ from collections.abc import Callable
 from functools import partial
 
 from service import __version__
-from service.api import answers
 from service.api.answers import ok
 from service.api.v2 import read, write
 from service.api.v2.errors import V2
 from service.errors import NotLoaded, Unsupported
 from service.exchange import Exchange, Operation, Response, Scope
+from service.serving import dataplane
 from service.serving.dataplane import DataPlane
 from service.serving.engines import OUTPUTS
 from service.serving.loaded import State
@@ -67,7 +67,8 @@ def infer(plane: DataPlane, exchange: Exchange) -> Response:
     body, raw = read.body(exchange.request, plane.max_rows)
     source = read.servable(plane, exchange)
     rows = read.rows(body, raw, source.inputs, plane.max_rows)
-    return write.inferred(answers.predict(exchange, rows), body)
+    found = exchange.prediction = dataplane.predict(source, rows)
+    return write.inferred(found, body)
 
 
 def server(_: DataPlane, __: Exchange) -> Response:

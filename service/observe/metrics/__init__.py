@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -25,7 +25,7 @@ from service.exchange import Exchange
 from service.logs.survivor import Survivor, survived
 from service.observe.metrics.exposition import Exposition
 from service.observe.metrics.families import key
-from service.observe.metrics.record import Record, count
+from service.observe.metrics.record import NONE, Record, count
 from service.observe.metrics.retention import Retention
 from service.observe.metrics.slots import Slot, living, tallies
 from service.observe.metrics.tally import Key, Tally
@@ -69,22 +69,18 @@ class Metrics:
 
     def __call__(self, exchange: Exchange) -> None:
         """Record one request."""
-        operation, dialect, response = exchange.operation, exchange.dialect, exchange.response
-        source, found = exchange.source, exchange.prediction
-        records = self._records
+        source, found, response = exchange.source, exchange.prediction, exchange.response
         about = (
-            dialect.name if dialect else "",
-            operation.path if operation else "",
+            exchange.operation,
+            exchange.dialect,
             exchange.refusal,
             response.status if response else 0,
-            source.manifest if source else None,
-            source.label if source else "",
+            source.card if source else None,
         )
-        rows, calories = (exchange.rows, found.calories) if found else (None, None)
-        records.append((about, exchange.seconds, rows, calories))
-        if found:
-            self._waiting += len(found.calories)
-        if len(records) >= MOST_RECORDS or self._waiting >= MOST_ROWS:
+        rows, calories = (found.rows, found.calories) if found else NONE
+        self._records.append((about, exchange.seconds, rows, calories))
+        self._waiting += len(rows)
+        if len(self._records) >= MOST_RECORDS or self._waiting >= MOST_ROWS:
             self._drain()
 
     def note(self, key: Key, number: float) -> None:
@@ -179,7 +175,6 @@ def _slot(folder: Path | None) -> Slot | None:
         return None
 
 
-def _all_of(waiting: deque[T]) -> Iterator[T]:
+def _all_of(waiting: deque[T]) -> list[T]:
     """Take out what waits now; others may append meanwhile."""
-    for _ in range(len(waiting)):
-        yield waiting.popleft()
+    return [waiting.popleft() for _ in range(len(waiting))]

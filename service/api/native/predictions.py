@@ -1,43 +1,71 @@
-"""Answers of the native dialect: JSON in the form of the request, CSV, or an Arrow stream."""
+"""Predictions and explanations: JSON in the form of the request, CSV, or an Arrow stream."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
 import orjson
+from pydantic import ValidationError
 
-from service.api.answers import JSON, WRITTEN, labelled, ok
-from service.api.native.read import SPOKEN
+from service.api.answers import JSON, WRITTEN, choose, labelled, ok
+from service.api.native import read
 from service.codecs import formats
+from service.codecs.json_parts import PART
 from service.codecs.json_records import in_blocks, records
-from service.codecs.json_rows import Form
-from service.codecs.media_types import preferred
-from service.errors import NotAcceptable
-from service.exchange import Response
-from service.serving.dataplane import Explanation, Prediction
-from service.serving.loaded import Loaded, Model
+from service.codecs.json_rows import Form, schema
+from service.exchange import Exchange, Response
+from service.serving import dataplane
+from service.serving.dataplane import DataPlane, Explanation, Prediction
+from service.serving.loaded import Loaded
 
 
-def wanted_type(accept: str, given: str) -> str:
-    """The media type of the answer: that of the request where Accept likes others no better.
-
-    JSON asked in JSON is never refused: much that sends it names some other type by habit.
-    """
-    others = [each for each in SPOKEN if each == JSON or formats.find(each)]
-    wanted = preferred(accept, [given, *others])
-    if wanted is None and given == JSON:
-        return given
-    if wanted is None:
-        raise NotAcceptable(f"expected Accept to name {', '.join(others)} or */*, got {accept!r}.")
-    return wanted
-
-
-def predicted(found: Prediction, wanted: str, form: Form) -> Response:
-    """A prediction in the wanted type; what cannot say in its body who answered has headers."""
-    source = found.source
+def predict(plane: DataPlane, exchange: Exchange) -> Response:
+    """Predict calories for a row, rows or columns."""
+    request = exchange.request
+    headers, query, body = request.headers, request.query, request.body
+    given = headers.get("content-type") or ""
+    if given != JSON or headers.get("content-encoding"):
+        given = read.given_type(request)
+    wanted = headers.get("accept")
+    wanted = read.wanted_type(wanted, given) if wanted and wanted != "*/*" else given
+    if query:
+        source = choose(plane, exchange, **read.choice(query))
+    else:
+        key = headers.get("x-canary-key") or ""
+        source = exchange.source = plane.choose(None, None, None, key)
+    # What most ask costs no function of ours to read; what else it may be, `read` knows.
+    of = schema(source.inputs, plane.max_rows)
+    try:
+        plain = given == JSON and b"[" not in body and len(body) <= PART
+        row = of.cells(of.row_of(body)) if plain else None
+    except ValidationError:
+        row = None
+    if row is None:
+        rows, form = read.rows(given, body, source.inputs, plane.max_rows)
+    else:
+        rows, form = np.array(row, np.float32, ndmin=2), "row"
+    found = exchange.prediction = dataplane.predict(source, rows)
     if wanted == JSON:
-        body = orjson.dumps(PREDICTED[form](found), option=WRITTEN)
-        return Response(200, body, JSON, labelled(source) if source.label else ())
+        said = orjson.dumps(PREDICTED[form](found), option=WRITTEN)
+        return Response(200, said, JSON, labelled(source) if source.label else ())
+    return _in_format(wanted, found)
+
+
+def explain(plane: DataPlane, exchange: Exchange) -> Response:
+    """Predict, and tell what each input adds; as JSON whatever came."""
+    request = exchange.request
+    given = read.given_type(request)
+    source = choose(plane, exchange, **read.choice(request.query))
+    rows, form = read.rows(given, request.body, source.inputs, plane.max_rows)
+    found = plane.explain(source, rows)
+    exchange.prediction = found.prediction
+    return ok(EXPLAINED[form](found), labelled(source))
+
+
+def _in_format(wanted: str, found: Prediction) -> Response:
+    """A prediction in a type that cannot say who answered, which has headers."""
+    source = found.source
     format_ = formats.find(wanted)
     assert format_  # noqa: S101  wanted_type offered it
     headers = (
@@ -48,36 +76,12 @@ def predicted(found: Prediction, wanted: str, form: Form) -> Response:
     return Response(200, format_.encode(found), format_.content_type, headers)
 
 
-def explained(found: Explanation, form: Form) -> Response:
-    """An explanation, as JSON whatever came."""
-    return ok(EXPLAINED[form](found), labelled(found.prediction.source))
-
-
-def described(name: str, served: Model) -> dict[str, Any]:
-    """A model's labels, their shares and its versions with their states, for JSON."""
-    versions = []
-    for version, (state, reason) in served.versions().items():
-        told: dict[str, Any] = {"version": version, "state": state}
-        if version in served.loaded:
-            told["engine"] = served.loaded[version].engine.name
-        if reason:
-            told["reason"] = reason
-        versions.append(told)
-    shares = {label: share.percent for label, share in served.shares.items()}
-    return {
-        "name": name,
-        "labels": served.labels,
-        **({"shares": shares} if shares else {}),
-        "versions": versions,
-    }
-
-
 def _row(found: Prediction) -> dict[str, Any]:
     return {
         "calories": found.calories[0],
         "lower": found.lower[0],
         "upper": found.upper[0],
-        "in_range": bool(found.in_range[0]),
+        "in_range": found.in_range[0],
         "model": found.source.model,
         "version": found.source.version,
     }
