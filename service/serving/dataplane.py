@@ -173,8 +173,9 @@ def predict(source: Loaded, rows: Rows) -> Prediction:
         # Of one row, NumPy takes ten times as long as Python: as much as the whole inference.
         finite = isfinite(calories.item() + lower.item() + upper.item())  # no sum of float32 is inf
         in_range = INSIDE
-        for cell, (low, high) in zip(rows.tolist()[0], source.ranges, strict=False):
-            if not low <= cell <= high:
+        row = rows.tolist()[0]
+        for place, (low, high) in enumerate(source.ranges):
+            if not low <= row[place] <= high:
                 in_range = OUTSIDE
     else:
         finite = all(np.isfinite(column).all() for column in (calories, lower, upper))

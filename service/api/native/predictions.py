@@ -81,7 +81,7 @@ def _row(found: Prediction) -> dict[str, Any]:
         "calories": found.calories[0],
         "lower": found.lower[0],
         "upper": found.upper[0],
-        "in_range": found.in_range[0],
+        "in_range": bool(found.in_range),
         "model": found.source.model,
         "version": found.source.version,
     }

@@ -25,7 +25,7 @@ from service.exchange import Exchange
 from service.logs.survivor import Survivor, survived
 from service.observe.metrics.exposition import Exposition
 from service.observe.metrics.families import key
-from service.observe.metrics.record import NONE, Record, count
+from service.observe.metrics.record import Record, count
 from service.observe.metrics.retention import Retention
 from service.observe.metrics.slots import Slot, living, tallies
 from service.observe.metrics.tally import Key, Tally
@@ -77,9 +77,12 @@ class Metrics:
             response.status if response else 0,
             source.card if source else None,
         )
-        rows, calories = (found.rows, found.calories) if found else NONE
+        if found:
+            rows, calories = found.rows.tobytes(), found.calories.tobytes()
+            self._waiting += len(found.rows)
+        else:
+            rows = calories = b""
         self._records.append((about, exchange.seconds, rows, calories))
-        self._waiting += len(rows)
         if len(self._records) >= MOST_RECORDS or self._waiting >= MOST_ROWS:
             self._drain()
 

@@ -56,14 +56,15 @@ class _Lane:
         outputs = runner.get_output_details()
         self._outputs = [outputs[name]["index"] for name in OUTPUTS]
         del runner
-        self._shape: tuple[int, ...] = ()
+        self._rows = 0  # that it is allocated for
 
     def predict(self, rows: Rows) -> Columns:
         interpreter = self._interpreter
-        if rows.shape != self._shape:
+        if len(rows) != self._rows:
+            self._rows = 0  # should it fail
             interpreter.resize_tensor_input(self._input, rows.shape)
             interpreter.allocate_tensors()
-            self._shape = rows.shape
+            self._rows = len(rows)
         interpreter.set_tensor(self._input, rows)
         interpreter.invoke()
         calories, lower, upper = self._outputs
