@@ -80,12 +80,9 @@ class Operation:
     any_case: bool = False  # but of a `:verb`; no parameter has a colon, no path a slash at its end
 
 
-@dataclass
+@dataclass(slots=True)
 class Exchange:
-    """A request on its way, and what is known of it so far.
-
-    Without slots, so that what is not known yet costs nothing: it stands in the class.
-    """
+    """A request on its way, and what is known of it so far."""
 
     request: Request
     began: float = 0.0  # perf_counter, when its head was whole
