@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.batch.tables import Chunk, Reader, Rejected, Writer, as_numbers, as_text, is_text
-from service.codecs.columns import right
 from service.codecs.faults import shortened
-from service.codecs.json_rows import GRAM
+from service.codecs.grams import GRAM, right
 from service.errors import Fault
 from service.serving.dataplane import ANSWERS, Prediction, predict
 from service.serving.loaded import Loaded

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from service.codecs.columns import require_length, require_names, to_rows
-from service.codecs.json_rows import GRAM
+from service.codecs.columns import in_columns, require_length, require_names, to_rows
+from service.codecs.grams import GRAM
 from service.errors import Fault, InvalidInput, MalformedBody
 from service.serving.dataplane import ANSWERS, Prediction
 from service.serving.engines import Rows
@@ -33,8 +33,8 @@ def decode(body: bytes, inputs: tuple[str, ...], max_rows: int) -> Rows:
     columns = {name: [batch.column(name) for batch in batches] for name in inputs}
     for name in inputs:
         _refuse_nulls(name, columns[name])
-    numbers = {name: _joined(columns[name]) for name in inputs}
-    return to_rows(numbers, inputs, lambda name, row: str(numbers[name][row]))
+    numbers = [_joined(columns[name]) for name in inputs]
+    return to_rows(numbers, in_columns(inputs), lambda number, row: str(numbers[number][row]))
 
 
 def encode(answer: Prediction) -> bytes:

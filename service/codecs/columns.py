@@ -9,17 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.codecs.faults import MAX_FAULTS, shortened
-from service.codecs.json_rows import GRAM, LARGEST
+from service.codecs.grams import GRAM, first_wrong
 from service.errors import Fault, InvalidInput
 from service.serving.engines import Rows
 
-Show = Callable[[str, int], str]  # an input's cell in a row, as it came
-
-
-def right(column: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which of [n] numbers are grams a serving: NaN and infinity fail the comparison too."""
-    found: NDArray[np.bool_] = (column >= 0) & (column <= LARGEST)
-    return found
+Show = Callable[[int, int], str]  # the cell of a column in a row, as it came
 
 
 def require_names(names: Sequence[str], inputs: tuple[str, ...]) -> None:
@@ -49,28 +43,26 @@ def require_length(rows: int, max_rows: int) -> None:
 
 
 def to_rows(
-    columns: dict[str, NDArray[Any]], inputs: tuple[str, ...], show: Show, first: int = 0
+    columns: Sequence[NDArray[Any]], places: Sequence[str], show: Show, first: int = 0
 ) -> Rows:
     """Columns of [n] numbers as float32 [n, k]; raises InvalidInput with each column's first fault.
 
-    They are the rows from `first` on.
-
-    Numbers are held against the range in the type they came in: 1000.00001 is too much,
-    though as float32 it is 1000.
+    A column's place tells where its i-th number came from, "sugar[{}]"; they are the rows from
+    `first` on.
     """
     faults = [
-        Fault(f"{name}[{first + row}]", GRAM, shortened(show(name, row)))
-        for name in inputs
-        if (row := _first_wrong(columns[name])) is not None
+        Fault(place.format(first + row), GRAM, shortened(show(number, row)))
+        for number, (place, column) in enumerate(zip(places, columns, strict=True))
+        if (row := first_wrong(column)) is not None
     ]
     if faults:
         raise InvalidInput(faults[:MAX_FAULTS])
-    rows = np.empty((len(columns[inputs[0]]), len(inputs)), np.float32)
-    for place, name in enumerate(inputs):
-        rows[:, place] = columns[name]
+    rows = np.empty((len(columns[0]), len(columns)), np.float32)
+    for number, column in enumerate(columns):
+        rows[:, number] = column
     return rows
 
 
-def _first_wrong(column: NDArray[Any]) -> int | None:
-    fine = right(column)
-    return None if fine.all() else int(fine.argmin())
+def in_columns(inputs: Sequence[str]) -> list[str]:
+    """The places of columns that are named as the inputs."""
+    return [f"{name}[{{}}]" for name in inputs]

@@ -12,6 +12,7 @@ import orjson
 from numpy.typing import NDArray
 from simdjson import Parser
 
+from service.codecs.grams import all_right
 from service.serving.engines import Rows
 
 # What simdjson and NumPy raise on a body that is not as it must be.
@@ -20,8 +21,8 @@ Unfit = (TypeError, ValueError, KeyError, AttributeError, RuntimeError)
 NUMBER = b"0123456789.-"  # the bytes of one, but of an exponent
 
 
-def rows(body: bytes, inputs: tuple[str, ...], max_rows: int, largest: float) -> Rows | None:
-    """An array of objects with numbers from 0 to `largest`: float32 [n, k].
+def rows(body: bytes, inputs: tuple[str, ...], max_rows: int) -> Rows | None:
+    """An array of objects with grams: float32 [n, k].
 
     Each with its inputs in their order, spelled as most clients do. Without its numbers such a body
     is the same object again and again, and a number stands nowhere but behind a name.
@@ -39,14 +40,14 @@ def rows(body: bytes, inputs: tuple[str, ...], max_rows: int, largest: float) ->
         return None
     if any(body.count(name) != count for name in names):
         return None
-    found = numbers(body.translate(None, spelling.others), largest)
+    found = numbers(body.translate(None, spelling.others))
     if found is None or len(found) != count * len(inputs):
         return None
     return found.reshape(count, len(inputs)).astype(np.float32)
 
 
-def columns(body: bytes, inputs: tuple[str, ...], max_rows: int, largest: float) -> Rows | None:
-    """An object of arrays, all of one length, with such numbers: float32 [n, k]."""
+def columns(body: bytes, inputs: tuple[str, ...], max_rows: int) -> Rows | None:
+    """An object of arrays, all of one length, with grams: float32 [n, k]."""
     # Strings are so many names, and no array is in another.
     if body.count(b'"') != 2 * len(inputs) or body.count(b"[") != len(inputs) or body[:1] != b"{":
         return None
@@ -55,19 +56,19 @@ def columns(body: bytes, inputs: tuple[str, ...], max_rows: int, largest: float)
         found = np.array([np.frombuffer(parsed[name].as_buffer(of_type="d")) for name in inputs])
     except Unfit:
         return None
-    if found.shape[-1] > max_rows or not _within(found, largest):
+    if found.shape[-1] > max_rows or not all_right(found):
         return None
     return np.ascontiguousarray(found.T, np.float32)
 
 
-def numbers(text: bytes, largest: float) -> NDArray[np.float64] | None:
-    """An array of such numbers: float64 [n]."""
+def numbers(text: bytes) -> NDArray[np.float64] | None:
+    """An array of grams: float64 [n]."""
     try:
         parsed: Any = Parser().parse(text)
         found = np.frombuffer(parsed.as_buffer(of_type="d"))
     except Unfit:
         return None
-    return found if text.count(b"[") == 1 and _within(found, largest) else None
+    return found if text.count(b"[") == 1 and all_right(found) else None
 
 
 class Spelling(NamedTuple):
@@ -93,7 +94,3 @@ def _spellings(inputs: tuple[str, ...]) -> list[Spelling]:
             behind = [comma + name for name in names]
             found.append(Spelling(item, b"[{" + first, between, behind, others))
     return found
-
-
-def _within(found: NDArray[np.float64], largest: float) -> bool:
-    return bool(found.size and found.min() >= 0 and found.max() <= largest)

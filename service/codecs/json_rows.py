@@ -19,14 +19,10 @@ from typing_extensions import TypedDict
 
 from service.codecs import json_parts, json_quick
 from service.codecs.faults import path, received, validated
+from service.codecs.grams import GRAM, Gram
 from service.codecs.json_parts import LongArray
 from service.errors import Fault, InvalidInput
 from service.serving.engines import Rows
-
-LARGEST = 1000.0  # grams a serving: nobody eats more, and float32 is exact to 0.1 mg there
-
-Gram = Annotated[float, Field(strict=True, ge=0, le=LARGEST, allow_inf_nan=False)]
-GRAM = f"a number from 0 to {LARGEST:g} (grams a serving)"
 
 Form = Literal["row", "rows", "columns"]
 
@@ -74,14 +70,14 @@ class Schema:
         """An object of arrays, all of one length: float32 [n, k]."""
         if len(body) > json_parts.PART:
             return self._long_columns(json_parts.loads(body))
-        taken = json_quick.columns(body, self.inputs, self._max_rows, LARGEST)
+        taken = json_quick.columns(body, self.inputs, self._max_rows)
         if taken is not None:
             return taken
         return self._joined(self._validated(self._columns, body))
 
     def _part(self, text: bytes, first: int = 0) -> Rows:
         """An array of objects, of a longer one that from its item `first` on."""
-        taken = json_quick.rows(text, self.inputs, self._max_rows, LARGEST)
+        taken = json_quick.rows(text, self.inputs, self._max_rows)
         if taken is not None:
             return taken
         rows = self._validated(self._rows, text, first)
@@ -99,7 +95,7 @@ class Schema:
 
     def _column(self, name: str, text: bytes, first: int) -> NDArray[np.float64]:
         """Numbers of a column, from its item `first` on."""
-        taken = json_quick.numbers(text, LARGEST)
+        taken = json_quick.numbers(text)
         if taken is not None:
             return taken
         return np.array(self._validated(self._numbers, text, first, name), np.float64)

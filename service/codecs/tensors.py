@@ -13,9 +13,10 @@ from pydantic import PlainValidator, TypeAdapter, ValidationError, WithJsonSchem
 from pydantic_core import PydanticCustomError
 
 from service.codecs import json_parts
-from service.codecs.faults import MAX_FAULTS, listed, path, received, shown
+from service.codecs.columns import to_rows
+from service.codecs.faults import listed, path, received, shown
+from service.codecs.grams import GRAM
 from service.codecs.json_parts import LongArray
-from service.codecs.json_rows import GRAM, LARGEST
 from service.errors import Fault, InvalidInput
 from service.serving.engines import Rows
 
@@ -94,12 +95,12 @@ def rows(columns: Sequence[Column], max_rows: int) -> Rows:
     """
     _require_one_length(columns, max_rows)
     columns = [_short(column, max_rows) for column in columns]
-    if not all(map(_are_numbers, columns)):
-        raise InvalidInput(_faults(columns))
-    table = np.array([column.values for column in columns], np.float64)
-    if not ((table >= 0) & (table <= LARGEST)).all():
-        raise InvalidInput(_faults(columns))
-    return table.T.astype(np.float32, order="C")
+    return to_rows(
+        [_numbers(column.values) for column in columns],
+        [column.place for column in columns],
+        lambda number, row: shown(columns[number].values[row]),
+        columns[0].first,
+    )
 
 
 def table(column: Column, width: int, max_rows: int) -> Rows:
@@ -113,9 +114,11 @@ def table(column: Column, width: int, max_rows: int) -> Rows:
 
 def numbers(column: Column) -> NDArray[np.float64]:
     """A column as it is, of any range; raises InvalidInput with the first that is no number."""
-    if not _are_numbers(column):
-        raise InvalidInput(_faults([column]))
-    return np.array(column.values, np.float64)
+    place, values, first = column
+    wrong = next((i for i, value in enumerate(values) if type(value) not in NUMBERS), None)
+    if wrong is not None:
+        raise InvalidInput([Fault(place.format(first + wrong), GRAM, shown(values[wrong]))])
+    return np.array(values, np.float64)
 
 
 def _columns_of(column: Column, width: int) -> list[Column]:
@@ -157,21 +160,13 @@ def require_count(count: int, max_rows: int) -> None:
         raise InvalidInput([Fault("body", f"1 to {max_rows} rows", str(count))])
 
 
-def _are_numbers(column: Column) -> bool:
-    return isinstance(column.values, np.ndarray) or NUMBERS.issuperset(map(type, column.values))
-
-
-def _faults(columns: Sequence[Column]) -> list[Fault]:
-    """The first wrong number of each column."""
-    first = (next(_wrong(column), None) for column in columns)
-    return [fault for fault in first if fault][:MAX_FAULTS]
-
-
-def _wrong(column: Column) -> Any:
-    numbers = NUMBERS if not isinstance(column.values, np.ndarray) else None
-    for i, value in enumerate(column.values, column.first):
-        if (numbers and type(value) not in numbers) or not 0 <= value <= LARGEST:
-            yield Fault(column.place.format(i), GRAM, shown(value))
+def _numbers(values: Any) -> NDArray[Any]:
+    """Values as an array; NaN, which is no gram either, for what is no number."""
+    if isinstance(values, np.ndarray):
+        return values
+    if not NUMBERS.issuperset(map(type, values)):
+        values = [value if type(value) in NUMBERS else np.nan for value in values]
+    return np.array(values, np.float64)
 
 
 def _fault(detail: Any, found: Any) -> Fault:

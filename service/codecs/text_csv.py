@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from service.codecs.columns import require_length, require_names, to_rows
+from service.codecs.columns import in_columns, require_length, require_names, to_rows
 from service.codecs.faults import MAX_FAULTS
 from service.codecs.json_parts import PART
 from service.codecs.json_records import blocks
@@ -125,13 +125,14 @@ def _rows(text: str, header: list[str], inputs: tuple[str, ...], first: int) -> 
     """Float32 [n, k] of lines, which are the rows from `first` on."""
     quick = _quick(text, len(header))
     if quick is not None:
-        columns = dict(zip(header, quick.T, strict=True))
-        return to_rows(columns, inputs, lambda name, row: str(columns[name][row]), first)
+        columns = [quick[:, header.index(name)] for name in inputs]
+        return to_rows(columns, in_columns(inputs), lambda n, row: str(columns[n][row]), first)
     rows = list(_lines(io.StringIO(text, newline="")))
     _require_widths(rows, header, first)
-    cells = dict(zip(header, zip(*rows, strict=True), strict=True))
-    columns = {name: numbers(cells[name]) for name in header}
-    return to_rows(columns, inputs, lambda name, row: cells[name][row] or "nothing", first)
+    given = dict(zip(header, zip(*rows, strict=True), strict=True))
+    cells = [given[name] for name in inputs]
+    columns = [numbers(column) for column in cells]
+    return to_rows(columns, in_columns(inputs), lambda n, row: cells[n][row] or "nothing", first)
 
 
 def _quick(text: str, width: int) -> NDArray[np.float64] | None:

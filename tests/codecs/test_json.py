@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from service.codecs import json_parts, json_quick, text_csv
 from service.codecs.json_records import records
-from service.codecs.json_rows import LARGEST, Schema
+from service.codecs.json_rows import Schema
 from tests.dialects import tensor, tensors
 from tests.fuzz import bodies
 from tests.fuzz.targets import Target, targets
@@ -59,7 +59,7 @@ COLUMNS = (EVEN | st.lists(st.tuples(NAMES, COLUMN).map(":".join), max_size=4)).
 
 def check(form: str, body: bytes) -> None:
     """What the quick way takes is what pydantic reads when the quick way takes nothing."""
-    taken = getattr(json_quick, form)(body, INPUTS, MOST, LARGEST)
+    taken = getattr(json_quick, form)(body, INPUTS, MOST)
     if taken is not None:
         assert taken.flags.c_contiguous
         assert taken.dtype == np.float32
@@ -117,7 +117,7 @@ def test_what_is_right_is_taken(separators: tuple[str, str]) -> None:
     expected = np.array([[*row.values()] for row in rows], np.float32).tolist()
     for form, body in (("rows", rows), ("columns", columns)):
         text = json.dumps(body, separators=separators).encode()
-        assert getattr(json_quick, form)(text, INPUTS, MOST, LARGEST).tolist() == expected
+        assert getattr(json_quick, form)(text, INPUTS, MOST).tolist() == expected
 
 
 LONG = [  # tensors of more items than a part has

@@ -23,10 +23,9 @@ export const page = {
   vendors: "图表由 uPlot 绘制，表格由 Papa Parse 读取（均为 MIT 许可证）。",
 };
 
-/** What the service expects, where its sentence is known. @type {Record<string, string>} */
-const expectations = {
-  "a number from 0 to 1000 (grams a serving)": "0 到 1000 之间的数（克）",
-};
+/** What the service expects, where its sentence is known. @param {string} sentence */
+const expectation = (sentence) =>
+  sentence.replace(/^a number from 0 to (\d+) \(grams a serving\)$/, "0 到 $1 之间的数（克）");
 
 /** @type {typeof import("./english.js").english} */
 export const chinese = {
@@ -39,7 +38,7 @@ export const chinese = {
   slider: (name) => `${name}，滑块`,
   trainedOn: (low, high) => `训练范围：${low} 至 ${high} 克`,
   notTaken: (model) => `${model} 不使用此项`,
-  grams: "请输入 0 到 1,000 之间的数",
+  grams: (largest) => `请输入 0 到 ${largest} 之间的数`,
   anyCereal: "请选择…",
 
   between: (low, high, tenths) => `${low} 至 ${high}；未参与训练的谷物中，每 10 种有 ${tenths} 种落在各自的区间内`,
@@ -82,7 +81,7 @@ export const chinese = {
   ragged: (line, expected, found) => `第 ${line} 行：应与表头一样有 ${expected} 格，实际 ${found} 格`,
   place: (line, column) => `第 ${line} 行，${column}`,
   fault: (where, expected, received) =>
-    `${where}：应为 ${expectations[expected] ?? expected}，实际为 ${received}`,
+    `${where}：应为 ${expectation(expected)}，实际为 ${received}`,
   nothingScored: "尚未评分，请更正以下各处后重试：",
   unreadable: "无法把这个文件作为文本读取。",
   copied: "已复制。",

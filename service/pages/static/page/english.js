@@ -20,7 +20,8 @@ export const english = {
   trainedOn: (low, high) => `trained on ${low} to ${high} g`,
   /** @param {string} model */
   notTaken: (model) => `${model} does not take it`,
-  grams: "a number from 0 to 1,000",
+  /** @param {string} largest */
+  grams: (largest) => `a number from 0 to ${largest}`,
   anyCereal: "choose …",
 
   /** @param {string} low @param {string} high @param {string} tenths */

@@ -6,7 +6,7 @@ import { inputName, onLanguage, short, words } from "./language.js";
 /** @typedef {import("./catalogue.js").Input} Input */
 /** @typedef {import("./catalogue.js").Row} Row */
 
-const LARGEST = 1000; // grams; the service takes no more
+const LARGEST = Number(document.documentElement.dataset.largest); // grams; the service takes no more
 
 /** @type {Row} */
 export const row = {};
@@ -127,7 +127,7 @@ function mark(part) {
   slider.setAttribute("aria-valuetext", `${short(row[input.name])} ${words.gram}`);
   hint.classList.toggle("wrong", wrong);
   if (!taken) hint.textContent = words.notTaken(taker);
-  else if (wrong) hint.textContent = words.grams;
+  else if (wrong) hint.textContent = words.grams(short(LARGEST));
   else hint.textContent = words.trainedOn(short(input.min), short(input.max));
 }
 
