@@ -47,11 +47,11 @@ class InvalidInput(ServiceError):
 
 
 class UnsupportedMediaType(ServiceError):
-    """The body is in a format that is not spoken here."""
+    """The body is in a format that is not supported here."""
 
 
 class NotAcceptable(ServiceError):
-    """The answer is asked for in formats that are not spoken here."""
+    """The answer is asked for in formats that are not supported here."""
 
 
 class Unsupported(ServiceError):

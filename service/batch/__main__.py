@@ -82,7 +82,7 @@ def _run_folder(options: argparse.Namespace, side: Path) -> int:
     )
     progress = Progress()
     try:
-        result = folder.score_folder(work, side, _engine(options.ray), progress)
+        result = folder.score_folder(work, side, _runner(options.ray), progress)
     finally:
         progress.close()
     if result.resumed:
@@ -90,7 +90,7 @@ def _run_folder(options: argparse.Namespace, side: Path) -> int:
     return _told(options, source, result.scored, result.rejected, side)
 
 
-def _engine(address: str | None) -> Any:
+def _runner(address: str | None) -> Any:
     from service.batch import folder  # noqa: PLC0415  pyarrow is optional
 
     if not address:

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from service.batch.tables import Chunk, Column, Rejected, TableError, as_text
+from service.batch.tables import Cells, Chunk, Rejected, TableError, as_text
 from service.codecs.text_csv import texts
 
 ROWS = 8192  # a chunk: texts take a hundred times the memory of numbers
@@ -82,7 +82,7 @@ class CsvWriter:
         self._writer = csv.writer(self._file, lineterminator="\n")
         self._begun = False
 
-    def write(self, columns: Mapping[str, Column], answers: Mapping[str, NDArray[Any]]) -> None:
+    def write(self, columns: Mapping[str, Cells], answers: Mapping[str, NDArray[Any]]) -> None:
         """Append rows."""
         if not self._begun:
             self._writer.writerow([*columns, *answers])

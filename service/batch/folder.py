@@ -14,8 +14,8 @@ from service.batch.tables import DRAFT, TableError, draft, is_parquet
 
 JOB = "_job.json"
 HIDDEN = (".", "_")  # readers of Parquet folders pass over names that begin so
-Engine = Callable[[Work, Sequence[Block]], Iterator[Block]]  # gives each block when it is done
-Watch = Callable[[float, int], None]  # share of the blocks, rows scored
+Runner = Callable[[Work, Sequence[Block]], Iterator[Block]]  # gives each block when it is done
+Report = Callable[[float, int], None]  # share of the blocks, rows scored
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def here(work: Work, todo: Sequence[Block]) -> Iterator[Block]:
     yield from map(Scorer(work), todo)
 
 
-def score_folder(work: Work, side: Path, engine: Engine, watch: Watch) -> Result:
+def score_folder(work: Work, side: Path, runner: Runner, report: Report) -> Result:
     """Score every block that is not there yet; raises TableError if OUT is another job's."""
     every = list(blocks(work.folder, files(work.folder)))
     job = _job(work, every)
@@ -75,9 +75,9 @@ def score_folder(work: Work, side: Path, engine: Engine, watch: Watch) -> Result
     todo = [block for block in every if not work.written(block).exists()]
     total = sum(block.rows for block in every)
     rows = total - sum(block.rows for block in todo)
-    for block in engine(work, todo) if todo else ():
+    for block in runner(work, todo) if todo else ():
         rows += block.rows
-        watch(rows / max(total, 1), rows)
+        report(rows / max(total, 1), rows)
     if _job(work, every) != job:
         raise TableError(
             f"{work.folder} changed while it was scored; remove {work.output} and start again."

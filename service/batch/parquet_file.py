@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from service.batch.tables import Chunk, Column, TableError, is_text
+from service.batch.tables import Cells, Chunk, TableError, is_text
 from service.codecs.arrow_stream import TYPES, is_plain
 
 ROWS = 1 << 16  # a chunk, and a row group of the output
@@ -75,7 +75,7 @@ class ParquetWriter:
         self._path = path
         self._writer: Any = None
 
-    def write(self, columns: Mapping[str, Column], answers: Mapping[str, NDArray[Any]]) -> None:
+    def write(self, columns: Mapping[str, Cells], answers: Mapping[str, NDArray[Any]]) -> None:
         """Append rows."""
         arrays = {name: _array(column) for name, column in columns.items()}
         arrays |= {name: _plain(answer) for name, answer in answers.items()}
@@ -103,7 +103,7 @@ def _plain(answer: NDArray[Any]) -> Any:
     return pa.Array.from_buffers(kind, len(answer), [None, pa.py_buffer(answer)])
 
 
-def _array(column: Column) -> Any:
+def _array(column: Cells) -> Any:
     return pa.array(column, pa.string()) if is_text(column) else column
 
 

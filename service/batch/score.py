@@ -14,7 +14,7 @@ from service.errors import Fault
 from service.serving.dataplane import ANSWERS, Prediction, predict
 from service.serving.loaded import Loaded
 
-Watch = Callable[[float, int], None]  # share of the file, rows scored
+Report = Callable[[float, int], None]  # share of the file, rows scored
 
 
 class Rejects(Protocol):
@@ -34,7 +34,7 @@ class Plan:
     prefix: str = ""
 
 
-def score(plan: Plan, reader: Reader, writer: Writer, rejects: Rejects, watch: Watch) -> int:
+def score(plan: Plan, reader: Reader, writer: Writer, rejects: Rejects, report: Report) -> int:
     """Score every row that is right; returns how many those were."""
     scored = 0
     for chunk in reader.chunks():
@@ -50,7 +50,7 @@ def score(plan: Plan, reader: Reader, writer: Writer, rejects: Rejects, watch: W
         kept = {name: chunk.columns[name] for name in plan.keep}
         writer.write(kept, {plan.prefix + name: getattr(answer, name) for name in ANSWERS})
         scored += len(answer.calories)
-        watch(reader.done, scored)
+        report(reader.done, scored)
     return scored
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from models.registry import fsync
 from service.codecs import text_csv
 
-Column = Any  # Sequence[str] or pyarrow.Array; pyarrow is optional
+Cells = Any  # Sequence[str] or pyarrow.Array; pyarrow is optional
 
 
 PARQUET = {".parquet", ".pq"}
@@ -42,7 +42,7 @@ class Rejected:
 class Chunk:
     """Some rows by column, their numbers, and the rows that could not even be told apart."""
 
-    columns: Mapping[str, Column]
+    columns: Mapping[str, Cells]
     numbers: Sequence[int]
     broken: list[Rejected] = field(default_factory=list)
 
@@ -65,14 +65,14 @@ class Reader(Protocol):
 class Writer(Protocol):
     """Writes a file in chunks."""
 
-    def write(self, columns: Mapping[str, Column], answers: Mapping[str, NDArray[Any]]) -> None:
+    def write(self, columns: Mapping[str, Cells], answers: Mapping[str, NDArray[Any]]) -> None:
         """Append rows: the columns that are carried through, and the answers beside them."""
 
     def close(self) -> None:
         """Write what is left."""
 
 
-def as_numbers(column: Column) -> NDArray[Any]:
+def as_numbers(column: Cells) -> NDArray[Any]:
     """A column as [n] numbers, NaN where there is none."""
     if is_text(column):
         return text_csv.numbers(column)
@@ -82,7 +82,7 @@ def as_numbers(column: Column) -> NDArray[Any]:
     return np.from_dlpack(column)  # to_numpy would first load pandas, where that is installed
 
 
-def as_text(name: str, column: Column) -> Sequence[str]:
+def as_text(name: str, column: Cells) -> Sequence[str]:
     """A column as CSV writes it, an absent value as an empty cell; raises TableError."""
     if is_text(column):
         texts: Sequence[str] = column
@@ -101,12 +101,12 @@ def is_parquet(path: Path) -> bool:
     return path.suffix.lower() in PARQUET
 
 
-def is_text(column: Column) -> bool:
+def is_text(column: Cells) -> bool:
     """Whether a column was read from CSV."""
     return isinstance(column, list | tuple)
 
 
-def _where(column: Column, fine: NDArray[np.bool_]) -> Column:
+def _where(column: Cells, fine: NDArray[np.bool_]) -> Cells:
     return list(compress(column, fine)) if is_text(column) else column.filter(fine)
 
 

@@ -39,7 +39,7 @@ class Format:
 
 @cache
 def find(media_type: str) -> Format | None:
-    """The format of a media type; None for one that is not spoken, or not installed."""
+    """The format of a media type; None for one that is not supported, or not installed."""
     if media_type == CSV:
         return Format("text/csv; charset=utf-8", text_csv.decode, text_csv.encode)
     if media_type == ARROW and find_spec("pyarrow"):

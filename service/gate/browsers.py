@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from service.errors import Forbidden
 from service.exchange import Request
 
-Host = str | IPv4Address | IPv6Address
+Name = str | IPv4Address | IPv6Address
 
 # Without a user, and an address of IPv6 in brackets (RFC 9110, section 7.2).
 AUTHORITY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::[0-9]*)?").fullmatch
@@ -41,7 +41,7 @@ def only_here(host: str) -> Callable[[Request], None]:
     return check
 
 
-def _named(authority: str) -> Host | None:
+def _named(authority: str) -> Name | None:
     """The host of a host and a port; None when it is none."""
     found = AUTHORITY(authority)
     if not found:
@@ -53,7 +53,7 @@ def _named(authority: str) -> Host | None:
         return None
 
 
-def _plain(name: str) -> Host:
+def _plain(name: str) -> Name:
     """An address, else the name in lower case."""
     try:
         return ip_address(name)

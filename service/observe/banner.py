@@ -19,14 +19,14 @@ def announce(settings: Settings, host: Host) -> None:
         return
     models = {
         name: {"versions": sorted(served.loaded), "labels": served.labels}
-        for name, served in host.snapshot.items()
+        for name, served in host.models.items()
     }
     catalogue.tell(log, catalogue.SERVING, url=settings.url, models=models)
 
 
 def banner(settings: Settings, host: Host) -> str:
     """The lines to print; the curl line works as it stands."""
-    served = host.snapshot.get(settings.default_model)
+    served = host.models.get(settings.default_model)
     stable = served and served.loaded.get(served.labels.get("stable", 0))
     lines = ["", f"Serving calories at {settings.url}", *_models(host)]
     if stable:
@@ -48,5 +48,5 @@ def _models(host: Host) -> list[str]:
     return [
         f"  {name}: version {', '.join(map(str, sorted(model.loaded))) or 'none'}"
         f" (stable: {model.labels.get('stable', 'none')})"
-        for name, model in host.snapshot.items()
+        for name, model in host.models.items()
     ]

@@ -15,7 +15,7 @@ from service.errors import EngineFailure, Fault, InvalidInput, NotFound, NotLoad
 from service.serving import shapley
 from service.serving.engines import Rows
 from service.serving.host import Host
-from service.serving.loaded import Loaded, Model, Snapshot
+from service.serving.loaded import Loaded, Model, Models
 
 ANSWERS = ("calories", "lower", "upper", "in_range")
 Kcal = NDArray[np.float32]
@@ -84,7 +84,7 @@ class DataPlane:
         """
         name = model or self.default_model
         if version is None and label is None:
-            served = self._host.snapshot.get(name)
+            served = self._host.models.get(name)
             if served and served.usual:
                 return served.usual
         return self._host.find(name, version, label, key)
@@ -93,9 +93,9 @@ class DataPlane:
         """What is served of one model; raises NotFound or NotLoaded."""
         return self._host.model(name)
 
-    def served(self) -> Snapshot:
+    def served(self) -> Models:
         """All models with their labels, versions and what became of them."""
-        return self._host.snapshot
+        return self._host.models
 
     def report(self, source: Loaded) -> bytes:
         """The page that training wrote about a version; raises as `_file` does."""

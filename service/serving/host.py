@@ -1,7 +1,7 @@
 """The host: the versions in memory. It follows the registry and swaps without a gap.
 
-A snapshot of what is served is never changed, only replaced: a request takes the snapshot
-once and computes on what it found there, while the next version is loaded beside it.
+What is served of the models is never changed, only replaced: a request takes it once
+and computes on what it found there, while the next version is loaded beside it.
 """
 
 import logging
@@ -20,7 +20,7 @@ from service.errors import NotFound, NotLoaded
 from service.logs import catalogue
 from service.logs.survivor import Survivor
 from service.serving.engines import Choice
-from service.serving.loaded import Loaded, Model, Share, Snapshot
+from service.serving.loaded import Loaded, Model, Models, Share
 from service.serving.memory import trim_heap
 from service.serving.version_policy import Policy
 
@@ -43,7 +43,7 @@ class Host:
 
     def __init__(self, registry: Registry, engine: Choice, policy: Policy) -> None:
         self.registry = registry
-        self.snapshot: Snapshot = {}
+        self.models: Models = {}
         # Whether the service was told to stop (the server knows): it answers, and is not ready.
         self.leaving: Callable[[], bool] = lambda: False
         self.loads: deque[Load] = deque(maxlen=1000)  # for whoever counts them
@@ -90,14 +90,14 @@ class Host:
 
         Raises NotFound with what there is, and NotLoaded when the registry could not be read.
         """
-        served = self.snapshot.get(name)
+        served = self.models.get(name)
         if served is None and (name in self._trouble or self._has_read_nothing()):
             raise NotLoaded(
                 f"Model '{name}' cannot be read from the registry now; the service's log says "
                 "why, and it looks again."
             )
         if served is None:
-            known = ", ".join(self.snapshot) or "none yet"
+            known = ", ".join(self.models) or "none yet"
             raise NotFound(f"There is no model '{name}'; served are: {known}.")
         return served
 
@@ -112,8 +112,8 @@ class Host:
             self._tell(REGISTRY, error)
             return
         self._trouble.pop(REGISTRY, None)
-        if not self.snapshot.keys() <= stamps.keys():
-            self.snapshot = {name: it for name, it in self.snapshot.items() if name in stamps}
+        if not self.models.keys() <= stamps.keys():
+            self.models = {name: it for name, it in self.models.items() if name in stamps}
         for model, stamp in stamps.items():
             self._survivor.run(self._refresh, model, stamp)
         self._stamps = {model: self._stamps.get(model, ()) for model in stamps}
@@ -126,11 +126,11 @@ class Host:
             self._trouble.pop(model, None)
 
     def _has_read_nothing(self) -> bool:
-        return not self.snapshot and REGISTRY in self._trouble
+        return not self.models and REGISTRY in self._trouble
 
     def _stamped(self) -> dict[str, Stamp]:
         stamps = self.registry.stamps()
-        if self.snapshot and not stamps:  # as a folder is that something was mounted on
+        if self.models and not stamps:  # as a folder is that something was mounted on
             raise RegistryError(f"{self.registry.root} holds no model any more: is it mounted?")
         return stamps
 
@@ -163,7 +163,7 @@ class Host:
         tried = self._tried[model]
         return any(
             self.registry.version_stamp(model, version) != tried.get(version)
-            for version in self.snapshot[model].failures
+            for version in self.models[model].failures
         )
 
     def _renew(self, model: str, stamp: Stamp) -> None:
@@ -179,7 +179,7 @@ class Host:
         wanted = sorted(labelled.union(self._policy.wanted(model, versions)))
         tried = {version: self.registry.version_stamp(model, version) for version in wanted}
         seen = self._tried.get(model, {})
-        before = self.snapshot.get(model, Model())
+        before = self.models.get(model, Model())
         new = [version for version in wanted if tried[version] != seen.get(version)]
         self._serve(model, replace(before, loading=frozenset(new)))
         loaded = {version: it for version, it in before.loaded.items() if version in wanted}
@@ -202,7 +202,7 @@ class Host:
         tell_changes(model, before, now, seconds)
 
     def _serve(self, model: str, served: Model) -> None:
-        self.snapshot = dict(sorted({**self.snapshot, model: served}.items()))
+        self.models = dict(sorted({**self.models, model: served}.items()))
 
     def _tell(self, what: str, error: Exception) -> None:
         """Log trouble with the registry once, not at every look."""

@@ -26,14 +26,14 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-class Status(NamedTuple):
+class VersionStatus(NamedTuple):
     """A version's state; the reason says why it failed, or why a loaded one was not renewed."""
 
     state: State
     reason: str = ""
 
 
-class Card(NamedTuple):
+class Chosen(NamedTuple):
     """What a version is, for who must let its engine go; the label is as in Loaded."""
 
     manifest: Manifest
@@ -52,7 +52,7 @@ class Loaded:
         self.model = manifest.model
         self.version = manifest.version
         self.label = label
-        self.card = Card(manifest, label)
+        self.chosen = Chosen(manifest, label)
         self.inputs = manifest.input_names
         # [k, 1], to be compared with columns.
         self.low = np.array([[each.min] for each in manifest.inputs], np.float32)
@@ -124,13 +124,15 @@ class Model:
         """What answers whoever names neither version nor label, where no share is drawn."""
         return None if self.shares else self.loaded.get(self.labels.get(STABLE, 0))
 
-    def versions(self) -> dict[int, Status]:
+    def versions(self) -> dict[int, VersionStatus]:
         """The status of every version that is here, comes, goes or failed, oldest first."""
-        found = dict.fromkeys(self.unloading, Status(State.UNLOADING))
-        found |= {version: Status(State.FAILED, why) for version, why in self.failures.items()}
-        found |= dict.fromkeys(self.loading, Status(State.LOADING))
+        found = dict.fromkeys(self.unloading, VersionStatus(State.UNLOADING))
+        found |= {
+            version: VersionStatus(State.FAILED, why) for version, why in self.failures.items()
+        }
+        found |= dict.fromkeys(self.loading, VersionStatus(State.LOADING))
         for version in self.loaded:
-            found[version] = Status(State.LOADED, self.failures.get(version, ""))
+            found[version] = VersionStatus(State.LOADED, self.failures.get(version, ""))
         return dict(sorted(found.items()))
 
     def draw(self, key: str) -> Loaded | None:
@@ -146,7 +148,7 @@ class Model:
         return None
 
 
-Snapshot = Mapping[str, Model]
+Models = Mapping[str, Model]
 
 
 def _point(key: str) -> float:

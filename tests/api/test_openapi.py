@@ -209,7 +209,7 @@ def test_overload_and_a_failure_are_worded_as_documented(
     tensors = [{"name": "features", "shape": [1, 3], "datatype": "FP32", "data": [1]}]
     body = {PATHS[0]: ROW, PATHS[1]: {"instances": [ROW]}}.get(path, {"inputs": tensors})
     failing = asking(own)
-    monkeypatch.setattr(own, "snapshot", None)  # whatever fails is worded so
+    monkeypatch.setattr(own, "models", None)  # whatever fails is worded so
     failed = failing.post(asked, json=body)
     assert failed.get_json() == examples(document, "POST", path, 500)["Unforeseen"]
     assert "failed" in caplog.text

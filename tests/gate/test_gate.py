@@ -121,7 +121,7 @@ def test_the_log_tells_which_request_failed(
     serve: Serve, host: Host, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = serve().test_client()
-    monkeypatch.setattr(host, "snapshot", None)
+    monkeypatch.setattr(host, "models", None)
     answers = [client.get("/models", headers={"X-Request-Id": name}) for name in "abc"]
     assert [answer.status_code for answer in answers] == [500, 500, 500]
     assert caplog.messages == [f"Request {name} failed." for name in "abc"]

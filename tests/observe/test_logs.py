@@ -92,7 +92,7 @@ def test_what_changes_of_a_model_is_told_in_a_sentence_and_fields(
     shipped: Registry, caplog: pytest.LogCaptureFixture
 ) -> None:
     host = create_host(Settings(registry=shipped.root))
-    first = host.snapshot["calories"]
+    first = host.models["calories"]
     second = replace(first, labels={"stable": 2, "canary": 1}, loaded={2: first.loaded[1]})
     third = replace(second, labels={"stable": 2})
     caplog.clear()

@@ -20,7 +20,7 @@ from service.observe.metrics import MOST_RECORDS, Metrics, retention
 from service.observe.metrics.families import FAMILIES, SECONDS, key, shares
 from service.observe.metrics.retention import Retention
 from service.observe.metrics.slots import Slot, living
-from service.observe.metrics.tally import Key, Tally
+from service.observe.metrics.tally import SeriesKey, Tally
 from service.settings import Settings
 from tests.fuzz.doors import ADMIN, DIGESTS, PREDICT
 from tests.observe.conftest import Serve
@@ -287,8 +287,8 @@ TOLD = retention.TOLD_SECONDS
 def test_counts_of_a_version_that_is_served_no_more_are_told_for_a_while_and_then_forgotten(
     shelf: Registry,
 ) -> None:
-    snapshot, kept = create_host(Settings(registry=shelf.root)).snapshot, Retention(began=0)
-    kept.see(snapshot, now=1000)
+    models, kept = create_host(Settings(registry=shelf.root)).models, Retention(began=0)
+    kept.see(models, now=1000)
     assert kept.keeps(ROWS_OF_1, now=1000 + 2 * TOLD - 1)
     kept.see({}, now=1000 + TOLD - 1)
     assert kept.tells(ROWS_OF_1, now=1000 + TOLD - 1)
@@ -307,7 +307,7 @@ def test_a_new_worker_does_not_tell_what_others_may_have_forgotten() -> None:
         key("calories_refused_total", "overloaded"),
         key("calories_requests_total", "native", "/predict", "", "", "404"),
         key("calories_loads_total", "calories", "loaded"),
-        Key("of_another_release", ("calories", "1")),
+        SeriesKey("of_another_release", ("calories", "1")),
     ):
         assert kept.tells(of_no_version, now=1e9)
         assert kept.keeps(of_no_version, now=1e9)
@@ -346,7 +346,7 @@ def test_openmetrics_is_spoken_to_who_asks_for_it(serve: Serve, shelf: Registry)
 
 
 def test_a_worker_goes_on_from_the_counts_of_the_one_before_in_its_slot(tmp_path: Path) -> None:
-    counter = Key("calories_refused_total", ("overloaded",))
+    counter = SeriesKey("calories_refused_total", ("overloaded",))
     for life in range(1, 4):
         slot = Slot(tmp_path)
         assert slot.number == 0

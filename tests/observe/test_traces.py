@@ -266,7 +266,7 @@ def test_the_lines_of_a_failure_name_its_trace_if_it_is_recorded(
     observers = (AccessLog(1), Traces(provider.get_tracer("a test")))
     client = create_app(settings, host, observers=observers).test_client()
     with monkeypatch.context() as patch:
-        patch.setattr(host, "snapshot", None)
+        patch.setattr(host, "models", None)
         assert client.get("/models").status_code == 500
     host.close()
     exported = [f"{span.context.trace_id:032x}" for span in exporter.get_finished_spans()]

@@ -105,7 +105,7 @@ def status(host: Host, settings: Mapping[str, Any], keys: Keys, _: Exchange) -> 
     return ok(
         {
             "service": __version__,
-            "models": [described(name, served) for name, served in host.snapshot.items()],
+            "models": [described(name, served) for name, served in host.models.items()],
             "keys": [{"name": key.name, "scope": key.scope} for key in keys.all()],
             "settings": settings,
         }

@@ -20,19 +20,19 @@ from service.errors import Fault, InvalidInput, NotAcceptable, UnsupportedMediaT
 from service.exchange import Request
 from service.serving.engines import Rows
 
-SPOKEN = (JSON, formats.CSV, formats.ARROW)
+MEDIA_TYPES = (JSON, formats.CSV, formats.ARROW)
 
 
 def given_type(request: Request) -> str:
-    """The media type of a body; raises UnsupportedMediaType for one that is not spoken."""
+    """The media type of a body; raises UnsupportedMediaType for one that is not supported."""
     require_plain(request)
     content_type = request.header("content-type")
     given = media_type(content_type)
     if given == formats.ARROW and not formats.find(given):
         raise UnsupportedMediaType(formats.INSTALL)
-    if given not in SPOKEN:
+    if given not in MEDIA_TYPES:
         raise UnsupportedMediaType(
-            f"expected content type {', '.join(SPOKEN)}, received {content_type or 'none'!r}; "
+            f"expected content type {', '.join(MEDIA_TYPES)}, received {content_type or 'none'!r}; "
             f"send for example the header 'content-type: {JSON}'."
         )
     return given
@@ -43,7 +43,7 @@ def wanted_type(accept: str, given: str) -> str:
 
     JSON asked in JSON is never refused: much that sends it names some other type by habit.
     """
-    others = [each for each in SPOKEN if each == JSON or formats.find(each)]
+    others = [each for each in MEDIA_TYPES if each == JSON or formats.find(each)]
     wanted = preferred(accept, [given, *others])
     if wanted is None and given == JSON:
         return given

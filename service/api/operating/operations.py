@@ -17,11 +17,11 @@ Scrape = Callable[[str], tuple[bytes, str]]  # from the header Accept to a text 
 def operations(plane: DataPlane, scrape: Scrape) -> tuple[Operation, ...]:
     """Its rows of the table."""
     ready, scraped = partial(readyz, plane), partial(metrics, scrape)
-    watch = partial(Operation, method="GET", dialect=OTHER, watching=True)
+    row = partial(Operation, method="GET", dialect=OTHER, watching=True)
     return (
-        watch("healthz", path="/healthz", answer=healthz, scope="open", hot=True),
-        watch("readyz", path="/readyz", answer=ready, scope="open", hot=True),
-        watch("metrics", path="/metrics", answer=scraped, scope="either"),
+        row("healthz", path="/healthz", answer=healthz, scope="open", hot=True),
+        row("readyz", path="/readyz", answer=ready, scope="open", hot=True),
+        row("metrics", path="/metrics", answer=scraped, scope="either"),
         Operation("version", "GET", "/version", version, OTHER, "open"),
     )
 

@@ -9,7 +9,7 @@ from service.errors import Fault
 from service.exchange import Headers, Request, Response
 
 
-class Errors(Refusals):
+class TFServingRefusals(Refusals):
     """A sentence; what is wrong is in it."""
 
     def form(
@@ -31,4 +31,4 @@ class Errors(Refusals):
         )
 
 
-TFSERVING = Errors("tfserving")
+TFSERVING = TFServingRefusals("tfserving")

@@ -11,7 +11,7 @@ from service.api.tfserving.read import DEFAULT, FEATURES
 from service.codecs.json_records import records
 from service.serving.dataplane import Prediction
 from service.serving.engines import OUTPUTS
-from service.serving.loaded import State, Status
+from service.serving.loaded import State, VersionStatus
 
 STATES = {
     State.LOADING: "LOADING",
@@ -31,7 +31,7 @@ def columns(found: Prediction) -> dict[str, NDArray[np.float32]]:
     return {"calories": found.calories, "lower": found.lower, "upper": found.upper}
 
 
-def status(version: int, found: Status) -> dict[str, Any]:
+def status(version: int, found: VersionStatus) -> dict[str, Any]:
     """The state of one version, and why it is so."""
     code = "UNKNOWN" if found.state is State.FAILED else "OK"
     told = {"error_code": code, "error_message": found.reason}

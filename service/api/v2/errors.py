@@ -9,7 +9,7 @@ from service.errors import Fault
 from service.exchange import Headers, Response
 
 
-class Errors(Refusals):
+class V2Refusals(Refusals):
     """A sentence; what is wrong is in it."""
 
     def form(
@@ -19,4 +19,4 @@ class Errors(Refusals):
         return Response(status, dumps({"error": detail}), headers=headers)
 
 
-V2 = Errors("v2")
+V2 = V2Refusals("v2")

@@ -20,8 +20,8 @@ STATES = {
     State.UNLOADING: "UNLOADING",
     State.FAILED: "UNAVAILABLE",
 }
-# Of Triton's parameters those that would change the answer, and are not spoken here.
-UNSPOKEN = {"classification", "shared_memory_region"}
+# Of Triton's parameters those that would change the answer, and are not supported here.
+UNSUPPORTED = {"classification", "shared_memory_region"}
 
 
 def inferred(found: Prediction, body: Any) -> Response:
@@ -67,9 +67,9 @@ def _require_once(asked: list[Any]) -> None:
 def _output(found: Prediction, output: Any) -> NDArray[np.float32]:
     if output["name"] not in OUTPUTS:
         raise InvalidInput([Fault("outputs", f"of {', '.join(OUTPUTS)}", shown(output["name"]))])
-    unspoken = UNSPOKEN & output.get("parameters", {}).keys()
-    if unspoken:
-        expected = f"no {unspoken.pop()}, which is not supported"
+    unsupported = UNSUPPORTED & output.get("parameters", {}).keys()
+    if unsupported:
+        expected = f"no {unsupported.pop()}, which is not supported"
         raise InvalidInput([Fault(f"{output['name']}.parameters", expected, "it")])
     values: NDArray[np.float32] = getattr(found, output["name"])
     return values

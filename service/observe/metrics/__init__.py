@@ -28,7 +28,7 @@ from service.observe.metrics.families import key
 from service.observe.metrics.record import Record, count
 from service.observe.metrics.retention import Retention
 from service.observe.metrics.slots import Slot, living, tallies
-from service.observe.metrics.tally import Key, Tally
+from service.observe.metrics.tally import SeriesKey, Tally
 from service.serving.host import Host, Load
 
 log = logging.getLogger("service.metrics")
@@ -57,7 +57,7 @@ class Metrics:
         self._loads = host.loads if loads is None else loads
         self._folder = folder
         self._records: deque[Record] = deque()  # appended to without a lock
-        self._notes: deque[tuple[Key, float]] = deque()
+        self._notes: deque[tuple[SeriesKey, float]] = deque()
         self._waiting = 0  # rows; a rough figure, for no lock is taken to add to it
         self._survivor = Survivor("metrics")
         self._survived: Counter[str] = Counter()  # what is counted already, by part
@@ -75,7 +75,7 @@ class Metrics:
             exchange.dialect,
             exchange.refusal,
             response.status if response else 0,
-            source.card if source else None,
+            source.chosen if source else None,
         )
         if found:
             rows, calories = found.rows.tobytes(), found.calories.tobytes()
@@ -86,7 +86,7 @@ class Metrics:
         if len(self._records) >= MOST_RECORDS or self._waiting >= MOST_ROWS:
             self._drain()
 
-    def note(self, key: Key, number: float) -> None:
+    def note(self, key: SeriesKey, number: float) -> None:
         """Count something else; never waits."""
         self._notes.append((key, number))
 
@@ -116,7 +116,7 @@ class Metrics:
         self.flush()
         total = self._sum()
         total.keep(partial(self._retention.tells, now=time.monotonic()))
-        found = Exposition(total, self._host.snapshot, self._workers(), self._survivor)
+        found = Exposition(total, self._host.models, self._workers(), self._survivor)
         return found.encoded(accept)
 
     def _drain(self) -> None:
@@ -145,7 +145,7 @@ class Metrics:
         """Let go of the counts of versions that are served no more."""
         now = time.monotonic()
         with self._lock:
-            self._retention.see(self._host.snapshot, now)
+            self._retention.see(self._host.models, now)
             self._tally.keep(partial(self._retention.keeps, now=now))
 
     def _sum(self) -> Tally:

@@ -22,8 +22,8 @@ from prometheus_client.utils import floatToGoString
 from service import __version__
 from service.logs.survivor import Survivor
 from service.observe.metrics.families import FAMILIES, input_key, shares
-from service.observe.metrics.tally import Key, Numbers, Tally
-from service.serving.loaded import Model, Snapshot
+from service.observe.metrics.tally import Numbers, SeriesKey, Tally
+from service.serving.loaded import Model, Models
 
 Families = Mapping[str, Any]  # of prometheus_client, by their names
 
@@ -44,12 +44,12 @@ class Exposition(Collector):
     def __init__(
         self,
         tally: Tally,
-        snapshot: Snapshot,
+        models: Models,
         workers: Mapping[int, int],
         survivor: Survivor,
     ) -> None:
         self._tally = tally
-        self._snapshot = snapshot
+        self._models = models
         self._workers = workers
         self._survivor = survivor
 
@@ -71,7 +71,7 @@ class Exposition(Collector):
             )
             for name, family in FAMILIES.items()
         }
-        run, models = self._survivor.run, self._snapshot
+        run, models = self._survivor.run, self._models
         own = {key for served in models.values() for key in run(_bucketed, served) or ()}
         for key, numbers in sorted(self._tally, key=lambda each: each[0]):
             run(_add_counted, found, own, key, numbers)
@@ -91,13 +91,15 @@ class Exposition(Collector):
                 found[name].add_metric((str(slot),), value)
 
 
-def _bucketed(served: Model) -> set[Key]:
+def _bucketed(served: Model) -> set[SeriesKey]:
     """The inputs that are counted in buckets of their own version."""
     cards = [source.manifest for source in served.loaded.values()]
     return {input_key(card, given) for card in cards for given in card.inputs}
 
 
-def _add_counted(found: Families, own: Collection[Key], key: Key, numbers: Numbers) -> None:
+def _add_counted(
+    found: Families, own: Collection[SeriesKey], key: SeriesKey, numbers: Numbers
+) -> None:
     """What workers counted, but for buckets that no version has any more."""
     family = FAMILIES.get(key.family)
     if family is None or len(key.labels) != len(family.labels):  # of another release
@@ -146,7 +148,7 @@ def _process(pid: int) -> Iterator[tuple[str, float]]:
         yield "process_threads", len(list(Path(f"/proc/{pid}/task").iterdir()))
 
 
-def _buckets(key: Key, numbers: Numbers) -> list[tuple[str, float]]:
+def _buckets(key: SeriesKey, numbers: Numbers) -> list[tuple[str, float]]:
     bounds = [*map(_le, key.bounds), "+Inf"]
     return list(zip(bounds, numbers[:-1].tolist(), strict=True))
 

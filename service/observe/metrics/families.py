@@ -3,7 +3,7 @@
 from typing import Literal, NamedTuple
 
 from models.manifest import Input, Manifest
-from service.observe.metrics.tally import Key
+from service.observe.metrics.tally import SeriesKey
 
 # Seconds: the fast path takes tens of microseconds, a large body tens of milliseconds.
 SECONDS = (
@@ -108,23 +108,23 @@ FAMILIES = {
 }
 
 
-def key(family: str, *labels: str) -> Key:
+def key(family: str, *labels: str) -> SeriesKey:
     """The series of a family whose buckets are the same for all."""
-    return Key(family, labels, FAMILIES[family].bounds)
+    return SeriesKey(family, labels, FAMILIES[family].bounds)
 
 
-def prediction_key(card: Manifest) -> Key:
+def prediction_key(card: Manifest) -> SeriesKey:
     """The series of a version's predictions."""
     return key("calories_prediction_kcal", card.model, str(card.version))
 
 
-def input_key(card: Manifest, given: Input) -> Key:
+def input_key(card: Manifest, given: Input) -> SeriesKey:
     """The series of one input of a version."""
     labels = (card.model, str(card.version), given.name)
-    return Key("calories_input_grams", labels, tuple(shares(given)))
+    return SeriesKey("calories_input_grams", labels, tuple(shares(given)))
 
 
-def range_key(card: Manifest, given: Input) -> Key:
+def range_key(card: Manifest, given: Input) -> SeriesKey:
     """The series of the rows in which an input of a version is out of range."""
     return key("calories_input_out_of_range_total", card.model, str(card.version), given.name)
 

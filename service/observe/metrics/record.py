@@ -15,11 +15,11 @@ from service.observe.metrics.families import input_key, key, prediction_key, ran
 from service.observe.metrics.tally import Tally
 from service.serving.dataplane import Kcal
 from service.serving.engines import Rows
-from service.serving.loaded import Card
+from service.serving.loaded import Chosen
 
-# The operation, dialect, refusal and status of a request, and the card of the version it chose: no
-# engine, which must be let go when it is replaced.
-About = tuple[Operation | None, Dialect | None, str, int, Card | None]
+# The operation, dialect, refusal and status of a request, and the version that it chose: no engine,
+# which must be let go when it is replaced.
+About = tuple[Operation | None, Dialect | None, str, int, Chosen | None]
 
 # What one request leaves to be counted: also its seconds, float32 [n, k] rows and [n] predictions.
 # A tuple and bytes, for making them is all that a request waits for: arrays would take thrice as
@@ -31,28 +31,28 @@ def count(tally: Tally, records: Iterable[Record], survivor: Survivor) -> None:
     """Count records, those that are alike together; what cannot be counted costs no others."""
     alike: defaultdict[tuple[object, ...], list[Record]] = defaultdict(list)
     for about, run in groupby(records, itemgetter(0)):
-        operation, dialect, refusal, status, card = about
-        alike[id(operation), id(dialect), refusal, status, id(card)].extend(run)
+        operation, dialect, refusal, status, chosen = about
+        alike[id(operation), id(dialect), refusal, status, id(chosen)].extend(run)
     for group in alike.values():
         survivor.run(_count_alike, tally, group)
 
 
 def _count_alike(tally: Tally, group: list[Record]) -> None:
-    (operation, spoken, refusal, status, card), *_ = group[0]
+    (operation, wording, refusal, status, chosen), *_ = group[0]
     _, seconds, rows, calories = zip(*group, strict=True)
-    route, dialect = operation.path if operation else "", spoken.name if spoken else ""
-    version = (card.manifest.model, str(card.manifest.version)) if card else ("", "")
+    route, dialect = operation.path if operation else "", wording.name if wording else ""
+    version = (chosen.manifest.model, str(chosen.manifest.version)) if chosen else ("", "")
     requests = key("calories_requests_total", dialect, route, *version, str(int(status)))
     tally.add(requests, len(group))
     tally.observe(key("calories_request_seconds", dialect), np.array(seconds))
     if refusal:
         tally.add(key("calories_refused_total", snake(refusal)), len(group))
     cells, found = (np.frombuffer(b"".join(parts), np.float32) for parts in (rows, calories))
-    if card and len(found):
+    if chosen and len(found):
         sizes = np.fromiter(filter(None, map(len, calories)), np.int64) // found.itemsize
         tally.observe(key("calories_request_rows", dialect), sizes)
-        tally.add(key("calories_rows_total", *version, card.label), len(found))
-        _count_rows(tally, card.manifest, cells.reshape(len(found), -1), found)
+        tally.add(key("calories_rows_total", *version, chosen.label), len(found))
+        _count_rows(tally, chosen.manifest, cells.reshape(len(found), -1), found)
 
 
 def _count_rows(tally: Tally, card: Manifest, rows: Rows, calories: Kcal) -> None:

@@ -4,8 +4,8 @@ Else every version that ever came would stay in each worker, its file and every 
 """
 
 from service.observe.metrics.families import FAMILIES, VERSION
-from service.observe.metrics.tally import Key
-from service.serving.loaded import Snapshot
+from service.observe.metrics.tally import SeriesKey
+from service.serving.loaded import Models
 
 Version = tuple[str, ...]  # model and version
 
@@ -24,20 +24,20 @@ class Retention:
         self._began = began
         self._last: dict[Version, float] = {}
 
-    def see(self, snapshot: Snapshot, now: float) -> None:
+    def see(self, models: Models, now: float) -> None:
         """Note what is served at this time."""
-        for model, served in snapshot.items():
+        for model, served in models.items():
             for version in served.loaded:
                 self._last[model, str(version)] = now
         self._last = {it: last for it, last in self._last.items() if not self._is_over(last, now)}
 
-    def tells(self, key: Key, now: float) -> bool:
+    def tells(self, key: SeriesKey, now: float) -> bool:
         """Whether a scrape has this series."""
         version = _version(key)
         last = now if version is None else self._last.get(version)
         return last is not None and now - last < TOLD_SECONDS
 
-    def keeps(self, key: Key, now: float) -> bool:
+    def keeps(self, key: SeriesKey, now: float) -> bool:
         """Whether it goes on counting; what it has not seen is from the worker before it."""
         version = _version(key)
         return version is None or not self._is_over(self._last.get(version, self._began), now)
@@ -47,7 +47,7 @@ class Retention:
         return now - last >= 2 * TOLD_SECONDS
 
 
-def _version(key: Key) -> Version | None:
+def _version(key: SeriesKey) -> Version | None:
     """The version that a series is of, if it is of one."""
     family = FAMILIES.get(key.family)  # none when an earlier release counted it
     named = dict(zip(family.labels, key.labels, strict=False)) if family else {}

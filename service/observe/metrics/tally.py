@@ -19,7 +19,7 @@ Series = tuple[str, tuple[str, ...], tuple[FiniteFloat, ...], list[FiniteFloat]]
 WRITTEN = TypeAdapter(list[Series], config=ConfigDict(strict=True))
 
 
-class Key(NamedTuple):
+class SeriesKey(NamedTuple):
     """A series: the family, the values of its labels, and the bounds if it is a histogram.
 
     The bounds belong to it, so that a version with other quantiles is never added to this one.
@@ -34,16 +34,16 @@ class Tally:
     """A counter's number is [1]; a histogram's of b bounds are [b + 2]: up to each, all, sum."""
 
     def __init__(self) -> None:
-        self._numbers: dict[Key, Numbers] = {}
+        self._numbers: dict[SeriesKey, Numbers] = {}
 
-    def __iter__(self) -> Iterator[tuple[Key, Numbers]]:
+    def __iter__(self) -> Iterator[tuple[SeriesKey, Numbers]]:
         return iter(self._numbers.items())
 
-    def add(self, key: Key, amount: float = 1) -> None:
+    def add(self, key: SeriesKey, amount: float = 1) -> None:
         """Count `amount` more."""
         self._add(key, np.array([amount], np.float64))
 
-    def observe(self, key: Key, values: NDArray[Any]) -> None:
+    def observe(self, key: SeriesKey, values: NDArray[Any]) -> None:
         """Count every value [n] in the buckets; it is compared with bounds of its own dtype."""
         bounds = np.array(key.bounds, values.dtype)[:, None]
         upto = np.count_nonzero(values <= bounds, axis=1)
@@ -54,7 +54,7 @@ class Tally:
         for key, numbers in other:
             self._add(key, numbers)
 
-    def keep(self, wanted: Callable[[Key], bool]) -> None:
+    def keep(self, wanted: Callable[[SeriesKey], bool]) -> None:
         """Forget every series that is not wanted."""
         self._numbers = {key: numbers for key, numbers in self if wanted(key)}
 
@@ -82,9 +82,9 @@ class Tally:
         for family, labels, bounds, numbers in WRITTEN.validate_json(content):
             if len(numbers) != (len(bounds) + 2 if bounds else 1):
                 raise ValueError(f"{path} holds {len(numbers)} numbers of {len(bounds)} buckets.")
-            found._add(Key(family, labels, bounds), np.array(numbers))
+            found._add(SeriesKey(family, labels, bounds), np.array(numbers))
         return found
 
-    def _add(self, key: Key, numbers: Numbers) -> None:
+    def _add(self, key: SeriesKey, numbers: Numbers) -> None:
         before = self._numbers.get(key)
         self._numbers[key] = numbers if before is None else before + numbers
