@@ -157,4 +157,4 @@ def count_states(service: Server) -> dict[str, int]:
         return not counted.keys() & {"loading", "unloading"}
 
     await_(settled, "what is not served any more has been let go")
-    return counted
+    return dict(counted)
