@@ -3,8 +3,6 @@
     FOLDER/2026-11-25/calories-1-120301-9f86d081.parquet
 
 A request waits for an entry to be noted; a thread writes. Each file is of one version, is whole
-import atexit
-import atexit
 from the moment it has its name, and has a name that no other worker takes. Only imported where it
 is wanted, for it takes pyarrow.
 """

@@ -175,17 +175,12 @@ def test_a_refusal_is_logged_with_its_reason_and_no_key(serve: Serve, logged: Re
     assert "secret" not in str(found)
 
 
-def test_off_there_is_no_line_and_no_observer(
-    serve: Serve, shipped: Registry, logged: Requests
+def test_a_share_is_logged_and_every_failure_and_off_there_is_no_observer(
+    serve: Serve, shipped: Registry, logged: Requests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert create_observers(Settings(), Metrics(create_host(Settings(registry=shipped.root)))) == []
     serve().post("/predict", json=ROW)
     assert logged() == []
-
-
-def test_a_share_is_logged_and_every_failure(
-    serve: Serve, logged: Requests, monkeypatch: pytest.MonkeyPatch
-) -> None:
     lots = iter([0.25, 0.75, 0.75])
     monkeypatch.setattr("random.random", lambda: next(lots))
     client = serve(access_log=0.5)

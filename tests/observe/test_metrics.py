@@ -127,12 +127,13 @@ def kill_one(server: Server, shared: Path) -> None:
     """SIGKILL a worker, and wait for the one that takes its place."""
     victim = server.workers()[-1]
     os.kill(victim, signal.SIGKILL)
-    await_(lambda: victim not in server.workers(), "the worker is gone")
-    await_(lambda: len(server.workers()) == 3, "another is started")
-    await_(
-        lambda: set(living(shared).values()) == set(server.workers()),
-        "another has taken its place",
-    )
+
+    def replaced() -> bool:
+        workers = {*server.workers()}
+        holding = {*living(shared).values()}
+        return victim not in workers and len(workers) == 3 and holding == workers
+
+    await_(replaced, "another has taken its place")
 
 
 @pytest.fixture
