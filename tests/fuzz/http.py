@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from service.exchange import Response
 from service.server.connection import Connection
+from service.server.line import Line
 from service.server.listener import Listener, Shares
 from service.settings import Settings
 from tests.server.tiny import Tiny
@@ -77,6 +78,7 @@ class Http:
         self._listener = asyncio.run(_listener())
         self._loop = Loop()
         self._listener.loop = cast("Any", self._loop)
+        self._listener.line = Line(cast("Any", self._loop), 64)
 
     def __call__(self, data: bytes) -> Response:
         """The last answer; the first byte of `data` says where the others are cut."""
