@@ -152,8 +152,8 @@ class Connection(asyncio.Protocol):
             return
         if phase is not self._phase:  # else its time is running
             self.wait_in(phase)
-            if phase is not None and phase.reads:
-                self._transport.resume_reading()
+        if phase is not None and phase.reads:
+            self._transport.resume_reading()
 
     def _serve(self) -> Steps:
         phase = self._listener.head
@@ -183,6 +183,8 @@ class Connection(asyncio.Protocol):
 
         Raises NotHTTP for one that is cut off or too long, and for what begins as none does.
         """
+        if not self._unread:
+            return b""
         came = self._unread.lstrip(b"\r\n")
         end = came.find(END) + len(END)
         if end >= len(END):
@@ -295,7 +297,7 @@ class Connection(asyncio.Protocol):
         if last:
             self._close(unread=unread)
         else:
-            self.wait_in(None)  # the time of the next one begins
+            self.wait_in(self._listener.idle)  # its time begins now
 
     def _leave(self) -> None:
         """The exchange, if there is one, is over."""
