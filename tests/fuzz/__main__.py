@@ -78,7 +78,7 @@ def by_spellings(_: Server, many: int) -> Findings:
     """Spellings of spellings of paths, to a server with keys; each with none and with both."""
     with shelf() as registry:
         import_version(registry, SHELF / "calories" / "1")
-        settings = {"registry": registry.root, **DIGESTS}
+        settings = {"registry": registry.root, "max_wait_seconds": PATIENCE, **DIGESTS}
         with running(registry.root.parent, DEV_PYTHON, workers=1, **settings) as server:
             known, found, each = operations(server.url), Findings(), many // len(KEYS)
             for at in range(0, each, BATCH):

@@ -74,10 +74,11 @@ def served(
     registry = Registry(tmp_path_factory.mktemp("spellings"))
     for _ in range(2):
         import_version(registry, shipped.folder("calories", 1))
-    keys: dict[str, Any] = DIGESTS if request.param == "keys" else {}
+    keys = DIGESTS if request.param == "keys" else {}
     scopes = WITH_KEYS if keys else WITHOUT_KEYS
     folder = tmp_path_factory.mktemp("served")
-    with running(folder, workers=1, registry=registry.root, **keys) as server:
+    settings: dict[str, Any] = {"workers": 1, "registry": registry.root, **keys}
+    with running(folder, max_wait_seconds=PATIENCE, **settings) as server:
         found = operations(server.url)
         assert len(found) > 40
         plain = [it.plain for it in found]

@@ -114,6 +114,7 @@ class Found(NamedTuple):
 def found(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Found:
     folder, began = tmp_path_factory.mktemp("traces"), time.time_ns()
     settings: dict[str, Any] = {"registry": shipped_root, "access_log": 1, "log_format": "json"}
+    settings["max_wait_seconds"] = PATIENCE  # so that no request is refused on a busy machine
     # What is left comes because the service ends.
     settings |= {"otel_bsp_max_queue_size": 100_000, "otel_bsp_schedule_delay": 3_600_000}
     with collector() as (url, spans):
