@@ -22,6 +22,7 @@ from service.server.head import END, Head, NotHTTP
 from service.server.response import CONTINUE, encode
 
 if TYPE_CHECKING:
+    from service.exchange import Operation
     from service.server.listener import Listener, Phase
 
 ANSWERS_A_TURN = 8  # of the loop, to one connection
@@ -244,7 +245,8 @@ class Connection(asyncio.Protocol):
         """
         exchange.request.body = content = body.taken()
         thread = self._listener.thread_for(exchange)
-        is_free = thread is self._listener.line and thread.is_free()
+        operation = cast("Operation", exchange.operation)
+        is_free = thread is self._listener.line and (operation.watching or thread.is_free())
         require_patience(exchange, 0 if is_free else thread.wait, self._limits.max_wait_seconds)
         if is_free:
             self._application.answer(exchange)
