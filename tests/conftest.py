@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from playwright.sync_api import Browser
 
 from benchmarks.started import group
 from models.manifest import Architecture, Code, Data, Evaluation, Input, Interval, Manifest, Score
 from models.publish import publish, staging
 from models.registry import SHELF, Registry
+from tests.browser import browsing
 from tests.needs import (
     lack,
     need,
@@ -145,3 +147,10 @@ def mounted(disk: Path) -> Iterator[Path]:
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     with mounted(tmp_path / "disk") as disk:
         yield disk
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, which takes every name below example for this machine."""
+    with browsing("--host-resolver-rules=MAP *.example 127.0.0.1") as browser:
+        yield browser

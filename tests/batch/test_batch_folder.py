@@ -58,7 +58,7 @@ def meddling(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[int], objec
                 happen(number)
                 yield block
 
-        monkeypatch.setattr(batch, "_engine", lambda _: engine)
+        monkeypatch.setattr(batch, "_runner", lambda _: engine)
 
     return meddle
 

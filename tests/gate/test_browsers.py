@@ -14,7 +14,6 @@ from playwright.sync_api import Browser, Page
 
 from models.publish import import_version
 from models.registry import Registry
-from tests.browser import browsing
 from tests.fuzz.connection import Answer, pipelined
 from tests.gate.conftest import Serve
 from tests.servers import Server, await_, in_thread, running
@@ -159,12 +158,6 @@ class Foreign(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsing("--host-resolver-rules=MAP *.example 127.0.0.1") as browser:
-        yield browser
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A browser, a service that is open, and one that asks for keys."""
+"""Visits to pages, a service that is open, and one that asks for keys."""
 
 from collections.abc import Iterator
 from hashlib import sha256
@@ -7,16 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser import Visits, browsing
+from tests.browser import Visits
 from tests.servers import Server, running
 
 KEY, BUSY, ADMIN = (f"calories_{name}-0123456789" for name in ("page", "busy", "ops"))
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with browsing() as browser:
-        yield browser
 
 
 @pytest.fixture

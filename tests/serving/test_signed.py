@@ -147,7 +147,7 @@ def test_a_batch_asks_for_the_signature_and_again_where_blocks_are_scored(
     table = pa.table({name: [1.0] for name in ("sugar", "fiber", "protein")})
     pq.write_table(table, tmp_path / "in" / "a.parquet")
     assert score("signed") == 0
-    monkeypatch.setattr(batch, "_engine", lambda _: unsigning)
+    monkeypatch.setattr(batch, "_runner", lambda _: unsigning)
     assert score("unsigned while scored") == 1
     assert "calories/1 is not signed" in capsys.readouterr().err
     monkeypatch.undo()
