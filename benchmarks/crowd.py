@@ -58,6 +58,8 @@ def main() -> int:
             with _slow(server.port):
                 beside_slow = _p99(server, body) / quiet
         with serving(TWO_WORKERS, cores[0], Path(folder)) as server:
+            while len({each.worker for each in together(server.port, 16, 0.1)}) < 2:
+                pass  # the second one is still loading
             busier = {count: _busier(together(server.port, count)) for count in (64, 1_000)}
     found = Crowd(
         refused=sum(each.others for each in clients),
