@@ -85,7 +85,7 @@ def handshakes() -> Iterator[str]:
     """
     server, client = contexts()
     took = sum(handshake(server, client) for _ in range(HANDSHAKES)) / HANDSHAKES
-    subjects = ("service, gunicorn", "service, Granian", "constant, nginx")
+    subjects = ("service", "constant, nginx")
     requests = [f"{took / _processor(subject, 64):.1f}" for subject in subjects]
     heads = " | ".join(f"requests of {subject}" for subject in subjects)
     yield f"| a handshake, µs | {heads} |"

@@ -9,6 +9,7 @@ from service.logs.survivor import Survivor
 from service.server.threads import Do, Done
 
 SLICE = 0.01  # seconds of answering until the loop looks again at what has come
+GROWTH = 1.25  # times that the first has waited: so that hardly any waits, to be refused in the end
 
 
 class Line:
@@ -36,10 +37,10 @@ class Line:
 
     @property
     def wait(self) -> float:
-        """The seconds that another would wait at least: as long as the first of them has."""
+        """The seconds that another would wait: as the first of them has, and somewhat longer."""
         if len(self._jobs) >= self._most:
             return math.inf
-        return perf_counter() - self._jobs[0][0] if self._jobs else 0.0
+        return (perf_counter() - self._jobs[0][0]) * GROWTH if self._jobs else 0.0
 
     def put(self, _: int, do: Do, done: Done) -> None:
         """Do it when its turn comes, then `done`."""
