@@ -148,7 +148,7 @@ class Settings(BaseSettings):
     """The most connections of a worker, fewer where it may not open so many files (RLIMIT_NOFILE).
     For one more, that ends which has waited for its client for longest."""
 
-    max_connections_of_one_address: int = Field(2048, ge=1, le=100_000)
+    max_connections_of_one_address: int = Field(3072, ge=1, le=100_000)
     """The most of them that come from one address. For one more, that of its own ends which has
     waited for its client for longest; where all wait for answers, it is closed at once."""
 

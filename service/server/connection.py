@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Generator
 from functools import partial
 from itertools import count
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, cast
 
 from service.api.native.errors import NATIVE
@@ -110,7 +110,7 @@ class Connection(asyncio.Protocol):
             del self._phase[self]
         self._phase = phase
         if phase is not None:
-            phase[self] = self._listener.loop.time()
+            phase[self] = monotonic()
 
     def expire(self) -> None:
         """The phase took too long."""

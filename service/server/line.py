@@ -6,10 +6,9 @@ from collections import deque
 from time import perf_counter
 
 from service.logs.survivor import Survivor
-from service.server.threads import Do, Done
+from service.server.threads import LATELY, Do, Done
 
 SLICE = 0.01  # seconds of answering until the loop looks again at what has come
-GROWTH = 1.25  # times that the first has waited: so that hardly any waits, to be refused in the end
 
 
 class Line:
@@ -24,6 +23,8 @@ class Line:
         self._most = most  # that may wait
         self._jobs: deque[tuple[float, Do, Done]] = deque()
         self._survivor = Survivor("line")
+        self._pace = 0.0  # seconds from one to the next, lately, with what the loop does between
+        self._since = 0.0  # the last slice, or who came to an empty line
         self._until = 0.0  # the loop may answer at once ...
         self._last = 0.0  # ... as it did then
 
@@ -37,19 +38,20 @@ class Line:
 
     @property
     def wait(self) -> float:
-        """The seconds that another would wait: as the first of them has, and somewhat longer."""
-        if len(self._jobs) >= self._most:
-            return math.inf
-        return (perf_counter() - self._jobs[0][0]) * GROWTH if self._jobs else 0.0
+        """The seconds that another would wait, as it looks."""
+        waiting = len(self._jobs)
+        return waiting * self._pace if waiting < self._most else math.inf
 
     def put(self, _: int, do: Do, done: Done) -> None:
         """Do it when its turn comes, then `done`."""
+        now = perf_counter()
         if not self._jobs:
+            self._since = now
             self._loop.call_soon(self._next)
-        self._jobs.append((perf_counter(), do, done))
+        self._jobs.append((now, do, done))
 
     def _next(self) -> None:
-        now = perf_counter()
+        before, now = len(self._jobs), perf_counter()
         end = now + SLICE
         while self._jobs and now < end:
             came, do, done = self._jobs.popleft()
@@ -58,4 +60,6 @@ class Line:
             now = perf_counter()
         if self._jobs:
             self._loop.call_soon(self._next)
-        self._until = now + SLICE
+        seconds = (now - self._since) / max(before - len(self._jobs), 1)
+        self._pace += LATELY * (seconds - self._pace)
+        self._since, self._until = now, now + SLICE

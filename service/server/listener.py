@@ -13,6 +13,7 @@ from functools import partial
 from multiprocessing.sharedctypes import RawArray
 from operator import itemgetter
 from socket import socket
+from time import monotonic
 
 from service.exchange import Application, Exchange
 from service.gate.room import Room
@@ -127,7 +128,7 @@ class Listener:
         self._of_client: Counter[str] = Counter()
         self._most = most_connections(settings.max_connections)
         self._most_of_one = settings.max_connections_of_one_address
-        self.line = Line(loop, min(self._most, self._most_of_one) * 3 // 4)
+        self.line = Line(loop, min(self._most, self._most_of_one) // 2 + 1)
 
     def leaving(self) -> bool:
         """Whether each answer is the last one of its connection."""
@@ -192,7 +193,7 @@ class Listener:
         room = self._shares.room()
         if room > 0:
             self._behind = math.inf
-        elif self.loop.time() > self._behind:  # it has not gone
+        elif monotonic() > self._behind:  # it has not gone
             room = ahead(self.connections)
         if self.connections > self._most and not self._make_room():
             room = 0  # all of them wait for answers
@@ -208,7 +209,7 @@ class Listener:
             self._rest(NO_FILES)
             return
         if room < ACCEPTS_A_TURN:
-            self._behind = min(self._behind, self.loop.time() + GIVE_UP)
+            self._behind = min(self._behind, monotonic() + GIVE_UP)
             self._rest(GO_FIRST)
 
     def _let_in(self) -> bool:
@@ -251,7 +252,7 @@ class Listener:
         self.loop.call_later(TICK, self._tick)
         self.date = f"Date: {formatdate(usegmt=True)}\r\n"
         for phase in self._phases:
-            latest = self.loop.time() - phase.seconds
+            latest = monotonic() - phase.seconds
             for connection in [each for each, since in phase.items() if since < latest]:
                 connection.expire()
 

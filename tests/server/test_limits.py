@@ -331,10 +331,14 @@ def test_what_would_wait_too_long_is_refused_at_once_and_its_connection_kept() -
 
 def test_what_would_wait_too_long_for_the_loop_is_refused_and_not_computed() -> None:
     with served(max_wait_seconds=0.05) as server, ExitStack() as stack:
+        holding = stack.enter_context(connected(server))
+        holding.sendall(post("/hold"))
+        await_(lambda: "/hold" in server.application.asked, "the loop is held")
         connections = [Connection(server.port) for _ in range(60)]
         for connection in connections:
             stack.callback(connection.close)
             connection.send(post("/work"))
+        server.application.let_go.set()
         answers = [connection.read() for connection in connections]
         statuses = Counter(answer.status for answer in answers if answer and not answer.closes)
         assert statuses.keys() == {200, 503}
@@ -344,10 +348,14 @@ def test_what_would_wait_too_long_for_the_loop_is_refused_and_not_computed() -> 
 
 def test_what_cannot_even_be_refused_in_the_loop_is_answered_and_the_loop_goes_on() -> None:
     with served(max_wait_seconds=0.05) as server, ExitStack() as stack:
+        holding = stack.enter_context(connected(server))
+        holding.sendall(post("/hold"))
+        await_(lambda: "/hold" in server.application.asked, "the loop is held")
         connections = [Connection(server.port) for _ in range(60)]
         for connection in connections:
             stack.callback(connection.close)
             connection.send(post("/work", b"", b"X-Break: yes"))
+        server.application.let_go.set()
         answers = [connection.read() for connection in connections]
         assert {answer and answer.status for answer in answers} == {200, 500}
 

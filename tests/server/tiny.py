@@ -37,6 +37,7 @@ class Tiny:
         self._operations = {
             "/echo": self._operation("/echo", self._echo, hot=True),
             "/big": self._operation("/big", self._big, hot=True),
+            "/hold": self._operation("/hold", self._slow, hot=True),
             "/work": self._operation("/work", self._work, hot=True),
             "/slow": self._operation("/slow", self._slow),
             "/fails": self._operation("/fails", self._fails),
