@@ -211,7 +211,9 @@ def written(*batches: Any, schema: Any = None, **options: Any) -> bytes:
 
     sink = pa.BufferOutputStream()
     how = pa.ipc.IpcWriteOptions(**options)
-    with pa.ipc.new_stream(sink, schema or batches[0].schema, options=how) as out:
+    with pa.ipc.new_stream(
+        sink, batches[0].schema if schema is None else schema, options=how
+    ) as out:
         for batch in batches:
             out.write_batch(batch)
     return bytes(sink.getvalue().to_pybytes())
