@@ -244,8 +244,8 @@ class Connection(asyncio.Protocol):
         Raises Overloaded for what would wait too long, or finds no room to wait in.
         """
         exchange.request.body = content = body.taken()
-        thread = self._listener.thread_for(exchange)
         operation = cast("Operation", exchange.operation)
+        thread = self._listener.thread_for(operation, len(content))
         is_free = thread is self._listener.line and (operation.watching or thread.is_free())
         require_patience(exchange, 0 if is_free else thread.wait, self._limits.max_wait_seconds)
         if is_free:

@@ -15,7 +15,7 @@ from operator import itemgetter
 from socket import socket
 from time import monotonic
 
-from service.exchange import Application, Exchange
+from service.exchange import Application, Operation
 from service.gate.room import Room
 from service.logs import catalogue
 from service.logs.seldom import Seldom
@@ -134,12 +134,11 @@ class Listener:
         """Whether each answer is the last one of its connection."""
         return self._stopping or self._told_to_leave()
 
-    def thread_for(self, exchange: Exchange) -> PacedThread | Line:
-        """Who answers an exchange that is let in: another thread, or the loop's own."""
-        operation = exchange.operation
-        if operation and operation.hot:
-            return self.line if len(exchange.request.body) <= SMALL else self._bodies
-        return self._metrics if operation and operation.watching else self._flask
+    def thread_for(self, operation: Operation, size: int) -> PacedThread | Line:
+        """Who answers a body of so many bytes: another thread, or the loop's own."""
+        if operation.hot:
+            return self.line if size <= SMALL else self._bodies
+        return self._metrics if operation.watching else self._flask
 
     def listen(self) -> None:
         """Let connections in from now on."""
