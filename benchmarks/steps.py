@@ -42,10 +42,6 @@ def main() -> int:
     return 0
 
 
-def _times(body: Body) -> dict[str, float]:
-    return {name: best(step) for name, step in _steps(body).items()}
-
-
 def _steps(body: Body) -> Steps:
     host = create_host(SETTINGS)
     plane = DataPlane(host, SETTINGS.default_model, SETTINGS.max_rows)

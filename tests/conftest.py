@@ -31,12 +31,6 @@ settings.load_profile("patient")
 SHIPPED = ("calories", "deep", "linear", "linear-unit")
 
 
-@pytest.fixture(scope="module", params=["loop"])
-def kind(request: pytest.FixtureRequest) -> str:
-    """The server, where a test is for both; one after the other."""
-    return str(request.param)
-
-
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
     """An empty registry."""

@@ -15,7 +15,7 @@ from time import monotonic
 import pytest
 
 from service.server.listener import Shares
-from tests.fuzz.connection import Connection
+from tests.fuzz.connection import Answer, Connection
 from tests.server.tiny import Served, await_closed, exchanged, is_closed, post, received, served
 from tests.servers import PATIENCE, ROOT, await_
 
@@ -329,34 +329,31 @@ def test_what_would_wait_too_long_is_refused_at_once_and_its_connection_kept() -
             assert answer.headers["retry-after"] == "1"
 
 
+def answered_at_once(server: Served, stack: ExitStack, request: bytes) -> list[Answer | None]:
+    """What 60 clients get whose requests have all come while the loop was held."""
+    holding = stack.enter_context(connected(server))
+    holding.sendall(post("/hold"))
+    await_(lambda: "/hold" in server.application.asked, "the loop is held")
+    connections = [Connection(server.port) for _ in range(60)]
+    for connection in connections:
+        stack.callback(connection.close)
+        connection.send(request)
+    server.application.let_go.set()
+    return [connection.read() for connection in connections]
+
+
 def test_what_would_wait_too_long_for_the_loop_is_refused_and_not_computed() -> None:
     with served(max_wait_seconds=0.05) as server, ExitStack() as stack:
-        holding = stack.enter_context(connected(server))
-        holding.sendall(post("/hold"))
-        await_(lambda: "/hold" in server.application.asked, "the loop is held")
-        connections = [Connection(server.port) for _ in range(60)]
-        for connection in connections:
-            stack.callback(connection.close)
-            connection.send(post("/work"))
-        server.application.let_go.set()
-        answers = [connection.read() for connection in connections]
+        answers = answered_at_once(server, stack, post("/work"))
         statuses = Counter(answer.status for answer in answers if answer and not answer.closes)
         assert statuses.keys() == {200, 503}
-        assert statuses.total() == len(connections)
+        assert statuses.total() == 60
         assert server.application.asked.count("/work") == statuses[200]
 
 
 def test_what_cannot_even_be_refused_in_the_loop_is_answered_and_the_loop_goes_on() -> None:
     with served(max_wait_seconds=0.05) as server, ExitStack() as stack:
-        holding = stack.enter_context(connected(server))
-        holding.sendall(post("/hold"))
-        await_(lambda: "/hold" in server.application.asked, "the loop is held")
-        connections = [Connection(server.port) for _ in range(60)]
-        for connection in connections:
-            stack.callback(connection.close)
-            connection.send(post("/work", b"", b"X-Break: yes"))
-        server.application.let_go.set()
-        answers = [connection.read() for connection in connections]
+        answers = answered_at_once(server, stack, post("/work", b"", b"X-Break: yes"))
         assert {answer and answer.status for answer in answers} == {200, 500}
 
 

@@ -29,7 +29,7 @@ class Connection(http.client.HTTPConnection):
 
 def environment(bind: object, registry: object = "") -> dict[str, str]:
     more = {"REGISTRY": str(registry)} if registry else {}
-    return {**os.environ, "SERVER": "loop", "WORKERS": "2", "BIND": f"unix:{bind}", **more}
+    return {**os.environ, "WORKERS": "2", "BIND": f"unix:{bind}", **more}
 
 
 @pytest.fixture(scope="module")
