@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from models.compare import lacking
 from models.labels import STABLE, Place
+from models.manifest import Manifest
 from models.numbers import decimal_argument, whole_argument
 from models.publish import Sign, import_version, prune, sign_version
 from models.registry import LAST_VERSION, Registry, RegistryError, usual
@@ -44,11 +45,16 @@ def _line(registry: Registry, model: str, version: int) -> str:
     places = sorted(registry.placed(model).items())
     named = " ".join(_named(label, at) for label, at in places if at.version == version)
     manifest = registry.manifest(model, version)
-    error = manifest.evaluation.model.mean_absolute_error
-    return (
-        f"{model:<12} {version:>3}  {manifest.architecture.name:<12} "
-        f"{error:6.2f} kcal  {manifest.created:%Y-%m-%d %H:%M}  {named}".rstrip()
-    )
+    made = manifest.architecture.name if manifest.architecture else "made elsewhere"
+    what, when = f"{made:<14} {_score(manifest):<18}", f"{manifest.created:%Y-%m-%d %H:%M}"
+    return f"{model:<12} {version:>3}  {what} {when}  {named}".rstrip()
+
+
+def _score(manifest: Manifest) -> str:
+    if manifest.evaluation is None:
+        return "not measured"
+    unit = manifest.output.unit.split(" ")[0]
+    return f"{manifest.evaluation.model.mean_absolute_error:6.2f} {unit}"
 
 
 def _named(label: str, at: Place) -> str:

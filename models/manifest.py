@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from math import isclose
 from pathlib import PurePosixPath
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
@@ -31,17 +31,20 @@ MANIFEST = "manifest.json"
 SIGNATURE = "model.sig"  # OpenSSF model signing's own name for it
 TWIN = "model.tflite"
 REPORT = "report/index.html"
-ROWS = "training.csv"  # of those it was trained on: name, inputs in g, calories in kcal
+ROWS = "training.csv"  # of those it was trained on: name, inputs, output
 
-MOST_BYTES = 262_144  # of a manifest; one with a hundred inputs has 40,000
+MOST_BYTES = 1_048_576  # of a manifest; one of 256 inputs with words in two languages has 150,000
 MOST_FIELDS = 1000  # of an object, such as the files of a version
 MOST_INPUTS = 256
 MOST_LAYERS = 100
 MOST_QUANTILES = 32
+MOST_LANGUAGES = 32
 LARGEST = 3.4028234663852886e38  # of a float32
+FIRST_SCHEMA_ACCEPTS = (0.0, 1000.0)  # manifests of schema 1 were of such inputs and did not say so
 
 INPUT_NAME = "[A-Za-z_][A-Za-z0-9_]{0,62}"
-TAKEN = frozenset({"features", "calories", "lower", "upper", "in_range", "model", "version"})
+TAKEN = frozenset({"features", "lower", "upper", "in_range", "model", "version"})  # by answers
+TAKEN_BESIDE = frozenset({"predictions", "explanations", "base", "contributions"})  # the output
 
 
 def _inside(name: str) -> str:
@@ -76,6 +79,7 @@ Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]  # of one line
 InputName = Annotated[str, Field(pattern=f"^{INPUT_NAME}$")]
 Level = Annotated[str, Field(pattern=r"^(0(\.[0-9]{1,16})?|1(\.0{1,16})?)$")]  # of a quantile
+Language = Annotated[str, Field(pattern="^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$")]  # BCP 47
 Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
 Amount = Annotated[Number, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -93,22 +97,47 @@ class Card(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Input(Card):
-    """One input column of the model, as it was in training.
+class Words(Card):
+    """What a page calls a quantity in one language."""
 
-    The quantiles are values by their levels, "0.25" for one; they rise with the levels.
-    """
+    name: Text
+    unit: Text = ""
+    description: Text = ""
+
+
+class Quantity(Card):
+    """A number with a name: the key of requests and answers, its unit, and a sentence about it."""
 
     name: InputName
-    unit: Text = "g a serving"
+    unit: Text = ""
+    description: Text = ""
+    words: dict[Language, Words] = Field({}, max_length=MOST_LANGUAGES)
+
+
+class Input(Quantity):
+    """One input column of the model: what is accepted of it, and what training saw.
+
+    `accept` bounds the values that are answered, both included; without it any float32 is.
+    Without `min`, `max` and `mean` nobody knows what training saw. The quantiles are values by
+    their levels, "0.25" for one; they rise with the levels.
+    """
+
     dtype: Literal["float32"] = "float32"
-    min: Number
-    max: Number
-    mean: Number
-    quantiles: dict[Level, Number] = Field(max_length=MOST_QUANTILES)
+    accept: tuple[Number, Number] | None = None
+    min: Number | None = None
+    max: Number | None = None
+    mean: Number | None = None
+    quantiles: dict[Level, Number] = Field({}, max_length=MOST_QUANTILES)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
+        if self.accept and not self.accept[0] < self.accept[1]:
+            low, high = self.accept
+            raise ValueError(f"expected accept to rise, received {low:g} and then {high:g}")
+        if self.min is None or self.max is None or self.mean is None:
+            if {self.min, self.max, self.mean} != {None} or self.quantiles:
+                raise ValueError("expected min, max and mean together, or none and no quantiles")
+            return self
         rounded = isclose(self.mean, self.min) or isclose(self.mean, self.max)
         if not (self.min <= self.mean <= self.max or (self.min <= self.max and rounded)):
             raise ValueError(
@@ -125,11 +154,16 @@ class Input(Card):
         return self
 
 
-class Output(Card):
-    """What the model answers."""
+class Seen(NamedTuple):
+    """What training saw of an input."""
 
-    name: Literal["calories"] = "calories"
-    unit: Text = "kcal a serving"
+    min: float
+    max: float
+    mean: float
+
+
+class Output(Quantity):
+    """What the model answers, under its name."""
 
 
 class Interval(Card):
@@ -137,7 +171,7 @@ class Interval(Card):
 
     coverage: float = Field(gt=0, lt=1, allow_inf_nan=False)
     method: Text
-    half_width: Amount = Field(description="kcal; the mean where the width varies")
+    half_width: Amount = Field(description="in the output's unit; the mean where the width varies")
     observed: Share | None = Field(
         None, description="share of held-out truths inside intervals made the same way"
     )
@@ -167,7 +201,7 @@ class Data(Card):
 
 
 class Score(Card):
-    """Held-out errors in kcal; R2 has no unit."""
+    """Held-out errors in the output's unit; R2 has none."""
 
     mean_absolute_error: Amount
     root_mean_squared_error: Amount
@@ -179,9 +213,9 @@ class Compared(Score):
 
     name: Text
     difference: tuple[Number, Number] = Field(
-        description="95 % interval of its mean absolute error minus that of least squares, kcal"
+        description="95 % interval of its mean absolute error minus that of least squares"
     )
-    half_width: Amount | None = Field(description="kcal, of intervals made inside the folds")
+    half_width: Amount | None = Field(description="of intervals made inside the folds")
     coverage: Share | None = Field(description="share of held-out truths inside those intervals")
     seconds: Amount = Field(description="of fitting all folds, the choice of settings included")
 
@@ -203,33 +237,70 @@ class Code(Card):
 
 
 class Manifest(Card):
-    """Everything known of one version. `files` maps each other file to its SHA-256."""
+    """Everything known of one version. `files` maps each other file to its SHA-256.
 
-    schema_version: Literal[1] = 1
+    A version that was made elsewhere may lack its architecture, data and evaluation; one without
+    an interval answers without `lower` and `upper`.
+    """
+
+    schema_version: Literal[1, 2] = 2
     model: str = Field(pattern=f"^{NAME.pattern}$")
     version: Version
-    architecture: Architecture
+    architecture: Architecture | None = None
     inputs: Annotated[
         tuple[Input, ...],
         Field(min_length=1, max_length=MOST_INPUTS, fail_fast=True),
         AfterValidator(_different),
     ]
-    output: Output = Output()
-    interval: Interval
-    data: Data
-    evaluation: Evaluation
-    code: Code
+    output: Output
+    interval: Interval | None = None
+    data: Data | None = None
+    evaluation: Evaluation | None = None
+    code: Code | None = None
     created: Moment
     files: dict[FileName, Digest] = Field(max_length=MOST_FIELDS)
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        names = {each.name for each in self.inputs} | TAKEN | TAKEN_BESIDE
+        if self.output.name in names:
+            raise ValueError("expected a name of the output that nothing else has in an answer")
+        if len({each.min is None for each in self.inputs}) > 1:
+            raise ValueError("expected min, max and mean of all inputs, or of none")
+        return self
 
     @property
     def input_names(self) -> tuple[str, ...]:
         """The inputs in the order of the `features` signature's columns."""
         return tuple(each.name for each in self.inputs)
 
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """What a row is answered with: the output, and its interval where there is one."""
+        bounds = ("lower", "upper") if self.interval else ()
+        return (self.output.name, *bounds)
 
-CARDS: tuple[type[Card], ...] = (*Card.__subclasses__(), Compared)
-FIELDS = {name for card in CARDS for name in card.model_fields}  # other names are not repeated
+    @property
+    def seen(self) -> tuple["Seen", ...]:
+        """What training saw of each input; empty where nobody knows."""
+        return tuple(
+            Seen(each.min, each.max, each.mean)
+            for each in self.inputs
+            if each.min is not None and each.max is not None and each.mean is not None
+        )
+
+    @property
+    def accepted(self) -> tuple[tuple[float, float], ...]:
+        """The least and the greatest value of each input that is answered."""
+        usual = FIRST_SCHEMA_ACCEPTS if self.schema_version == 1 else (-LARGEST, LARGEST)
+        return tuple(each.accept or usual for each in self.inputs)
+
+
+def _fields(card: type[Card]) -> set[str]:
+    return set(card.model_fields).union(*map(_fields, card.__subclasses__()))
+
+
+FIELDS = _fields(Card)  # other names are not repeated
 KINDS = {str: "a text", list: "an array", tuple: "an array", dict: "an object"}
 SAID_BY_ITSELF = {"json_invalid", "missing", "too_long", "too_short", "value_error"}
 

@@ -13,7 +13,17 @@ from hypothesis import settings
 from playwright.sync_api import Browser
 
 from benchmarks.started import group
-from models.manifest import Architecture, Code, Data, Evaluation, Input, Interval, Manifest, Score
+from models.manifest import (
+    Architecture,
+    Code,
+    Data,
+    Evaluation,
+    Input,
+    Interval,
+    Manifest,
+    Output,
+    Score,
+)
 from models.publish import publish, staging
 from models.registry import SHELF, Registry
 from tests.browser import browsing
@@ -57,6 +67,7 @@ def card() -> Manifest:
             libraries={},
         ),
         inputs=(Input(name="sugar", min=0, max=15, mean=7, quantiles={"0.5": 7}),),
+        output=Output(name="calories", unit="kcal"),
         interval=Interval(coverage=0.9, method="none", half_width=1),
         data=Data(source="nothing", rows=0, left_out=0, sha256="0" * 64),
         evaluation=Evaluation(folds="none", model=score, baselines={}),

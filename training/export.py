@@ -93,7 +93,7 @@ def check_parity(folder: Path, inputs: tuple[Input, ...]) -> float:
     twin = Interpreter(model_content=(folder / TWIN).read_bytes(), num_threads=1)
     rng = np.random.default_rng(0)
     shape = (PARITY_ROWS, len(inputs))
-    low, high = [i.min for i in inputs], [i.max for i in inputs]
+    low, high = [i.min or 0.0 for i in inputs], [i.max or 0.0 for i in inputs]
     inside, highest = _difference(loaded, twin, inputs, rng.uniform(low, high, shape))
     allowed = max(INSIDE_TOLERANCE, INSIDE_ROUNDING * highest)
     outside, largest = _difference(loaded, twin, inputs, rng.uniform(0, LARGEST_INPUT, shape))

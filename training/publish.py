@@ -65,7 +65,7 @@ def publish_trained(
     return Published(registry.manifest(model, number), difference, held_back)
 
 
-def _stable(registry: Registry, model: str) -> Evaluation:
+def _stable(registry: Registry, model: str) -> Evaluation | None:
     """What stable scores."""
     return registry.manifest(model, registry.labelled(model, STABLE)).evaluation
 
@@ -93,7 +93,7 @@ def describe(trained: Trained, inputs: tuple[Input, ...], model: str) -> Manifes
             },
         ),
         inputs=inputs,
-        output=Output(unit=f"kcal {data.per}"),
+        output=Output(name="calories", unit=f"kcal {data.per}"),
         interval=trained.interval,
         data=Data(
             source=data.source,
@@ -114,6 +114,7 @@ def ranges(data: Dataset) -> tuple[Input, ...]:
         Input(
             name=name,
             unit=f"g {data.per}",
+            accept=(0.0, 1000.0),
             min=float(column.min()),
             max=float(column.max()),
             mean=float(column.mean()),

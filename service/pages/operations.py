@@ -111,5 +111,7 @@ def first_row(plane: DataPlane) -> str:
         inputs = plane.choose(label=STABLE).manifest.inputs
     except ServiceError:
         return ""
-    row = {each.name: math.floor(each.quantiles.get("0.5", each.min) + 0.5) for each in inputs}
+    row = {
+        each.name: math.floor(each.quantiles.get("0.5", each.min or 0.0) + 0.5) for each in inputs
+    }
     return json.dumps(row, separators=(",", ":"))

@@ -207,7 +207,7 @@ WORST: dict[str, Callable[[Tree], bytes]] = {
     "a field twice": put("version", as_=b'1,"version":2'),
     "a part twice": put("data", as_=b'1,"data":{}'),
     "an unknown field": lambda card: written({**card, "colour": "red"}),
-    "another schema": put("schema_version", as_=2),
+    "another schema": put("schema_version", as_=3),
     "another's name": put("model", as_="calories"),
     "another version": put("version", as_=999_999_999),
     "a name that is a path": put("model", as_="../calories"),

@@ -92,7 +92,7 @@ SPOILT: dict[str, tuple[Spoil, str]] = {
     "large together": (many_large, "half/1 has more bytes than the 2,147,483,648"),
     "large manifest": (
         swollen("manifest.json", MOST_BYTES + 1),
-        "manifest.json has more bytes than the 262,144",
+        "manifest.json has more bytes than the 1,048,576",
     ),
     **{
         f"leading to {name!r}": (told({}, {name: DIGEST}), "one is no file of a version: expected")

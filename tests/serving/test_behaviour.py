@@ -16,9 +16,10 @@ def test_answers_move_with_each_input_and_by_a_bounded_amount_and_intervals_are_
 ) -> None:
     manifest = shipped.manifest(model, 1)
     engine = load(shipped, manifest, "litert")
-    low, high = [it.min for it in manifest.inputs], [it.max for it in manifest.inputs]
+    low, high = [it.min for it in manifest.seen], [it.max for it in manifest.seen]
     rows = np.random.default_rng(0).uniform(low, high, (2000, len(low))).astype(np.float32)
     before, lower, upper = engine.predict(rows)
+    assert manifest.interval
     half_width = manifest.interval.half_width
     np.testing.assert_allclose((upper - lower) / 2, half_width, atol=1e-3)
     for gram in np.eye(len(low), dtype=np.float32):
@@ -40,6 +41,8 @@ def test_more_sugar_never_lowers_the_sugar_only_line(shipped: Registry) -> None:
 def test_the_shipped_calories_keeps_what_is_said_of_it(shipped: Registry) -> None:
     """Nested inside the folds: the figures of docs/model.md, from the manifest of version 1."""
     manifest = shipped.manifest("calories", 1)
+    assert manifest.evaluation
+    assert manifest.interval
     assert manifest.evaluation.model.mean_absolute_error <= 7.6
     assert 0.88 <= (manifest.interval.observed or 0) <= 0.95
     widths = {line.name: line.half_width for line in manifest.evaluation.comparison}

@@ -283,7 +283,9 @@ def test_a_version_that_was_replaced_on_disk_is_loaded_anew(shelf: Shelf) -> Non
     manifest = shelf.registry.folder(MODEL, 1) / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"source": "', '"source": "the same '))
     shelf.host.refresh()
-    assert shelf.host.find(MODEL).manifest.data.source.startswith("the same ")
+    data = shelf.host.find(MODEL).manifest.data
+    assert data
+    assert data.source.startswith("the same ")
     assert shelf.host.find(MODEL) is not before
 
 

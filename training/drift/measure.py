@@ -52,14 +52,15 @@ def drifts(reference: Reference, asked: Asked) -> list[Drift]:
             f"{asked.model} version {asked.version} was asked with {', '.join(asked.inputs)}, and "
             f"the one in the registry has {', '.join(inputs)}: it is another by now."
         )
+    manifest = reference.manifest
     found = [
-        compare(given.name, given.unit, trained, values, (given.min, given.max))
-        for given, trained, values in zip(
-            reference.manifest.inputs, reference.rows.T, asked.rows.T, strict=True
+        compare(given.name, given.unit, trained, values, (seen.min, seen.max))
+        for given, seen, trained, values in zip(
+            manifest.inputs, manifest.seen, reference.rows.T, asked.rows.T, strict=True
         )
     ]
     answers = reference.calories
-    unit = reference.manifest.output.unit
+    unit = manifest.output.unit
     span = (float(answers.min()), float(answers.max()))
     return [*found, compare("calories", unit, answers, asked.calories, span)]
 

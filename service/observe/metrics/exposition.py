@@ -128,11 +128,11 @@ def _add_training(found: Families, served: Model) -> None:
     """What training saw, as if it had been counted here: the quantiles, the mean."""
     for source in served.loaded.values():
         card = source.manifest
-        for given in card.inputs:
-            rows, parts = card.data.rows, shares(given)
-            series = input_key(card, given)
+        rows = card.data.rows if card.data else 0
+        for given, seen in zip(card.inputs, card.seen, strict=bool(card.seen)):
+            parts, series = shares(given), input_key(card, given)
             numbers = np.array(
-                [*(round(part * rows) for part in parts.values()), rows, given.mean * rows]
+                [*(round(part * rows) for part in parts.values()), rows, seen.mean * rows]
             )
             found["calories_training_grams"].add_metric(
                 series.labels, _buckets(series, numbers), numbers[-1]

@@ -135,6 +135,8 @@ def shares(given: Input) -> dict[float, float]:
     Of equal quantiles the last counts. What equals the least value has no bucket of its own: how
     many rows share it, the quantiles do not tell.
     """
+    if given.min is None or given.max is None:
+        return {}
     levels = sorted((float(level), value) for level, value in given.quantiles.items())
     bounds = {value: level for level, value in levels if given.min < value < given.max}
     return {**bounds, given.max: 1.0}
