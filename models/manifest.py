@@ -106,24 +106,16 @@ class Words(Card):
 
 
 class Quantity(Card):
-    """A number with a name: the key of requests and answers, its unit, and a sentence about it."""
+    """A number with a name: the key of requests and answers, its unit, and a sentence about it.
+
+    Without `min`, `max` and `mean` nobody knows what training saw of it. The quantiles are values
+    by their levels, "0.25" for one; they rise with the levels.
+    """
 
     name: InputName
     unit: Text = ""
     description: Text = ""
     words: dict[Language, Words] = Field({}, max_length=MOST_LANGUAGES)
-
-
-class Input(Quantity):
-    """One input column of the model: what is accepted of it, and what training saw.
-
-    `accept` bounds the values that are answered, both included; without it any float32 is.
-    Without `min`, `max` and `mean` nobody knows what training saw. The quantiles are values by
-    their levels, "0.25" for one; they rise with the levels.
-    """
-
-    dtype: Literal["float32"] = "float32"
-    accept: tuple[Number, Number] | None = None
     min: Number | None = None
     max: Number | None = None
     mean: Number | None = None
@@ -131,9 +123,6 @@ class Input(Quantity):
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        if self.accept and not self.accept[0] < self.accept[1]:
-            low, high = self.accept
-            raise ValueError(f"expected accept to rise, received {low:g} and then {high:g}")
         if self.min is None or self.max is None or self.mean is None:
             if {self.min, self.max, self.mean} != {None} or self.quantiles:
                 raise ValueError("expected min, max and mean together, or none and no quantiles")
@@ -151,6 +140,23 @@ class Input(Quantity):
                     "expected quantiles that rise from min to max, each once, "
                     f"received {below:g} and then {above:g}"
                 )
+        return self
+
+
+class Input(Quantity):
+    """One input column of the model, and what is accepted of it.
+
+    `accept` bounds the values that are answered, both included; without it any float32 is.
+    """
+
+    dtype: Literal["float32"] = "float32"
+    accept: tuple[Number, Number] | None = None
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.accept and not self.accept[0] < self.accept[1]:
+            low, high = self.accept
+            raise ValueError(f"expected accept to rise, received {low:g} and then {high:g}")
         return self
 
 
