@@ -4,6 +4,8 @@
 export HOST ?= 127.0.0.1
 export PORT ?= 8000
 export ENGINE ?= auto
+# What a container sets would have each of the tests' hundreds of processes compile all it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 SERVICE := .venv/service
 DEV := .venv/dev
