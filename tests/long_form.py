@@ -3,7 +3,7 @@
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +19,11 @@ def shelf() -> Iterator[Registry]:
         for model in SHIPPED:
             shutil.copytree(SHELF / model / "1", registry.root / model / "1")
         yield registry
+
+
+def not_kept(promises: Mapping[str, bool]) -> list[str]:
+    """The sentences of what is not so."""
+    return [sentence for sentence, kept in promises.items() if not kept]
 
 
 def verdict(broken: Sequence[str]) -> int:

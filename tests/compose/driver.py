@@ -20,7 +20,6 @@ import yaml
 
 from benchmarks.started import Process, started
 from tests.servers import PATIENCE, ROOT, ROW, await_, free_port
-from tests.soak.run import Plan, loaded
 
 # Files that the surroundings add, such as one that builds on the host's network.
 ADDED = tuple(Path(each) for each in os.environ.get("COMPOSE_FILE", "").split(":")[1:])
@@ -196,15 +195,6 @@ class Compose:
             lambda: self.predict(**headers).json()["version"] == version,
             f"version {version} answers",
         )
-
-    @contextmanager
-    def asked(self, out: Path) -> Iterator[list[tuple[int, int]]]:
-        """Eight kept connections ask all the time; at the end the statuses and versions."""
-        answers: list[tuple[int, int]] = []
-        with loaded(self.port, Plan(1, 1, 1, connections=8), out):
-            yield answers
-        samples = [line.split() for line in out.read_text().splitlines()]
-        answers += [(int(sample[2]), int(sample[3])) for sample in samples]
 
     @contextmanager
     def posting(self) -> Iterator[list[int]]:

@@ -34,6 +34,7 @@ from tests.compose.driver import (
 )
 from tests.needs import lack
 from tests.servers import BODY, DEV_PYTHON, PATIENCE, ROOT, ROW, await_, request
+from tests.soak.load import loaded
 
 HEALTHY_SECONDS = 5.0
 # Health is looked at every 2 s, so what is ready a moment after a look counts as 2 s later. A
@@ -120,7 +121,7 @@ def test_the_images_are_small_and_the_compose_file_is_valid_with_every_profile(
 
 
 def test_the_first_up_is_healthy_in_seconds_and_moves_to_what_it_trains_without_a_failed_request(
-    project: Compose, tmp_path: Path
+    project: Compose,
 ) -> None:
     with timed("docker-compose up"):
         project.run("up -d")
@@ -132,11 +133,11 @@ def test_the_first_up_is_healthy_in_seconds_and_moves_to_what_it_trains_without_
     assert (first["model"], first["version"]) == ("calories", 1)
     with (
         timed("training and moving to what was trained"),
-        project.asked(tmp_path / "first.txt") as answers,
+        loaded(project.port, connections=8) as load,
     ):
         assert project.trained() == 0
         project.await_version(2)
-    assert set(answers) == {(200, 1), (200, 2)}
+    assert load.answers == {(200, 1), (200, 2)}
 
 
 def test_inside_a_container_there_are_no_rights_and_no_tensorflow(project: Compose) -> None:

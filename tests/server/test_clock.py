@@ -19,7 +19,7 @@ from models.registry import Registry
 from tests.clock import Clock
 from tests.server.test_stop import SLACK
 from tests.servers import PATIENCE, Server, await_, open_half_a_request, running
-from tests.soak.run import Plan, loaded
+from tests.soak.load import loaded
 
 HOUR = 3600
 OPS = "calories_ops-0123456789abcdef"
@@ -39,7 +39,7 @@ class Turned:
 @pytest.fixture(scope="module")
 def turned(tmp_path_factory: pytest.TempPathFactory, shipped: Registry) -> Iterator[Turned]:
     folder = tmp_path_factory.mktemp("turned")
-    registry, clock, out = Registry(folder / "registry"), Clock(folder), folder / "samples.txt"
+    registry, clock = Registry(folder / "registry"), Clock(folder)
     registry.root.mkdir()
     import_version(registry, shipped.folder("calories", 1))
     began = datetime.now(UTC).isoformat()
@@ -55,7 +55,7 @@ def turned(tmp_path_factory: pytest.TempPathFactory, shipped: Registry) -> Itera
 
         await_(all_let_one_through, "each worker has let one through")
         held, rest = open_half_a_request(server.port)
-        with held, loaded(server.port, Plan(1, 1, 1, connections=4, pause=0.005), out):
+        with held, loaded(server.port) as load:
             clock.set_back(HOUR)
             await_(
                 lambda: sum(line["time"] < began for line in logged(server)) > 100,
@@ -63,7 +63,7 @@ def turned(tmp_path_factory: pytest.TempPathFactory, shipped: Registry) -> Itera
             )
             held.sendall(rest)
             in_hand = held.recv(64)
-        yield Turned(server, registry, np.loadtxt(out)[:, 2], in_hand)
+        yield Turned(server, registry, load.samples[:, 2], in_hand)
 
 
 def with_key(server: Server) -> requests.Response:

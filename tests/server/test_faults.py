@@ -2,7 +2,6 @@
 
 import math
 import socket
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +9,7 @@ import pytest
 from models.registry import Registry
 from tests.servers import PATIENCE
 from tests.soak.faults import FAULTS, STOP, Faults, Found, faults, judge, until_the_next
-from tests.soak.load import LOST, REFUSED
-from tests.soak.run import Plan, loaded
+from tests.soak.load import LOST, REFUSED, loaded
 
 NOTHING = np.empty((0, 6))  # was asked
 CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"
@@ -74,17 +72,14 @@ def test_each_request_counts_for_what_became_of_it_before_the_next_fault() -> No
     [("plain", CUT, LOST), ("plain", FAILURE, 500), ("ours", b"", LOST), ("ours", FAILURE, 500)],
     ids=["cut", "failure", "ours closed", "ours failure"],
 )
-def test_the_load_keeps_what_became_of_each_request(
-    tmp_path: Path, by: str, answer: bytes, status: int
-) -> None:
-    out = tmp_path / "samples.txt"
+def test_the_load_keeps_what_became_of_each_request(by: str, answer: bytes, status: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(PATIENCE)
-        with loaded(listener.getsockname()[1], Plan(1, 1, 1, connections=1, pause=0.01), out, by):
+        with loaded(listener.getsockname()[1], 1, by=by) as load:
             for _ in range(5):  # our client asks four times
                 client, _ = listener.accept()
                 with client:
                     client.recv(4096)
                     client.sendall(answer)
             listener.close()
-    assert status in np.loadtxt(out, ndmin=2)[:, 2]
+    assert status in load.samples[:, 2]

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import requests
 
@@ -20,7 +19,7 @@ from models.registry import Registry
 from service.server.signals import Signals
 from tests.conftest import mounted
 from tests.servers import DEV_PYTHON, ROW, Server, await_, run, running
-from tests.soak.run import Plan, loaded
+from tests.soak.load import loaded
 
 MODEL = "linear"
 # Root without its right to read what it may not, as any other user is.
@@ -126,17 +125,15 @@ def test_a_publish_is_refused_what_is_served_goes_on_and_the_next_one_is_served(
     on_disk.is_served(latest + 1)
 
 
-def test_sighup_makes_the_workers_look_at_once_and_loses_no_request(
-    shelf: Shelf, tmp_path: Path
-) -> None:
-    workers, out = shelf.server.workers(), tmp_path / "samples.txt"
-    with loaded(shelf.server.port, Plan(1, 1, 1, connections=4, pause=0.005), out):
+def test_sighup_makes_the_workers_look_at_once_and_loses_no_request(shelf: Shelf) -> None:
+    workers = shelf.server.workers()
+    with loaded(shelf.server.port) as load:
         for _ in range(3):
             version = import_version(shelf.registry, shelf.shipped).version
             shelf.look()
             shelf.is_served(version)
     assert shelf.server.workers() == workers
-    assert set(np.loadtxt(out)[:, 2]) == {200}
+    assert {status for status, _ in load.answers} == {200}
     assert main(["--registry", str(shelf.registry.root), "rollback", MODEL]) == 0
     shelf.look()
     shelf.is_served(version - 1)

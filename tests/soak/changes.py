@@ -1,10 +1,11 @@
 """What happens to the registry during the soak, and which version may answer when."""
 
+import json
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from service.serving.engines import load
 from tests.servers import ROW
 
 MODEL = "calories"
+Change = Callable[[bytes], bytes]
 SOURCES = ("calories", "deep", "linear")  # their answers differ, so a mixed-up one is seen
 
 
@@ -35,9 +37,11 @@ class Changes:
 
     def step(self) -> None:
         """The next change of a cycle of ten."""
+        damage, back = partial(plant, self.registry), partial(self.registry.rollback, MODEL)
+        end_canary = partial(self.registry.remove_label, MODEL, "canary")
         steps = (
-            *(self.publish, self.publish, self._publish_damaged, self._rollback, self.publish),
-            *(self._canary, self.publish, self._end_canary, self.publish, self._rollback),
+            *(self.publish, self.publish, damage, back, self.publish),
+            *(self._canary, self.publish, end_canary, self.publish, back),
         )
         self.do(steps[self.done % len(steps)])
         self.done += 1
@@ -71,36 +75,25 @@ class Changes:
         self.expected[version] = answer(self.shipped, manifest)
         return version
 
-    def _publish_damaged(self) -> None:
-        """A version whose twin is not the one in its manifest, and `stable` pointed at it."""
-        good = self.registry.folder(MODEL, self.registry.labels(MODEL)["stable"])
-        with staging(self.registry, MODEL) as draft, self.registry.locked(MODEL):
-            version = self.registry.latest(MODEL) + 1
-            shutil.copytree(good, draft, dirs_exist_ok=True)
-            manifest = Manifest.model_validate_json((draft / MANIFEST).read_bytes())
-            renamed = manifest.model_copy(update={"version": version})
-            (draft / MANIFEST).write_text(renamed.model_dump_json())
-            (draft / TWIN).write_bytes((draft / TWIN).read_bytes()[:-1] + b"?")
-            draft.rename(self.registry.root / MODEL / str(version))
-        self.registry.set_label(MODEL, "stable", version)
-
-    def _rollback(self) -> None:
-        self.registry.rollback(MODEL)
-
     def _canary(self) -> None:
         self.registry.set_label(MODEL, "canary", self.publish(promote=False), percent=25)
 
-    def _end_canary(self) -> None:
-        self.registry.remove_label(MODEL, "canary")
+
+def plant(registry: Registry, change: Change = lambda content: content[:-1] + b"?") -> int:
+    """A version whose twin is another than in its manifest, and `stable` pointed at it."""
+    good = registry.folder(MODEL, registry.labelled(MODEL, "stable"))
+    with staging(registry, MODEL) as draft, registry.locked(MODEL):
+        version = registry.latest(MODEL) + 1
+        shutil.copytree(good, draft, dirs_exist_ok=True)
+        manifest = json.loads((draft / MANIFEST).read_bytes())
+        (draft / MANIFEST).write_text(json.dumps(manifest | {"version": version}))
+        (draft / TWIN).write_bytes(change((draft / TWIN).read_bytes()))
+        draft.rename(registry.root / MODEL / str(version))
+    registry.set_label(MODEL, "stable", version)
+    return version
 
 
 def answer(registry: Registry, manifest: Manifest) -> float:
     """What a version answers to ROW, in kcal."""
     row = np.array([[ROW[name] for name in manifest.input_names]], np.float32)
     return float(load(registry, manifest, "litert").predict(row)[0][0])
-
-
-def copy_shipped(shipped: Registry, root: Path) -> Registry:
-    """A registry beside the shipped one, with the other models in it and without MODEL."""
-    shutil.copytree(shipped.root, root, ignore=shutil.ignore_patterns(MODEL))
-    return Registry(root)

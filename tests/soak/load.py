@@ -1,8 +1,8 @@
-"""python -m tests.soak.load PORT CONNECTIONS PAUSE OUT [plain|ours]: ask until SIGTERM.
+"""python -m tests.soak.load PORT CONNECTIONS PAUSE plain|ours: ask until SIGTERM.
 
 Each of the connections asks, waits for the answer, pauses and asks again: plainly, or by our
-client, which sends again what was lost. Prints "ready" when it begins. At the end it writes a line
-a request: when it began and ended (seconds of the monotonic clock, which all processes of a machine
+client, which sends again what was lost. Prints "ready" when it begins, and a line a request at the
+end: when it began and ended (seconds of the monotonic clock, which all processes of a machine
 share), its status, version, calories and how often it was sent again. The status is LOST where a
 connection ended without an answer, REFUSED where there was none.
 """
@@ -12,18 +12,47 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
-from pathlib import Path
 
+import numpy as np
 import requests
+from numpy.typing import NDArray
 
 from service.client import Client, Refused
-from tests.servers import BODY, JSON, PATIENCE, ROW
+from tests.servers import BODY, JSON, PATIENCE, ROW, beside
 
 LOST, REFUSED = 0, -1
 Answer = tuple[int, int, float, int]  # status, version, calories, times it was sent again
+
+
+@dataclass
+class Load:
+    """What came, once the load has ended: a row a request, of the figures of its line."""
+
+    samples: NDArray[np.float64]
+
+    @property
+    def answers(self) -> set[tuple[int, int]]:
+        """Every status with every version."""
+        return {(int(status), int(version)) for status, version in self.samples[:, 2:4]}
+
+
+@contextmanager
+def loaded(
+    port: int, connections: int = 4, pause: float = 0.01, by: str = "plain"
+) -> Iterator[Load]:
+    """Load from another process, so that it does not wait for this one."""
+    load = Load(np.empty((0, 6)))
+    with beside("tests.soak.load", port, connections, pause, by) as process:
+        yield load
+        process.terminate()
+        told = process.communicate(timeout=PATIENCE)[0]
+        assert process.returncode == 0
+    load.samples = np.loadtxt(told.splitlines(), ndmin=2)
 
 
 def plain(port: int) -> Callable[[], Answer]:
@@ -58,17 +87,15 @@ def ours(port: int) -> Callable[[], Answer]:
         again.clear()
         try:
             found = client.predict(ROW)
-        except Refused as error:
-            return error.status, 0, 0.0, len(again)
-        except requests.RequestException:
-            return LOST, 0, 0.0, len(again)
+        except (Refused, requests.RequestException) as error:
+            return getattr(error, "status", LOST), 0, 0.0, len(again)
         return 200, found.version, found.calories, len(again)
 
     return ask
 
 
-def main(port: int, connections: int, pause: float, out: Path, by: str = "plain") -> None:
-    """Ask over all connections until SIGTERM, then write what came."""
+def main(port: int, connections: int, pause: float, by: str) -> None:
+    """Ask over all connections until SIGTERM, then print what came."""
     stop, samples = threading.Event(), list[tuple[float, ...]]()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
 
@@ -82,9 +109,8 @@ def main(port: int, connections: int, pause: float, out: Path, by: str = "plain"
     way = ours if by == "ours" else plain
     with ThreadPoolExecutor(connections) as clients:
         list(clients.map(keep_asking, [way(port) for _ in range(connections)]))
-    out.write_text("".join(f"{' '.join(map(repr, sample))}\n" for sample in samples))
+    print(*(" ".join(map(repr, sample)) for sample in samples), sep="\n")
 
 
 if __name__ == "__main__":
-    _, port, connections, pause, out, *by = sys.argv
-    main(int(port), int(connections), float(pause), Path(out), *by)
+    main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[4])

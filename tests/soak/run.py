@@ -1,9 +1,7 @@
 """Run the service under load, with changes and without, and judge what was answered."""
 
+import shutil
 import time
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,8 +10,10 @@ import requests
 from numpy.typing import NDArray
 
 from models.registry import Registry
-from tests.servers import PATIENCE, Server, await_, beside, memory_of, running
-from tests.soak.changes import Changes, copy_shipped
+from tests.long_form import not_kept
+from tests.servers import PATIENCE, Server, await_, memory_of, running
+from tests.soak.changes import MODEL, Changes
+from tests.soak.load import loaded
 
 POLL = 0.2  # seconds between two looks at the registry
 GRACE = 1.0  # seconds a worker may need beyond that to load a version, on a busy machine
@@ -48,22 +48,21 @@ class Findings:
     p99_quiet: float
     p99_changing: float
     memory: tuple[float, ...]  # of the largest worker after each round
-    states: dict[str, int]  # of the versions at the end
+    states: list[str]  # of the versions at the end
 
     def broken(self) -> list[str]:
         """A sentence for each promise of docs/live-versions.md that was not kept."""
         ratio = self.p99_changing / self.p99_quiet
         growth = self.memory[-1] - self.memory[(len(self.memory) - 1) // 2]
-        kept = {
-            f"Of {self.requests} answers {self.refused} was no 200.": not self.refused,
-            f"{self.wrong} had another version's number.": not self.wrong,
-            f"{self.late} was by a version that was not live.": not self.late,
-            f"The p99 was {ratio:.1f} times the p99 of the pauses, not {RATIO}.": ratio <= RATIO,
-            f"A worker grew by {growth:.1f} MB in the second half, not {GROWTH:g}.": (
-                growth <= GROWTH
-            ),
-        }
-        return [sentence for sentence, is_so in kept.items() if not is_so]
+        return not_kept(
+            {
+                f"Of {self.requests} answers {self.refused} was no 200.": not self.refused,
+                f"{self.wrong} had another version's number.": not self.wrong,
+                f"{self.late} was by a version that was not live.": not self.late,
+                f"The p99 was {ratio:.1f} times the p99 of the pauses.": ratio <= RATIO,
+                f"A worker grew by {growth:.1f} MB in the second half.": growth <= GROWTH,
+            }
+        )
 
     def __str__(self) -> str:
         return "\n".join(f"{name}: {value}" for name, value in asdict(self).items())
@@ -71,40 +70,24 @@ class Findings:
 
 def soak(folder: Path, shipped: Registry, plan: Plan) -> Findings:
     """Start the service on a registry of its own and put it through the plan."""
-    changes = Changes(copy_shipped(shipped, folder / "registry"), shipped)
+    root = folder / "registry"
+    shutil.copytree(shipped.root, root, ignore=shutil.ignore_patterns(MODEL))
+    changes, quiet, memory = Changes(Registry(root), shipped), [], []
     changes.do(changes.publish)
-    settings = {"registry": changes.registry.root, "poll_seconds": POLL}
-    out = folder / "samples.txt"
-    quiet: list[tuple[float, float]] = []
-    memory = []
-    with running(folder, workers=plan.workers, **settings) as service:
-        with loaded(service.port, plan, out):
+    with running(folder, workers=plan.workers, registry=root, poll_seconds=POLL) as service:
+        with loaded(service.port, plan.connections, plan.pause) as load:
             for _ in range(plan.rounds):
-                change(changes, plan)
+                until = time.monotonic() + plan.changing
+                while (began := time.monotonic()) < until:
+                    changes.step()
+                    time.sleep(max(0.0, began + plan.every - time.monotonic()))
                 time.sleep(POLL + GRACE)
                 began = time.monotonic()
                 time.sleep(plan.quiet)
                 quiet.append((began, time.monotonic()))
                 memory.append(max(map(resident, service.workers())))
-        states = count_states(service)
-    return judge(np.loadtxt(out, ndmin=2), changes, quiet, tuple(memory), states)
-
-
-def change(changes: Changes, plan: Plan) -> None:
-    """Change the registry at a steady beat."""
-    until = time.monotonic() + plan.changing
-    while (began := time.monotonic()) < until:
-        changes.step()
-        time.sleep(max(0.0, began + plan.every - time.monotonic()))
-
-
-@contextmanager
-def loaded(port: int, plan: Plan, out: Path, by: str = "plain") -> Iterator[None]:
-    """Load from another process, so that it does not wait for this one."""
-    with beside("tests.soak.load", port, plan.connections, plan.pause, out, by) as process:
-        yield
-        process.terminate()
-        assert process.wait(PATIENCE) == 0
+        states = states_at_rest(service)
+    return judge(load.samples, changes, quiet, tuple(memory), states)
 
 
 def judge(
@@ -112,7 +95,7 @@ def judge(
     changes: Changes,
     quiet: list[tuple[float, float]],
     memory: tuple[float, ...],
-    states: dict[str, int],
+    states: list[str],
 ) -> Findings:
     """Hold each answer against the spans in which its version was live."""
     began, ended, status, version, calories = samples.T[:5]
@@ -146,15 +129,14 @@ def resident(pid: int) -> float:
     return memory_of(pid)["VmRSS"] / 1e6
 
 
-def count_states(service: Server) -> dict[str, int]:
-    """How many versions are in which state, once nothing is loading or unloading any more."""
-    counted: Counter[str] = Counter()
+def states_at_rest(service: Server) -> list[str]:
+    """The states of the versions, once nothing is loading or unloading any more."""
+    states: list[str] = []
 
     def settled() -> bool:
-        model = requests.get(f"{service.url}/models/calories", timeout=PATIENCE).json()
-        counted.clear()
-        counted.update(version["state"] for version in model["versions"])
-        return not counted.keys() & {"loading", "unloading"}
+        model = requests.get(f"{service.url}/models/{MODEL}", timeout=PATIENCE).json()
+        states[:] = sorted(version["state"] for version in model["versions"])
+        return not {*states} & {"loading", "unloading"}
 
     await_(settled, "what is not served any more has been let go")
-    return dict(counted)
+    return states
