@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.overload.worst import ARROW, CSV, HEADER, JSON, ROW, Worst, stream
+from tests.overload.worst import ARROW, CSV, HEADER, JSON, ROW, STREAMS, Worst
 from tests.servers import PATIENCE, Server, memory_of
 
 SIZE = 8 * 2**20  # bytes of a body: MAX_BODY_BYTES
@@ -51,8 +51,7 @@ class Watched:
         for kind, body in (
             (JSON, f"[{ROW}]".encode()),
             (CSV, HEADER.encode()),
-            (ARROW, stream("nulls", 0)),
-            (ARROW, stream("all rows", 0)),
+            *((ARROW, STREAMS[name](0)) for name in ("nulls", "all rows")),
         ):
             send(self._port, "POST", "/predict", {"Content-Type": kind}, body)
         self.rest = memory_of(self.pid)["VmRSS"]

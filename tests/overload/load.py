@@ -16,6 +16,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from httptools import HttpResponseParser
+
 from tests.servers import columns, request
 
 HUNG = 0  # not answered at all
@@ -30,8 +32,8 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.due = 0.0
         self.sent: float | None = None
-        self._load = load
-        self._received = bytearray()
+        self._load, self._retry = load, 0
+        self._parser = HttpResponseParser(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -40,21 +42,18 @@ class Connection(asyncio.Protocol):
 
     def send(self) -> None:
         assert self.transport
-        self.sent = time.monotonic()
+        self.sent, self._retry = time.monotonic(), 0
         self.transport.write(self._load.request)
 
     def data_received(self, data: bytes) -> None:
-        self._received += data
-        end = self._received.find(b"\r\n\r\n")
-        if end < 0:
-            return
-        head = bytes(self._received[:end]).lower()
-        length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
-        if len(self._received) < end + 4 + length:
-            return
-        self._received.clear()
-        self._load.end(self, int(head[9:12]), int(b"\nretry-after:" in head))
-        if b"\nconnection: close" not in head:
+        self._parser.feed_data(data)
+
+    def on_header(self, name: bytes, _: bytes) -> None:
+        self._retry |= name.lower() == b"retry-after"
+
+    def on_message_complete(self) -> None:
+        self._load.end(self, self._parser.get_status_code(), self._retry)
+        if self._parser.should_keep_alive():
             self._load.idle.append(self)
         elif self.transport:
             self.transport.abort()
@@ -128,5 +127,5 @@ def main(port: int, rate: float, seconds: float, rows: int, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    _, port, rate, seconds, rows, out = sys.argv
+    port, rate, seconds, rows, out = sys.argv[1:]
     main(int(port), float(rate), float(seconds), int(rows), Path(out))

@@ -10,6 +10,7 @@ import numpy as np
 import requests
 
 from service.settings import Settings
+from tests.long_form import not_kept
 from tests.overload.run import Outcome, offered, slow_clients
 from tests.servers import Server, running
 
@@ -31,7 +32,6 @@ class Findings:
     """Rates a second, times in milliseconds, recovery in seconds."""
 
     capacity: float
-    at_capacity: Outcome
     overload: Outcome
     health: tuple[float, ...]
     recovery: float
@@ -55,37 +55,34 @@ class Findings:
         return Outcome(np.concatenate([each.samples for each in self.slow]))
 
     def broken(self) -> list[str]:
-        """A sentence for each promise that was not kept."""
-        return [sentence for sentence, kept in self._promises().items() if not kept]
+        """A sentence for each promise of docs/reliability.md that was not kept.
 
-    def _promises(self) -> dict[str, bool]:
-        """Those of docs/reliability.md; where nothing came to compare with, NaN, it is not kept."""
+        Where nothing came to compare with, which is NaN, it was not.
+        """
         over, beside, failed = self.overload, self.crowded, sum(map(math.isinf, self.health))
         p99, refusals, refused = over.milliseconds(), over.milliseconds(99, 503), over.count(503)
-        carried, times = beside.count(200) / len(beside.samples), self.beside_slow
-        return {
-            f"Neither answered nor refused: {over}.": not over.failed,
-            f"Not all were told when to come again: {over}.": over.told_when == refused,
-            f"Refusals came later than answers: {over}.": refused == 0 or refusals <= p99,
-            f"{failed} of {len(self.health)} health checks failed.": failed == 0,
-            f"All was well {self.recovery:.2f} s after the overload, not within {RECOVERY:g}.": (
-                self.recovery <= RECOVERY
-            ),
-            f"The p99 under overload was {p99:.1f} ms, not within {self.longest:.1f}.": (
-                p99 <= self.longest
-            ),
-            f"Beside slow clients neither answered nor refused: {beside}.": not beside.failed,
-            f"Beside slow clients {carried:.0%} were answered, not {CARRIED:.0%}.": (
-                carried >= CARRIED
-            ),
-            f"The p99 beside slow clients was {times:.1f} times that without.": (
-                times <= BESIDE_SLOW
-            ),
-        }
+        carried, times, well = beside.count(200) / len(beside.samples), self.beside_slow, RECOVERY
+        return not_kept(
+            {
+                f"Neither answered nor refused: {over}.": not over.failed,
+                f"Not all were told when to come again: {over}.": over.told_when == refused,
+                f"Refusals came later than answers: {over}.": refused == 0 or refusals <= p99,
+                f"{failed} of {len(self.health)} health checks failed.": failed == 0,
+                f"All was well {self.recovery:.2f} s after the overload.": self.recovery <= well,
+                f"The p99 under overload was {p99:.1f} ms, not within {self.longest:.1f}.": (
+                    p99 <= self.longest
+                ),
+                f"Beside slow clients neither answered nor refused: {beside}.": not beside.failed,
+                f"Beside slow clients {carried:.0%} were answered.": carried >= CARRIED,
+                f"The p99 beside slow clients was {times:.1f} times that without.": (
+                    times <= BESIDE_SLOW
+                ),
+            }
+        )
 
     def __str__(self) -> str:
         return (
-            f"It carries {self.capacity:.0f} requests a second of {ROWS} rows: {self.at_capacity}\n"
+            f"It carries {self.capacity:.0f} requests a second of {ROWS} rows\n"
             f"{TIMES:g} times that: {self.overload}; promised: {self.longest:.1f} ms\n"
             f"health: {sum(map(math.isfinite, self.health))} of {len(self.health)} answered, "
             f"the slowest in {max(self.health):.0f} ms; recovered after {self.recovery:.2f} s\n"
@@ -101,27 +98,25 @@ def _p99(outcomes: tuple[Outcome, ...]) -> float:
 def measure(folder: Path, registry: Path, seconds: float) -> Findings:
     """Put a server through all of it; `seconds` of overload."""
     with running(folder, under=YIELDING, registry=registry, workers=2) as server:
-        out = folder / "samples.txt"
-        capacity = _capacity(server, out)
-        at_capacity = _offer(server, capacity, 10, out)
-        overload, health, recovery = _overload(server, TIMES * capacity, seconds, out)
+        capacity = _capacity(server)
+        overload, health, recovery = _overload(server, TIMES * capacity, seconds)
         quiet, slow = [], []
         for _ in range(3):  # side by side, for other work on the machine comes and goes
-            quiet.append(_offer(server, capacity / 2, 5, out))
+            quiet.append(_offer(server, capacity / 2, 5))
             with slow_clients(server.port):
-                slow.append(_offer(server, capacity / 2, 5, out))
-    return Findings(capacity, at_capacity, overload, health, recovery, tuple(quiet), tuple(slow))
+                slow.append(_offer(server, capacity / 2, 5))
+    return Findings(capacity, overload, health, recovery, tuple(quiet), tuple(slow))
 
 
-def _offer(server: Server, rate: float, seconds: float, out: Path) -> Outcome:
-    with offered(server.port, rate, seconds, ROWS, out) as offering:
+def _offer(server: Server, rate: float, seconds: float) -> Outcome:
+    with offered(server.port, rate, seconds, ROWS) as offering:
         return offering.outcome()
 
 
-def _capacity(server: Server, out: Path) -> float:
+def _capacity(server: Server) -> float:
     """The highest rate that is carried: nearly all is answered, and hardly anything waits then."""
     rate = FIRST
-    while any(_carried(_offer(server, rate, 3, out)) for _ in range(2)):
+    while any(_carried(_offer(server, rate, 3)) for _ in range(2)):
         rate *= STEP
     return rate / STEP
 
@@ -131,11 +126,11 @@ def _carried(outcome: Outcome) -> bool:
 
 
 def _overload(
-    server: Server, rate: float, seconds: float, out: Path
+    server: Server, rate: float, seconds: float
 ) -> tuple[Outcome, tuple[float, ...], float]:
     """The outcome, how long health took meanwhile (ms), and how long until all was well again."""
     health: list[float] = []
-    with offered(server.port, rate, seconds, ROWS, out) as offering:
+    with offered(server.port, rate, seconds, ROWS) as offering:
         while offering.process.poll() is None:
             health += [_health(server, path) for path in WATCHING]
             time.sleep(0.2)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,12 +75,14 @@ class Offering:
 
 
 @contextmanager
-def offered(port: int, rate: float, seconds: float, rows: int, out: Path) -> Iterator[Offering]:
+def offered(port: int, rate: float, seconds: float, rows: int) -> Iterator[Offering]:
     """Offer this load meanwhile."""
-    with beside("tests.overload.load", port, rate, seconds, rows, out) as process:
-        yield Offering(process, out)
+    with TemporaryDirectory() as folder:
+        out = Path(folder) / "samples.txt"
+        with beside("tests.overload.load", port, rate, seconds, rows, out) as process:
+            yield Offering(process, out)
 
 
 def slow_clients(port: int) -> AbstractContextManager[Process]:
     """A thousand slow clients meanwhile, all of them connected."""
-    return beside("tests.overload.slow", port, 490, "headers", 490, "body", 20, "reading")
+    return beside("tests.overload.slow", port)

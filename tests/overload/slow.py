@@ -1,8 +1,8 @@
-"""python -m tests.overload.slow PORT COUNT KIND [COUNT KIND ...]: clients at a byte a second.
+"""python -m tests.overload.slow PORT: a thousand clients at a byte a second.
 
-KIND is `headers`, `body` or `reading`. They stay until SIGTERM; one that is cut off comes again.
-They come from an address of their own, for the service bounds how many connections one has. Prints
-"ready" when all have been connected once.
+They stay until SIGTERM; one that is cut off comes again. They come from an address of their own,
+for the service bounds how many connections one has. Prints "ready" when all have been connected
+once.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from contextlib import suppress
 from tests.servers import columns, request
 
 ADDRESS = "127.0.0.2"
+COUNTS = {"headers": 490, "body": 490, "reading": 20}
 SENT_AT_ONCE = {
     "headers": b"POST /predict HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
     "body": request(bytes(100_000))[:-100_000],
@@ -43,11 +44,11 @@ async def crawl(port: int, kind: str, ready: asyncio.Semaphore) -> None:
                     await loop.sock_sendall(client, b" ")
 
 
-async def crawl_all(port: int, counts: dict[str, int]) -> None:
+async def crawl_all(port: int) -> None:
     """All slow clients, until SIGTERM."""
     ready, stop = asyncio.Semaphore(0), asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    kinds = [kind for kind, count in counts.items() for _ in range(count)]
+    kinds = [kind for kind, count in COUNTS.items() for _ in range(count)]
     clients = [asyncio.create_task(crawl(port, kind, ready)) for kind in kinds]
     for _ in clients:
         await ready.acquire()
@@ -58,5 +59,4 @@ async def crawl_all(port: int, counts: dict[str, int]) -> None:
 
 
 if __name__ == "__main__":
-    _, port, *words = sys.argv
-    asyncio.run(crawl_all(int(port), dict(zip(words[1::2], map(int, words[::2]), strict=True))))
+    asyncio.run(crawl_all(int(sys.argv[1])))

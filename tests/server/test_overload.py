@@ -37,11 +37,10 @@ class Overload:
 
 
 @pytest.fixture(scope="module")
-def overload(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Overload:
+def overload(server: Server) -> Overload:
     """Two seconds of it, while /healthz, /readyz and /metrics are asked."""
-    out = tmp_path_factory.mktemp("load") / "samples.txt"
     health = []
-    with offered(server.port, RATE, 2, ROWS, out) as offering:
+    with offered(server.port, RATE, 2, ROWS) as offering:
         while offering.process.poll() is None:
             health += [
                 requests.get(server.url + path, timeout=PATIENCE).status_code for path in WATCHING
@@ -105,7 +104,6 @@ ANSWER, REFUSAL = (30, 200, 0), (30, 503, 1)
 # A run that kept every promise.
 KEPT = Findings(
     capacity=100.0,
-    at_capacity=ended((10, 200, 0)),
     overload=ended(ANSWER, REFUSAL),
     health=(5.0,),
     recovery=1.0,
