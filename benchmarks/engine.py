@@ -36,7 +36,7 @@ def main() -> int:
 
 def costs(registry: Registry, manifest: Manifest) -> dict[int, float]:
     """Microseconds a call, by the number of rows."""
-    engine = LiteRT(registry.read(manifest, TWIN))
+    engine = LiteRT(registry.read(manifest, TWIN), manifest.output_names)
     columns = [INPUTS.index(name) for name in manifest.input_names]
     found = {}
     for count in COUNTS:

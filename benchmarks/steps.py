@@ -12,7 +12,7 @@ from io import BytesIO
 from time import perf_counter
 from typing import Any
 
-from benchmarks.bodies import BATCHES, INPUTS, ONE, Body
+from benchmarks.bodies import BATCHES, ONE, Body
 from benchmarks.engine import best
 from models.registry import SHELF
 from service.api.answers import JSON, dumps
@@ -46,7 +46,7 @@ def _steps(body: Body) -> Steps:
     host = create_host(SETTINGS)
     plane = DataPlane(host, SETTINGS.default_model, SETTINGS.max_rows)
     source, content = plane.choose(), body.content()
-    rows, form = read.rows(JSON, content, INPUTS, SETTINGS.max_rows)
+    rows, form = read.rows(JSON, content, source.accepted, SETTINGS.max_rows)
     answer = predict(source, rows)
     environ, metrics = _environ(content), Metrics(host)
     application = create_application(SETTINGS, host)
@@ -56,7 +56,7 @@ def _steps(body: Body) -> Steps:
         for way in (True, False)
     )
     return {
-        "parse and validate": lambda: read.rows(JSON, content, INPUTS, SETTINGS.max_rows),
+        "parse and validate": lambda: read.rows(JSON, content, source.accepted, SETTINGS.max_rows),
         "infer": lambda: source.engine.predict(rows),
         "infer, check the answer and the ranges": lambda: predict(source, rows),
         "render": lambda: dumps(predictions.PREDICTED[form](answer)),

@@ -25,7 +25,6 @@ from service.batch.score import Plan, score
 from service.batch.tables import Reader, TableError, Writer, draft, is_parquet
 from service.errors import ServiceError
 from service.serving import trust
-from service.serving.dataplane import ANSWERS
 from service.serving.loaded import Loaded
 
 SOME_REJECTED = 3
@@ -156,7 +155,8 @@ def _plan(
     keep = names if options.keep is None else options.keep
     if unknown := [name for name in keep if name not in names]:
         raise TableError(f"{options.input} has no column '{unknown[0]}' to keep; it has: {known}.")
-    if taken := [name for name in keep if name in {options.prefix + each for each in ANSWERS}]:
+    answers = {options.prefix + name for name in (*source.outputs, "in_range")}
+    if taken := [name for name in keep if name in answers]:
         raise TableError(
             f"{options.input} has a column '{taken[0]}', as the answer will have; name the "
             "answers otherwise with --prefix predicted_, or leave it out with --keep."

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from service.batch.tables import Chunk, Reader, Rejected, Writer, as_numbers, as_text, is_text
 from service.codecs.faults import shortened
-from service.codecs.grams import GRAM, right
+from service.codecs.values import right
 from service.errors import Fault
-from service.serving.dataplane import ANSWERS, Prediction, predict
+from service.serving.dataplane import Prediction, predict
 from service.serving.loaded import Loaded
 
 Report = Callable[[float, int], None]  # share of the file, rows scored
@@ -48,16 +48,19 @@ def score(plan: Plan, reader: Reader, writer: Writer, rejects: Rejects, report: 
             rejects.add(sorted(rejected, key=lambda each: each.number))
         answer = _predict(plan.source, numbers)
         kept = {name: chunk.columns[name] for name in plan.keep}
-        writer.write(kept, {plan.prefix + name: getattr(answer, name) for name in ANSWERS})
-        scored += len(answer.calories)
+        writer.write(
+            kept, {plan.prefix + name: column for name, column in answer.answers().items()}
+        )
+        scored += len(answer.rows)
         report(reader.done, scored)
     return scored
 
 
 def _checked(plan: Plan, chunk: Chunk) -> tuple[NDArray[np.bool_], list[NDArray[Any]]]:
-    """Which rows hold grams in all inputs, and the numbers."""
+    """Which rows hold what all inputs accept, and the numbers."""
     numbers = [as_numbers(chunk.columns[plan.columns[name]]) for name in plan.source.inputs]
-    return np.logical_and.reduce([right(column) for column in numbers]), numbers
+    checked = map(right, numbers, plan.source.accepted.bounds)
+    return np.logical_and.reduce(list(checked)), numbers
 
 
 def _predict(source: Loaded, numbers: Sequence[NDArray[Any]]) -> Prediction:
@@ -66,20 +69,21 @@ def _predict(source: Loaded, numbers: Sequence[NDArray[Any]]) -> Prediction:
         rows[:, place] = column
     if len(rows):
         return predict(source, rows)
-    none = np.empty(0, np.float32)
-    return Prediction(source, rows, none, none, none, np.empty(0, np.bool_))
+    none = (np.empty(0, np.float32),) * len(source.outputs)
+    return Prediction(source, rows, none, np.empty(0, np.bool_) if source.ranges else None)
 
 
 def _reasons(plan: Plan, wrong: Chunk) -> list[Rejected]:
     """Why each of these rows is wrong: every input's fault."""
     texts = {name: as_text(name, column) for name, column in wrong.columns.items()}
     reasons: list[list[str]] = [[] for _ in wrong.numbers]
-    for name in plan.source.inputs:
+    accepted = plan.source.accepted
+    for name, bounds in accepted.by_name.items():
         header = plan.columns[name]
         empty = "nothing" if is_text(wrong.columns[header]) else "null"
-        for place in np.flatnonzero(~right(as_numbers(wrong.columns[header]))):
+        for place in np.flatnonzero(~right(as_numbers(wrong.columns[header]), bounds)):
             received = shortened(texts[header][int(place)]) or empty
-            reasons[place].append(str(Fault(header, GRAM, received)))
+            reasons[place].append(str(Fault(header, accepted.expected[name], received)))
     cells = list(zip(*texts.values(), strict=True))
     return [
         Rejected(number, "; ".join(why), row)

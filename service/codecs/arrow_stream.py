@@ -13,34 +13,36 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from service.codecs.columns import in_columns, require_length, require_names, to_rows
-from service.codecs.grams import GRAM
 from service.errors import Fault, InvalidInput, MalformedBody
-from service.serving.dataplane import ANSWERS, Prediction
+from service.serving.accepted import Accepted
+from service.serving.dataplane import Prediction
 from service.serving.engines import Rows
 
 MESSAGES = 4096  # batches of 25 rows, for as many rows as may be sent
 TYPES = "a column of floats or integers"
 
 
-def decode(body: bytes, inputs: tuple[str, ...], max_rows: int) -> Rows:
+def decode(body: bytes, accepted: Accepted, max_rows: int) -> Rows:
     """Float32 [n, k] of an Arrow stream; raises MalformedBody and InvalidInput."""
     try:
         _look_through(body)
-        batches = _batches(body, inputs)
+        batches = _batches(body, accepted)
     except (pa.ArrowException, OSError, ValueError, struct.error) as error:
         raise MalformedBody(f"The body is not an Arrow stream: {_first_line(error)}.") from error
     require_length(sum(map(len, batches)), max_rows)
-    columns = {name: [batch.column(name) for batch in batches] for name in inputs}
-    for name in inputs:
-        _refuse_nulls(name, columns[name])
-    numbers = [_joined(columns[name]) for name in inputs]
-    return to_rows(numbers, in_columns(inputs), lambda number, row: str(numbers[number][row]))
+    numbers = []
+    for name, expected in accepted.expected.items():
+        parts = [batch.column(name) for batch in batches]
+        _refuse_nulls(name, expected, parts)
+        numbers.append(_joined(parts))
+    places = in_columns(accepted.names)
+    return to_rows(numbers, accepted, places, lambda number, row: str(numbers[number][row]))
 
 
 def encode(answer: Prediction) -> bytes:
     """The answers as an Arrow stream of one record batch; its metadata has model and version."""
     source = answer.source
-    batch = pa.record_batch({name: getattr(answer, name) for name in ANSWERS})
+    batch = pa.record_batch(answer.answers())
     batch = batch.replace_schema_metadata({"model": source.model, "version": str(source.version)})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as stream:
@@ -49,10 +51,10 @@ def encode(answer: Prediction) -> bytes:
     return encoded
 
 
-def _batches(body: bytes, inputs: tuple[str, ...]) -> list[Any]:
+def _batches(body: bytes, accepted: Accepted) -> list[Any]:
     """The record batches, every buffer held against what it is said to hold."""
     stream = pa.ipc.open_stream(body)
-    require_names(stream.schema.names, inputs)
+    require_names(stream.schema.names, accepted)
     faults = [
         Fault(field.name, TYPES, str(field.type)) for field in stream.schema if not is_plain(field)
     ]
@@ -70,10 +72,10 @@ def is_plain(field: Any) -> bool:
     return numbers and b"ARROW:extension:name" not in (field.metadata or {})
 
 
-def _refuse_nulls(name: str, parts: list[Any]) -> None:
+def _refuse_nulls(name: str, expected: str, parts: list[Any]) -> None:
     if any(part.null_count for part in parts):
         null = np.concatenate([part.is_null().to_numpy(zero_copy_only=False) for part in parts])
-        raise InvalidInput([Fault(f"{name}[{int(null.argmax())}]", GRAM, "null")])
+        raise InvalidInput([Fault(f"{name}[{int(null.argmax())}]", expected, "null")])
 
 
 def _joined(parts: list[Any]) -> NDArray[Any]:

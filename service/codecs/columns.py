@@ -9,19 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.codecs.faults import MAX_FAULTS, shortened
-from service.codecs.grams import GRAM, first_wrong
+from service.codecs.values import first_wrong
 from service.errors import Fault, InvalidInput
+from service.serving.accepted import Accepted
 from service.serving.engines import Rows
 
 Show = Callable[[int, int], str]  # the cell of a column in a row, as it came
 
 
-def require_names(names: Sequence[str], inputs: tuple[str, ...]) -> None:
+def require_names(names: Sequence[str], accepted: Accepted) -> None:
     """Raise InvalidInput unless the names are the inputs, in any order."""
-    counts = Counter(names)
+    counts, inputs = Counter(names), accepted.expected
     known = ", ".join(inputs)
     faults = chain(
-        (Fault(name, GRAM, "nothing") for name in inputs if name not in counts),
+        (Fault(name, inputs[name], "nothing") for name in inputs if name not in counts),
         (
             Fault(shortened(name) or "''", f"no such column, only {known}", "a column")
             for name in counts
@@ -43,17 +44,22 @@ def require_length(rows: int, max_rows: int) -> None:
 
 
 def to_rows(
-    columns: Sequence[NDArray[Any]], places: Sequence[str], show: Show, first: int = 0
+    columns: Sequence[NDArray[Any]],
+    accepted: Accepted,
+    places: Sequence[str],
+    show: Show,
+    first: int = 0,
 ) -> Rows:
     """Columns of [n] numbers as float32 [n, k]; raises InvalidInput with each column's first fault.
 
-    A column's place tells where its i-th number came from, "sugar[{}]"; they are the rows from
-    `first` on.
+    They come in the order of the inputs. A column's place tells where its i-th number came from,
+    "sugar[{}]"; they are the rows from `first` on.
     """
+    given = zip(accepted.names, accepted.bounds, places, columns, strict=True)
     faults = [
-        Fault(place.format(first + row), GRAM, shortened(show(number, row)))
-        for number, (place, column) in enumerate(zip(places, columns, strict=True))
-        if (row := first_wrong(column)) is not None
+        Fault(place.format(first + row), accepted.expected[name], shortened(show(number, row)))
+        for number, (name, bounds, place, column) in enumerate(given)
+        if (row := first_wrong(column, bounds)) is not None
     ]
     if faults:
         raise InvalidInput(faults[:MAX_FAULTS])

@@ -3,8 +3,8 @@
     text/csv                              a header line that names the inputs, then numbers
     application/vnd.apache.arrow.stream   record batches whose columns are the inputs
 
-Both ask for what the columns of JSON ask for, and name a wrong cell as those do: `sugar[17]`
-is the sugar of the eighteenth row.
+Both ask for what the columns of JSON ask for, and name a wrong cell as those do: `width[17]`
+is the width of the eighteenth row.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from functools import cache
 from importlib.util import find_spec
 
 from service.codecs import text_csv
+from service.serving.accepted import Accepted
 from service.serving.dataplane import Prediction
 from service.serving.engines import Rows
 
@@ -28,12 +29,12 @@ INSTALL = (
 class Format:
     """One format.
 
-    `decode` takes a body, the names of the inputs and the most rows allowed; it raises
+    `decode` takes a body, what is accepted and the most rows allowed; it raises
     MalformedBody for bytes that are not the format, InvalidInput for values that are wrong.
     """
 
     content_type: str
-    decode: Callable[[bytes, tuple[str, ...], int], Rows]
+    decode: Callable[[bytes, Accepted, int], Rows]
     encode: Callable[[Prediction], bytes]
 
 

@@ -12,7 +12,8 @@ import orjson
 from numpy.typing import NDArray
 from simdjson import Parser
 
-from service.codecs.grams import all_right
+from service.codecs.values import all_right, right
+from service.serving.accepted import Accepted, Bounds
 from service.serving.engines import Rows
 
 # What simdjson and NumPy raise on a body that is not as it must be.
@@ -21,12 +22,13 @@ Unfit = (TypeError, ValueError, KeyError, AttributeError, RuntimeError)
 NUMBER = b"0123456789.-"  # the bytes of one, but of an exponent
 
 
-def rows(body: bytes, inputs: tuple[str, ...], max_rows: int) -> Rows | None:
-    """An array of objects with grams: float32 [n, k].
+def rows(body: bytes, accepted: Accepted, max_rows: int) -> Rows | None:
+    """An array of objects with the inputs: float32 [n, k].
 
     Each with its inputs in their order, spelled as most clients do. Without its numbers such a body
     is the same object again and again, and a number stands nowhere but behind a name.
     """
+    inputs = accepted.names
     rest = body.translate(None, NUMBER)
     for spelling in _spellings(inputs):
         count = -(-(len(rest) - 2) // len(spelling.item))
@@ -40,14 +42,16 @@ def rows(body: bytes, inputs: tuple[str, ...], max_rows: int) -> Rows | None:
         return None
     if any(body.count(name) != count for name in names):
         return None
-    found = numbers(body.translate(None, spelling.others))
+    found = _parsed(body.translate(None, spelling.others))
     if found is None or len(found) != count * len(inputs):
         return None
-    return found.reshape(count, len(inputs)).astype(np.float32)
+    found = found.reshape(count, len(inputs))
+    return found.astype(np.float32) if all_right(found.T, accepted) else None
 
 
-def columns(body: bytes, inputs: tuple[str, ...], max_rows: int) -> Rows | None:
-    """An object of arrays, all of one length, with grams: float32 [n, k]."""
+def columns(body: bytes, accepted: Accepted, max_rows: int) -> Rows | None:
+    """An object of arrays, all of one length, one of each input: float32 [n, k]."""
+    inputs = accepted.names
     # Strings are so many names, and no array is in another.
     if body.count(b'"') != 2 * len(inputs) or body.count(b"[") != len(inputs) or body[:1] != b"{":
         return None
@@ -56,19 +60,25 @@ def columns(body: bytes, inputs: tuple[str, ...], max_rows: int) -> Rows | None:
         found = np.array([np.frombuffer(parsed[name].as_buffer(of_type="d")) for name in inputs])
     except Unfit:
         return None
-    if found.shape[-1] > max_rows or not all_right(found):
+    if found.shape[-1] > max_rows or not all_right(found, accepted):
         return None
     return np.ascontiguousarray(found.T, np.float32)
 
 
-def numbers(text: bytes) -> NDArray[np.float64] | None:
-    """An array of grams: float64 [n]."""
+def numbers(text: bytes, bounds: Bounds) -> NDArray[np.float64] | None:
+    """An array of one input: float64 [n]."""
+    found = _parsed(text)
+    return found if found is not None and right(found, bounds).all() else None
+
+
+def _parsed(text: bytes) -> NDArray[np.float64] | None:
+    """An array of numbers, if it is one: float64 [n]."""
     try:
         parsed: Any = Parser().parse(text)
         found = np.frombuffer(parsed.as_buffer(of_type="d"))
     except Unfit:
         return None
-    return found if text.count(b"[") == 1 and all_right(found) else None
+    return found if text.count(b"[") == 1 and len(found) else None
 
 
 class Spelling(NamedTuple):

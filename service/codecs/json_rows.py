@@ -6,8 +6,8 @@ for one.
 """
 
 import json
-from collections.abc import Callable
-from functools import lru_cache, partial
+from collections.abc import Sequence
+from functools import partial
 from operator import itemgetter
 from typing import Annotated, Any, Literal
 
@@ -19,9 +19,10 @@ from typing_extensions import TypedDict
 
 from service.codecs import json_parts, json_quick
 from service.codecs.faults import path, received, validated
-from service.codecs.grams import GRAM, Gram
 from service.codecs.json_parts import LongArray
+from service.codecs.values import strict_number
 from service.errors import Fault, InvalidInput
+from service.serving.accepted import Accepted
 from service.serving.engines import Rows
 
 Form = Literal["row", "rows", "columns"]
@@ -30,18 +31,22 @@ Form = Literal["row", "rows", "columns"]
 class Schema:
     """The three forms in which rows of the inputs may come; each raises as `_validated` does."""
 
-    def __init__(self, inputs: tuple[str, ...], max_rows: int) -> None:
+    def __init__(self, accepted: Accepted, max_rows: int) -> None:
         length = Field(min_length=1, max_length=max_rows)
-        one = _record("Row", dict.fromkeys(inputs, Gram))
-        column = _array(Gram, length)
+        numbers = {name: strict_number(bounds) for name, bounds in accepted.by_name.items()}
+        columns = {name: _array(number, length) for name, number in numbers.items()}
+        one = _record("Row", numbers)
+        inputs = accepted.names
         self.inputs = inputs
+        self.accepted = accepted
         self._max_rows = max_rows
         self._row = TypeAdapter[Any](one)
         self.row_of = self._row.validator.validate_json  # raises pydantic's ValidationError
-        self.cells = itemgetter(*inputs)  # of a row
+        # The numbers of a row in the order of the inputs; of one input, a number alone.
+        self.cells = itemgetter(*inputs)
         self._rows = TypeAdapter[Any](_array(one, length))
-        self._columns = TypeAdapter[Any](_record("Columns", dict.fromkeys(inputs, column)))
-        self._numbers = TypeAdapter[Any](column)
+        self._columns = TypeAdapter[Any](_record("Columns", columns))
+        self._numbers = {name: TypeAdapter[Any](column) for name, column in columns.items()}
 
     def read(self, body: bytes) -> tuple[Rows, Form]:
         """The rows of a body and the form in which they came.
@@ -70,14 +75,14 @@ class Schema:
         """An object of arrays, all of one length: float32 [n, k]."""
         if len(body) > json_parts.PART:
             return self._long_columns(json_parts.loads(body))
-        taken = json_quick.columns(body, self.inputs, self._max_rows)
+        taken = json_quick.columns(body, self.accepted, self._max_rows)
         if taken is not None:
             return taken
         return self._joined(self._validated(self._columns, body))
 
     def _part(self, text: bytes, first: int = 0) -> Rows:
         """An array of objects, of a longer one that from its item `first` on."""
-        taken = json_quick.rows(text, self.inputs, self._max_rows)
+        taken = json_quick.rows(text, self.accepted, self._max_rows)
         if taken is not None:
             return taken
         rows = self._validated(self._rows, text, first)
@@ -95,10 +100,10 @@ class Schema:
 
     def _column(self, name: str, text: bytes, first: int) -> NDArray[np.float64]:
         """Numbers of a column, from its item `first` on."""
-        taken = json_quick.numbers(text)
+        taken = json_quick.numbers(text, self.accepted.by_name[name])
         if taken is not None:
             return taken
-        return np.array(self._validated(self._numbers, text, first, name), np.float64)
+        return np.array(self._validated(self._numbers[name], text, first, name), np.float64)
 
     def _joined(self, columns: Any) -> Rows:
         """Columns as rows; raises InvalidInput when one has another length than the first."""
@@ -140,29 +145,34 @@ class Schema:
         place = detail["loc"]
         if place and isinstance(place[0], int):
             place = (place[0] + first, *place[1:])
-        expectation = EXPECTED.get(detail["type"], _as_told)
+        place = (field, *place) if field else place
         counted = detail["type"] in {"too_long", "too_short"}
         return Fault(
-            field=path((field, *place) if field else place),
-            expected=expectation(self, detail),
+            field=path(place),
+            expected=self._expected(detail, place),
             received=str(detail["ctx"]["actual_length"]) if counted else received(detail, found),
         )
+
+    def _expected(self, detail: Any, place: Sequence[str | int]) -> str:
+        if detail["type"] in OF_A_NUMBER:
+            name = next(part for part in place if isinstance(part, str))
+            return self.accepted.expected[name]
+        known, most = ", ".join(self.inputs), self._max_rows
+        expected: str = EXPECTED.get(detail["type"], detail["msg"])
+        return expected.format(known=known, most=most)
 
     @property
     def forms(self) -> tuple[TypeAdapter[Any], TypeAdapter[Any], TypeAdapter[Any]]:
         """What validates a row, rows and columns, for the document that describes them."""
         return self._row, self._rows, self._columns
 
-    @property
-    def max_rows(self) -> int:
-        """The most rows a request may hold."""
-        return self._max_rows
 
-
-@lru_cache(maxsize=64)
-def schema(inputs: tuple[str, ...], max_rows: int) -> Schema:
-    """The schema of these inputs; building one takes a millisecond, so they are kept."""
-    return Schema(inputs, max_rows)
+def schema(accepted: Accepted, max_rows: int) -> Schema:
+    """The schema of these inputs; building one takes a millisecond, so it is kept with them."""
+    found: Schema | None = accepted.schemas.get(max_rows)
+    if found is None:
+        found = accepted.schemas[max_rows] = Schema(accepted, max_rows)
+    return found
 
 
 def _array(of: Any, length: Any) -> Any:
@@ -177,26 +187,17 @@ def _record(name: str, fields: dict[str, Any]) -> Any:
     return record
 
 
-Expectation = Callable[[Schema, Any], str]
-
-
-def _gram(_: Schema, __: Any) -> str:
-    return GRAM
-
-
-def _as_told(_: Schema, detail: Any) -> str:
-    return str(detail["msg"])
-
-
-EXPECTED: dict[str, Expectation] = {
-    "missing": _gram,
-    "float_type": _gram,
-    "finite_number": _gram,
-    "greater_than_equal": _gram,
-    "less_than_equal": _gram,
-    "extra_forbidden": lambda schema, _: f"no such field, only {', '.join(schema.inputs)}",
-    "dict_type": lambda schema, _: f"an object with {', '.join(schema.inputs)}",
-    "list_type": lambda _, __: "an array, as another field is one (columns)",
-    "too_long": lambda schema, _: f"at most {schema.max_rows} rows",
-    "too_short": lambda _, __: "at least one row",
+OF_A_NUMBER = {
+    "missing",
+    "float_type",
+    "finite_number",
+    "greater_than_equal",
+    "less_than_equal",
+}
+EXPECTED = {
+    "extra_forbidden": "no such field, only {known}",
+    "dict_type": "an object with {known}",
+    "list_type": "an array, as another field is one (columns)",
+    "too_long": "at most {most} rows",
+    "too_short": "at least one row",
 }

@@ -1,4 +1,4 @@
-"""Tensors: named columns of JSON numbers, or of raw bytes, as float32 rows of grams.
+"""Tensors: named columns of JSON numbers, or of raw bytes, as float32 rows.
 
 For the dialects that name tensors. A column is looked at as a whole, one pass over its types
 and one over its range; only one that is wrong is searched for the place.
@@ -15,9 +15,9 @@ from pydantic_core import PydanticCustomError
 from service.codecs import json_parts
 from service.codecs.columns import to_rows
 from service.codecs.faults import listed, path, received, shown
-from service.codecs.grams import GRAM
 from service.codecs.json_parts import LongArray
 from service.errors import Fault, InvalidInput
+from service.serving.accepted import Accepted
 from service.serving.engines import Rows
 
 NUMBERS = {int, float}  # of JSON: neither true nor "1.5" is one
@@ -87,27 +87,29 @@ def in_parts(items: list[Any] | LongArray, read: Callable[[Any, int], Rows], max
     return np.concatenate([read(part, first) for first, part in items.parts()])
 
 
-def rows(columns: Sequence[Column], max_rows: int) -> Rows:
-    """Columns of one length as float32 [n, k], in their order.
+def rows(columns: Sequence[Column], accepted: Accepted, max_rows: int) -> Rows:
+    """Columns of one length, in the order of the inputs, as float32 [n, k].
 
     Raises InvalidInput when their lengths differ, there are none or too many rows, or
-    something is no number from 0 to 1000.
+    something is no number that its input accepts.
     """
     _require_one_length(columns, max_rows)
-    columns = [_short(column, max_rows) for column in columns]
+    columns = [_short(column, accepted, place, max_rows) for place, column in enumerate(columns)]
     return to_rows(
         [_numbers(column.values) for column in columns],
+        accepted,
         [column.place for column in columns],
         lambda number, row: shown(columns[number].values[row]),
         columns[0].first,
     )
 
 
-def table(column: Column, width: int, max_rows: int) -> Rows:
-    """A column of lists of `width` numbers as float32 [n, width]; raises InvalidInput."""
+def table(column: Column, accepted: Accepted, max_rows: int) -> Rows:
+    """A column of lists of k numbers as float32 [n, k]; raises InvalidInput."""
 
     def read(part: Any, first: int) -> Rows:
-        return rows(_columns_of(Column(column.place, part, column.first + first), width), max_rows)
+        of_part = Column(column.place, part, column.first + first)
+        return rows(_columns_of(of_part, len(accepted.names)), accepted, max_rows)
 
     return in_parts(column.values, read, max_rows)
 
@@ -117,7 +119,7 @@ def numbers(column: Column) -> NDArray[np.float64]:
     place, values, first = column
     wrong = next((i for i, value in enumerate(values) if type(value) not in NUMBERS), None)
     if wrong is not None:
-        raise InvalidInput([Fault(place.format(first + wrong), GRAM, shown(values[wrong]))])
+        raise InvalidInput([Fault(place.format(first + wrong), "a number", shown(values[wrong]))])
     return np.array(values, np.float64)
 
 
@@ -132,14 +134,14 @@ def _columns_of(column: Column, width: int) -> list[Column]:
     return [Column(f"{place}[{j}]", part, first) for j, part in enumerate(parts)]
 
 
-def _short(column: Column, max_rows: int) -> Column:
-    """A long column as an array, its parts read one by one."""
+def _short(column: Column, accepted: Accepted, number: int, max_rows: int) -> Column:
+    """A long column of an input as an array, its parts read one by one."""
     place, values, _ = column
     if not isinstance(values, LongArray):
         return column
 
     def read(part: Any, first: int) -> Rows:
-        return rows([Column(place, part, first)], max_rows)
+        return rows([Column(place, part, first)], accepted.only(number), max_rows)
 
     return Column(place, in_parts(values, read, max_rows)[:, 0])
 
@@ -161,7 +163,7 @@ def require_count(count: int, max_rows: int) -> None:
 
 
 def _numbers(values: Any) -> NDArray[Any]:
-    """Values as an array; NaN, which is no gram either, for what is no number."""
+    """Values as an array; NaN, which nothing accepts, for what is no number."""
     if isinstance(values, np.ndarray):
         return values
     if not NUMBERS.issuperset(map(type, values)):

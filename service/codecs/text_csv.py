@@ -20,7 +20,8 @@ from service.codecs.faults import MAX_FAULTS
 from service.codecs.json_parts import PART
 from service.codecs.json_records import blocks
 from service.errors import Fault, InvalidInput, MalformedBody
-from service.serving.dataplane import ANSWERS, Prediction
+from service.serving.accepted import Accepted
+from service.serving.dataplane import Prediction
 from service.serving.engines import Rows
 
 LONGEST_CELL = 100  # bytes on average in a line that is longer than a part
@@ -28,33 +29,34 @@ LONGEST_CELL = 100  # bytes on average in a line that is longer than a part
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
-def decode(body: bytes, inputs: tuple[str, ...], max_rows: int) -> Rows:
+def decode(body: bytes, accepted: Accepted, max_rows: int) -> Rows:
     """Float32 [n, k] of a CSV body; raises MalformedBody and InvalidInput."""
-    parts = _parts(body, inputs)
+    parts = _parts(body, accepted.names)
     try:
         lines = io.StringIO(next(parts, ""), newline="")
         header = [name.strip() for name in next(_lines(lines), [])]
         if not header:
-            raise MalformedBody(f"The body is empty: {_example(inputs)}")
-        require_names(header, inputs)
-        found = [_rows(lines.read(), header, inputs, 0)]
+            raise MalformedBody(f"The body is empty: {_example(accepted.names)}")
+        require_names(header, accepted)
+        found = [_rows(lines.read(), header, accepted, 0)]
         count = len(found[0])
         for text in parts:
             if count > max_rows:
                 raise InvalidInput([Fault("body", f"at most {max_rows} rows", f"{count} and more")])
-            found.append(_rows(text, header, inputs, count))
+            found.append(_rows(text, header, accepted, count))
             count += len(found[-1])
     except csv.Error as error:
-        raise MalformedBody(f"The body is not CSV: {error}; {_example(inputs)}") from error
+        raise MalformedBody(f"The body is not CSV: {error}; {_example(accepted.names)}") from error
     require_length(count, max_rows)
     return np.concatenate(found)
 
 
 def encode(answer: Prediction) -> bytes:
     """The answers as CSV, a line a row."""
-    lines = [",".join(ANSWERS).encode()]
-    for block in blocks(len(answer.calories)):
-        columns = [texts(getattr(answer, name)[block]) for name in ANSWERS]
+    answers = answer.answers()
+    lines = [",".join(answers).encode()]
+    for block in blocks(len(answer.rows)):
+        columns = [texts(column[block]) for column in answers.values()]
         lines.append("\n".join(map(",".join, zip(*columns, strict=True))).encode())
     return b"\n".join([*lines, b""])
 
@@ -82,7 +84,7 @@ def _number(cell: str) -> float:
         return np.nan
 
 
-def _parts(body: bytes, inputs: tuple[str, ...]) -> Iterator[str]:
+def _parts(body: bytes, inputs: Sequence[str]) -> Iterator[str]:
     """Whole lines, as many as are looked at together, from the first that is not empty."""
     body = body.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
     at = 0
@@ -98,7 +100,7 @@ def _parts(body: bytes, inputs: tuple[str, ...]) -> Iterator[str]:
         at = end
 
 
-def _end_of_line(body: bytes, at: int, inputs: tuple[str, ...]) -> int:
+def _end_of_line(body: bytes, at: int, inputs: Sequence[str]) -> int:
     """Where a line ends, PART bytes from `at` or later; it goes on while a quote is open."""
     longest = PART + LONGEST_CELL * len(inputs)
     end, opened = at, 0
@@ -121,18 +123,19 @@ def _lines(lines: Iterable[str]) -> Iterator[list[str]]:
     return filter(None, csv.reader(lines, strict=True))
 
 
-def _rows(text: str, header: list[str], inputs: tuple[str, ...], first: int) -> Rows:
+def _rows(text: str, header: list[str], accepted: Accepted, first: int) -> Rows:
     """Float32 [n, k] of lines, which are the rows from `first` on."""
+    inputs = accepted.names
     quick = _quick(text, len(header))
     if quick is not None:
-        columns = [quick[:, header.index(name)] for name in inputs]
-        return to_rows(columns, in_columns(inputs), lambda n, row: str(columns[n][row]), first)
+        columns, places = [quick[:, header.index(name)] for name in inputs], in_columns(inputs)
+        return to_rows(columns, accepted, places, lambda n, row: str(columns[n][row]), first)
     rows = list(_lines(io.StringIO(text, newline="")))
     _require_widths(rows, header, first)
     given = dict(zip(header, zip(*rows, strict=True), strict=True))
     cells = [given[name] for name in inputs]
-    columns = [numbers(column) for column in cells]
-    return to_rows(columns, in_columns(inputs), lambda n, row: cells[n][row] or "nothing", first)
+    columns, places = [numbers(column) for column in cells], in_columns(inputs)
+    return to_rows(columns, accepted, places, lambda n, row: cells[n][row] or "nothing", first)
 
 
 def _quick(text: str, width: int) -> NDArray[np.float64] | None:
@@ -167,6 +170,6 @@ def _require_widths(rows: list[list[str]], header: list[str], first: int) -> Non
         raise InvalidInput(faults[:MAX_FAULTS])
 
 
-def _example(inputs: tuple[str, ...]) -> str:
+def _example(inputs: Sequence[str]) -> str:
     line = ",".join("1" for _ in inputs)
     return f"send for example the line '{','.join(inputs)}' and below it '{line}'."

@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 
 from service.exchange import Exchange
 from service.logs.survivor import Survivor
-from service.serving.dataplane import Kcal
 from service.serving.engines import Rows
 
 WRITE_SECONDS = 60.0  # between two files of a worker, that there be few ...
@@ -45,10 +44,7 @@ class Entry(NamedTuple):
     time: float  # when it was answered, seconds since 1970
     request_id: str
     rows: Rows
-    calories: Kcal
-    lower: Kcal
-    upper: Kcal
-    in_range: NDArray[np.bool_]
+    answers: dict[str, NDArray[Any]]  # by their names, which are the same for all of a version
 
 
 class PredictionLog:
@@ -73,7 +69,7 @@ class PredictionLog:
         source, rows = found.source, found.rows
         entry = Entry(
             *(source.model, source.version, source.inputs, time.time(), exchange.id),
-            *(rows, found.calories, found.lower, found.upper, found.in_range),
+            *(rows, found.answers()),
         )
         with self._lock:
             fits = self._rows + len(rows) <= MOST_ROWS
@@ -148,7 +144,7 @@ def table(entries: Sequence[Entry]) -> Any:
     rows = np.concatenate([each.rows for each in entries])
 
     def of_all(name: str) -> Any:
-        return pa.array(np.concatenate([getattr(each, name) for each in entries]))
+        return pa.array(np.concatenate([each.answers[name] for each in entries]))
 
     columns = {
         "time": pa.array(micros, pa.timestamp("us", "UTC")).take(request),
@@ -158,16 +154,16 @@ def table(entries: Sequence[Entry]) -> Any:
         "inputs": pa.StructArray.from_arrays(
             [pa.array(column.copy()) for column in rows.T], list(first.inputs)
         ),
-        **{name: of_all(name) for name in ("calories", "lower", "upper", "in_range")},
+        **{name: of_all(name) for name in first.answers},
     }
     return pa.table(columns)
 
 
 def _alike(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
-    """Those of one version with the same inputs: its number may come back with others."""
+    """Those of one version with the same columns: its number may come back with others."""
 
-    def kind(entry: Entry) -> tuple[str, int, tuple[str, ...]]:
-        return entry.model, entry.version, entry.inputs
+    def kind(entry: Entry) -> tuple[str, int, tuple[str, ...], tuple[str, ...]]:
+        return entry.model, entry.version, entry.inputs, tuple(entry.answers)
 
     for _, group in groupby(sorted(entries, key=kind), kind):
         yield list(group)

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 from weakref import WeakKeyDictionary
 
 from models.labels import STABLE
-from service.codecs.grams import LARGEST
+from models.manifest import FIRST_SCHEMA_ACCEPTS
 from service.errors import NotFound, ServiceError
 from service.exchange import Dialect, Exchange, Operation, Response
 from service.pages.headers import HTML, REPORT_POLICY, guards, revalidated
@@ -57,7 +57,7 @@ def operations(
 def front(plane: DataPlane | None, template: Template, exchange: Exchange) -> Response:
     """The page where anyone can try the models; where it may tell, with its first question."""
     words = {
-        "largest": f"{LARGEST:g}",
+        "largest": f"{FIRST_SCHEMA_ACCEPTS[1]:g}",
         "default_model": plane.default_model if plane else "",
         "first_row": first_row(plane) if plane else "",
     }

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from math import isfinite
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,41 +12,63 @@ from models.files import LARGEST_TEXT
 from models.manifest import REPORT, ROWS
 from models.numbers import whole
 from models.registry import LAST_VERSION, RegistryError
-from service.errors import EngineFailure, Fault, InvalidInput, NotFound, NotLoaded
+from service.errors import (
+    EngineFailure,
+    Fault,
+    InvalidInput,
+    NotFound,
+    NotLoaded,
+    ServiceError,
+    Unsupported,
+)
 from service.serving import shapley
-from service.serving.engines import Rows
+from service.serving.engines import Columns, Rows
 from service.serving.host import Host
 from service.serving.loaded import Loaded, Model, Models
 
-ANSWERS = ("calories", "lower", "upper", "in_range")
-Kcal = NDArray[np.float32]
 INSIDE, OUTSIDE = np.array([True]), np.array([False])  # the training range, of one row
 
 
 @dataclass(slots=True)
 class Prediction:
-    """Answers to float32 [n, k] rows: float32 [n] kcal each; `in_range` is bool [n].
+    """Answers to float32 [n, k] rows: `columns`, float32 [n] each, as `source.outputs` names them.
 
-    By perf_counter the engine took them from `asked` to `answered`.
+    `in_range` is bool [n], and None where nobody knows what training saw. By perf_counter the
+    engine took the rows from `asked` to `answered`.
     """
 
     source: Loaded
     rows: Rows
-    calories: Kcal
-    lower: Kcal
-    upper: Kcal
-    in_range: NDArray[np.bool_]
+    columns: Columns
+    in_range: NDArray[np.bool_] | None
     asked: float = 0.0
     answered: float = 0.0
+
+    @property
+    def value(self) -> NDArray[np.float32]:
+        """The output itself, float32 [n]."""
+        return self.columns[0]
+
+    @property
+    def outputs(self) -> dict[str, NDArray[np.float32]]:
+        """The columns by their names."""
+        return dict(zip(self.source.outputs, self.columns, strict=True))
+
+    def answers(self) -> dict[str, NDArray[Any]]:
+        """All that is said of the rows: the columns, and whether training saw the like."""
+        found: dict[str, NDArray[Any]] = {**self.outputs}
+        if self.in_range is not None:
+            found["in_range"] = self.in_range
+        return found
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What each input adds: float32 [n, k] kcal, which with `base` sum to the prediction."""
+    """What each input adds: float32 [n, k], which with `base` sum to the prediction."""
 
     prediction: Prediction
     base: np.float32
-    contributions: Kcal
+    contributions: NDArray[np.float32]
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -126,30 +149,23 @@ class DataPlane:
 
         The background is one row, the training mean, and its prediction is the base. Each
         row costs 2^k predictions, all in one call of the engine; more than `max_rows` of
-        them raise InvalidInput.
+        them raise InvalidInput. Raises Unsupported where nobody knows the training mean.
         """
+        if source.mean is None:
+            raise Unsupported(
+                f"{source.model} version {source.version} does not know what it was trained on, "
+                "so there is nothing to explain against: adopt it again with its data (--data)."
+            )
         count, k = rows.shape
         most = self.max_rows >> k
         if count > most:
             expected = f"at most {most} rows to explain, each by {2**k} predictions"
             raise InvalidInput([Fault("body", expected, str(count))])
-        every = predict(source, shapley.mixed(rows, source.mean))
-        # float32 [n, 2^k] each; the first coalition is the background, the last the row itself
-        calories, lower, upper = (
-            column.reshape(count, 2**k) for column in (every.calories, every.lower, every.upper)
-        )
-        prediction = Prediction(
-            source,
-            rows,
-            calories[:, -1].copy(),
-            lower[:, -1].copy(),
-            upper[:, -1].copy(),
-            _in_range(source, rows),
-            every.asked,
-            every.answered,
-        )
-        contributions = (calories.astype(np.float64) @ shapley.weights(k)).astype(np.float32)
-        return Explanation(prediction, calories[0, 0], contributions)
+        prediction = predict(source, rows)
+        # float32 [n, 2^k]; the first coalition is the background, the last the row itself
+        every = predict(source, shapley.mixed(rows, source.mean)).value.reshape(count, 2**k)
+        contributions = (every.astype(np.float64) @ shapley.weights(k)).astype(np.float32)
+        return Explanation(prediction, every[0, 0], contributions)
 
 
 def version_of(text: str) -> int:
@@ -161,35 +177,51 @@ def version_of(text: str) -> int:
 
 
 def predict(source: Loaded, rows: Rows) -> Prediction:
-    """Answer float32 [n, k] rows in grams, k in the order of `source.inputs`.
+    """Answer float32 [n, k] rows, k in the order of `source.inputs`.
 
-    A row outside the training range is answered and marked. Raises EngineFailure when
-    an answer is not finite.
+    A row outside the training range is answered and marked. An answer that is not finite raises
+    EngineFailure, or InvalidInput where the row is outside.
     """
     asked = perf_counter()
-    calories, lower, upper = source.engine.predict(rows)
+    columns = source.engine.predict(rows)
     answered = perf_counter()
     if len(rows) == 1:
         # Of one row, NumPy takes ten times as long as Python: as much as the whole inference.
-        finite = isfinite(calories.item() + lower.item() + upper.item())  # no sum of float32 is inf
-        in_range = INSIDE
+        finite = True
+        for column in columns:
+            finite = finite and isfinite(column.item())
+        in_range = INSIDE if source.ranges else None
         row = rows.tolist()[0]
         for place, (low, high) in enumerate(source.ranges):
             if not low <= row[place] <= high:
                 in_range = OUTSIDE
     else:
-        finite = all(np.isfinite(column).all() for column in (calories, lower, upper))
+        finite = all(np.isfinite(column).all() for column in columns)
         in_range = _in_range(source, rows)
     if not finite:
-        raise EngineFailure(
+        raise _no_number(source, columns, in_range)
+    return Prediction(source, rows, columns, in_range, asked, answered)
+
+
+def _no_number(
+    source: Loaded, columns: Columns, in_range: NDArray[np.bool_] | None
+) -> ServiceError:
+    """Whose fault an answer is that is no finite number: the model's, for a row as in training."""
+    wrong = ~np.logical_and.reduce([np.isfinite(column) for column in columns])
+    if in_range is not None and (wrong & in_range).any():
+        return EngineFailure(
             f"{source.model} version {source.version} answered something that is no finite "
             "number; roll back with 'python -m models rollback'."
         )
-    return Prediction(source, rows, calories, lower, upper, in_range, asked, answered)
+    expected = "values for which the model has a finite answer"
+    received = "values far from any that it was trained on"
+    return InvalidInput([Fault(f"[{int(wrong.argmax())}]", expected, received)])
 
 
-def _in_range(source: Loaded, rows: Rows) -> NDArray[np.bool_]:
-    """Whether each row lies in the training range of every input, bool [n]."""
+def _in_range(source: Loaded, rows: Rows) -> NDArray[np.bool_] | None:
+    """Whether each row lies in the training range of every input, bool [n]; None if unknown."""
+    if not source.ranges:
+        return None
     # Column by column: along rows of three, NumPy would take five times as long.
     columns = rows.T.copy()
     inside: NDArray[np.bool_] = np.logical_and.reduce(

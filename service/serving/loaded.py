@@ -14,7 +14,8 @@ import numpy as np
 from models.labels import STABLE
 from models.manifest import Manifest
 from models.registry import BrokenVersion, Registry
-from service.serving.engines import OUTPUTS, Choice, Engine, load
+from service.serving.accepted import Accepted
+from service.serving.engines import Choice, Engine, load
 
 
 class State(StrEnum):
@@ -54,12 +55,15 @@ class Loaded:
         self.label = label
         self.chosen = Chosen(manifest, label)
         self.inputs = manifest.input_names
-        # [k, 1], to be compared with columns.
-        self.low = np.array([[each.min] for each in manifest.inputs], np.float32)
-        self.high = np.array([[each.max] for each in manifest.inputs], np.float32)
+        self.outputs = manifest.output_names
+        self.accepted = Accepted.by(manifest)
+        # What training saw: [k, 1], to be compared with columns, empty where nobody knows.
+        self.low = np.array([[each.min] for each in manifest.seen], np.float32)
+        self.high = np.array([[each.max] for each in manifest.seen], np.float32)
         # The same float32 numbers as Python's, to be compared with one row.
-        self.ranges = [*zip(self.low[:, 0].tolist(), self.high[:, 0].tolist(), strict=True)]
-        self.mean = np.array([each.mean for each in manifest.inputs], np.float32)
+        self.ranges = [*zip(self.low.ravel().tolist(), self.high.ravel().tolist(), strict=True)]
+        means = [each.mean for each in manifest.seen]
+        self.mean = np.array(means, np.float32) if means else None
 
     @classmethod
     def verified(cls, registry: Registry, model: str, version: int, choice: Choice) -> "Loaded":
@@ -73,15 +77,16 @@ class Loaded:
         return found
 
     def _check(self) -> None:
-        """Answer the training means; raises BrokenVersion when the answer cannot be one."""
+        """Answer the training means, or zeros; raises BrokenVersion when that is no answer."""
         about, width = f"{self.model} version {self.version}", self.engine.width
         if width not in (None, len(self.inputs)):
             raise BrokenVersion(
                 f"{about} takes {width} inputs, and its manifest has {len(self.inputs)}."
             )
+        usual = np.zeros(len(self.inputs), np.float32) if self.mean is None else self.mean
         for count in (2, 1):  # one row last, as most will ask
-            columns = self.engine.predict(np.tile(self.mean, (count, 1)))
-            for name, column in zip(OUTPUTS, columns, strict=True):
+            columns = self.engine.predict(np.tile(usual, (count, 1)))
+            for name, column in zip(self.outputs, columns, strict=True):
                 if column.shape != (count,) or column.dtype != np.float32:
                     found = f"{column.dtype} {list(column.shape)}"
                     raise BrokenVersion(

@@ -25,7 +25,7 @@ def refused(client: Client, path: str, body: object, status: int, **headers: str
 
 
 NATIVE = [
-    ({"sugar": 5, "fiber": 1}, "protein: expected a number from 0 to 1000 (grams a serving)"),
+    ({"sugar": 5, "fiber": 1}, "protein: expected a number from 0 to 1000 (g a serving)"),
     ({**ROW, "fat": 1}, "fat: expected no such field, only sugar, fiber, protein, received 1."),
     ([ROW, {**ROW, "fiber": "x"}], "[1].fiber: expected a number"),
     ({**COLUMNS, "fiber": [1]}, "fiber: expected 3 numbers, as sugar has, received 1."),
@@ -161,7 +161,7 @@ def test_each_fault_is_told_for_programs_too(client: Client) -> None:
     answer = client.post(
         P, data=f'{{"sugar":1e999,"fiber":{10**400}}}', content_type="application/json"
     )
-    gram = "a number from 0 to 1000 (grams a serving)"
+    gram = "a number from 0 to 1000 (g a serving)"
     received = {"sugar": "Infinity", "fiber": f"{10**59}…", "protein": "nothing"}
     assert json.loads(answer.data)["errors"] == [
         {"field": field, "expected": gram, "received": said} for field, said in received.items()

@@ -28,7 +28,7 @@ from tests.both_ways import both_ways
 from tests.servers import ROOT
 
 ANSWERS = ["calories", "lower", "upper", "in_range"]
-GRAM = "a number from 0 to 1000 (grams a serving)"
+GRAM = "a number from 0 to 1000 (g a serving)"
 
 
 def read(path: Path) -> dict[str, list[Any]]:

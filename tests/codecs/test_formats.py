@@ -25,7 +25,7 @@ INPUTS = ("sugar", "fiber", "protein")
 COLUMNS = {"sugar": [5.0, 12.0, 99.0], "fiber": [1.0, 0.0, 2.5], "protein": [2.0, 1.0, 0.1]}
 HEADER = "sugar,fiber,protein\n"
 LINES = HEADER + "5,1,2\n12,0,1\n99,2.5,0.1\n"
-GRAM = "a number from 0 to 1000 (grams a serving)"
+GRAM = "a number from 0 to 1000 (g a serving)"
 Post = Callable[..., TestResponse]
 patient = settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 

@@ -9,19 +9,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from models.manifest import LARGEST
 from service.codecs import json_parts, json_quick, text_csv
 from service.codecs.json_records import records
 from service.codecs.json_rows import Schema
+from service.serving.accepted import Accepted
 from tests.dialects import tensor, tensors
 from tests.fuzz import bodies
 from tests.fuzz.targets import Target, targets
 
 INPUTS = ("sugar", "fiber", "protein")
+UNITS = ("", "", "")
+ACCEPTED = (
+    Accepted(INPUTS, ((0.0, 1000.0),) * 3, UNITS),
+    Accepted(INPUTS, ((-LARGEST, LARGEST), (-5.0, 5.0), (0.0, LARGEST)), UNITS),
+    Accepted(INPUTS, ((-9.0, -1.0), (0.0, 1.0), (1.0, 9.0)), UNITS),  # which have nothing in common
+)
 MOST = 5
 
 # Text as a client might write it: valid JSON, nearly valid JSON, and what is easily mistaken.
 NUMBERS = st.one_of(
     st.floats(0, 1000).map(repr),
+    st.floats(-10, 10).map(repr),
     st.integers(0, 1000).map(str),
     st.floats().map(json.dumps),
     st.sampled_from(["-0", "-0.0", "1e2", "1E+2", "1e999", "5e-324", "01", "1.", ".5", "+1"]),
@@ -59,13 +68,14 @@ COLUMNS = (EVEN | st.lists(st.tuples(NAMES, COLUMN).map(":".join), max_size=4)).
 
 def check(form: str, body: bytes) -> None:
     """What the quick way takes is what pydantic reads when the quick way takes nothing."""
-    taken = getattr(json_quick, form)(body, INPUTS, MOST)
-    if taken is not None:
-        assert taken.flags.c_contiguous
-        assert taken.dtype == np.float32
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(json_quick, form, lambda *_: None)
-            assert np.array_equal(taken, getattr(Schema(INPUTS, MOST), form)(body))
+    for accepted in ACCEPTED:
+        taken = getattr(json_quick, form)(body, accepted, MOST)
+        if taken is not None:
+            assert taken.flags.c_contiguous
+            assert taken.dtype == np.float32
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(json_quick, form, lambda *_: None)
+                assert np.array_equal(taken, getattr(Schema(accepted, MOST), form)(body))
 
 
 MISTAKEN = [
@@ -117,7 +127,7 @@ def test_what_is_right_is_taken(separators: tuple[str, str]) -> None:
     expected = np.array([[*row.values()] for row in rows], np.float32).tolist()
     for form, body in (("rows", rows), ("columns", columns)):
         text = json.dumps(body, separators=separators).encode()
-        assert getattr(json_quick, form)(text, INPUTS, MOST).tolist() == expected
+        assert getattr(json_quick, form)(text, ACCEPTED[0], MOST).tolist() == expected
 
 
 LONG = [  # tensors of more items than a part has

@@ -12,6 +12,7 @@ from models.registry import Registry
 from service.app import create_host
 from service.codecs.json_rows import Schema
 from service.errors import InvalidInput
+from service.serving.accepted import Accepted
 from service.settings import Settings
 from tests.both_ways import both_ways
 from tests.servers import ROW
@@ -68,7 +69,7 @@ def test_however_much_is_wrong_one_fault_is_told_in_a_short_answer(client: Clien
 
 
 def test_very_many_errors_are_not_listed() -> None:
-    schema = Schema(("sugar",), max_rows=100_000)
+    schema = Schema(Accepted(("sugar",), ((0.0, 1000.0),), ("g",)), max_rows=100_000)
     with pytest.raises(InvalidInput, match="received 2001 wrong fields"):
         schema.rows(json.dumps([MANY]).encode())
 

@@ -214,8 +214,11 @@ def test_a_row_alone_is_in_range_as_among_others(shipped: Registry, row: list[fl
     source = Loaded(shipped.manifest("calories", 1), Constant(2, 1, 3))
     both = np.array([row, row], np.float32)
     alone = predict(source, both[:1])
+    together = predict(source, both)
+    assert alone.in_range is not None
+    assert together.in_range is not None
     assert alone.in_range.dtype == bool
-    assert [*alone.in_range] * 2 == [*predict(source, both).in_range]
+    assert [*alone.in_range] * 2 == [*together.in_range]
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])

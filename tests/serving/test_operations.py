@@ -25,7 +25,7 @@ from models.registry import BrokenVersion, Registry
 from service.api.tfserving.write import signature_def
 from service.app import create_host
 from service.errors import NotLoaded
-from service.serving.engines import OUTPUTS, load
+from service.serving.engines import load
 from service.serving.engines.litert import LiteRT
 from service.serving.engines.operations import ALLOWED, check
 from service.serving.engines.saved_model import GRAPH, SavedModel
@@ -72,7 +72,7 @@ def test_of_the_operations_with_a_state_only_calls_and_variables_are_allowed() -
 def test_what_ships_only_computes_and_has_the_signatures_that_are_told(
     shipped: Registry, model: str
 ) -> None:
-    saved = graph_of(shipped.folder(model, 1))
+    saved, card = graph_of(shipped.folder(model, 1)), shipped.manifest(model, 1)
     check(saved, model)
     signatures = {
         name: MessageToDict(
@@ -82,7 +82,7 @@ def test_what_ships_only_computes_and_has_the_signatures_that_are_told(
     }
     for signature in signatures.values():
         signature.pop("defaults", None)  # a field that TensorFlow Serving's REST does not print
-    assert signature_def(shipped.manifest(model, 1).input_names) == signatures
+    assert signature_def(card.input_names, card.output_names) == signatures
 
 
 def test_every_activation_and_the_layers_of_an_ordinary_network_only_compute(
@@ -331,7 +331,7 @@ def test_only_the_graph_that_was_looked_at_is_loaded_from_a_private_copy_that_go
 def test_a_twin_with_an_operation_of_tensorflow_is_refused(tmp_path: Path) -> None:
     module = tf.Module()
     module.features = tf.function(
-        lambda features: {name: reading(features) for name in OUTPUTS},
+        lambda features: {name: reading(features) for name in ("calories", "lower", "upper")},
         [tf.TensorSpec((None, 1), tf.float32, "features")],
     )
     tf.saved_model.save(module, str(tmp_path), {"features": module.features})
@@ -339,4 +339,4 @@ def test_a_twin_with_an_operation_of_tensorflow_is_refused(tmp_path: Path) -> No
     converter.target_spec.supported_ops = [tf.lite.OpsSet.SELECT_TF_OPS]
     twin = converter.convert()
     with pytest.raises(RuntimeError, match=r"Select TensorFlow op\(s\).* not supported"):
-        LiteRT(twin).predict(np.ones((1, 1), np.float32))
+        LiteRT(twin, ("calories", "lower", "upper")).predict(np.ones((1, 1), np.float32))

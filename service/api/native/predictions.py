@@ -21,7 +21,7 @@ from service.serving.loaded import Loaded
 
 
 def predict(plane: DataPlane, exchange: Exchange) -> Response:
-    """Predict calories for a row, rows or columns."""
+    """Predict for a row, rows or columns."""
     request = exchange.request
     headers, query, body = request.headers, request.query, request.body
     given = headers.get("content-type") or ""
@@ -35,14 +35,14 @@ def predict(plane: DataPlane, exchange: Exchange) -> Response:
         key = headers.get("x-canary-key") or ""
         source = exchange.source = plane.choose(None, None, None, key)
     # What most ask costs no function of ours to read; what else it may be, `read` knows.
-    of = schema(source.inputs, plane.max_rows)
+    of = schema(source.accepted, plane.max_rows)
     try:
         plain = given == JSON and b"[" not in body and len(body) <= PART
         row = of.cells(of.row_of(body)) if plain else None
     except ValidationError:
         row = None
     if row is None:
-        rows, form = read.rows(given, body, source.inputs, plane.max_rows)
+        rows, form = read.rows(given, body, source.accepted, plane.max_rows)
     else:
         rows, form = np.array(row, np.float32, ndmin=2), "row"
     found = exchange.prediction = dataplane.predict(source, rows)
@@ -57,7 +57,7 @@ def explain(plane: DataPlane, exchange: Exchange) -> Response:
     request = exchange.request
     given = read.given_type(request)
     source = choose(plane, exchange, **read.choice(request.query))
-    rows, form = read.rows(given, request.body, source.inputs, plane.max_rows)
+    rows, form = read.rows(given, request.body, source.accepted, plane.max_rows)
     found = plane.explain(source, rows)
     exchange.prediction = found.prediction
     return ok(EXPLAINED[form](found), labelled(source))
@@ -77,22 +77,23 @@ def _in_format(wanted: str, found: Prediction) -> Response:
 
 
 def _row(found: Prediction) -> dict[str, Any]:
-    return {
-        "calories": found.calories[0],
-        "lower": found.lower[0],
-        "upper": found.upper[0],
-        "in_range": bool(found.in_range),
-        "model": found.source.model,
-        "version": found.source.version,
+    source = found.source
+    said: dict[str, Any] = {
+        name: column[0] for name, column in zip(source.outputs, found.columns, strict=True)
     }
+    if found.in_range is not None:
+        said["in_range"] = bool(found.in_range)
+    said["model"] = source.model
+    said["version"] = source.version
+    return said
 
 
 def _rows(found: Prediction) -> dict[str, Any]:
-    return {"predictions": orjson.Fragment(records(_answers(found))), **_signed(found.source)}
+    return {"predictions": orjson.Fragment(records(found.answers())), **_signed(found.source)}
 
 
 def _columns(found: Prediction) -> dict[str, Any]:
-    return {**_answers(found), **_signed(found.source)}
+    return {**found.answers(), **_signed(found.source)}
 
 
 def _explained_row(found: Explanation) -> dict[str, Any]:
@@ -112,7 +113,7 @@ def _explained_rows(found: Explanation) -> dict[str, Any]:
 
 
 def _explained_block(found: Explanation, block: slice) -> bytes:
-    answers = {name: column[block] for name, column in _answers(found.prediction).items()}
+    answers = {name: column[block] for name, column in found.prediction.answers().items()}
     return orjson.dumps(
         [
             {
@@ -133,15 +134,6 @@ def _explained_columns(found: Explanation) -> dict[str, Any]:
         **_columns(found.prediction),
         "base": found.base,
         "contributions": dict(zip(found.inputs, found.contributions.T.copy(), strict=True)),
-    }
-
-
-def _answers(found: Prediction) -> dict[str, Any]:
-    return {
-        "calories": found.calories,
-        "lower": found.lower,
-        "upper": found.upper,
-        "in_range": found.in_range,
     }
 
 

@@ -1,8 +1,8 @@
 """Requests of the native dialect: which version is meant, the rows, and how to answer.
 
-    {"sugar": 5, "fiber": 1, "protein": 2}             one row
-    [{"sugar": 5, "fiber": 1, "protein": 2}, ...]      rows
-    {"sugar": [5], "fiber": [1], "protein": [2]}       columns
+    {"width": 5, "height": 1}             one row
+    [{"width": 5, "height": 1}, ...]      rows
+    {"width": [5], "height": [1]}         columns
 
 Columns also come as CSV and as Arrow streams: Content-Type says what came.
 """
@@ -18,6 +18,7 @@ from service.codecs.json_rows import Form, schema
 from service.codecs.media_types import media_type, preferred
 from service.errors import Fault, InvalidInput, NotAcceptable, UnsupportedMediaType
 from service.exchange import Request
+from service.serving.accepted import Accepted
 from service.serving.engines import Rows
 
 MEDIA_TYPES = (JSON, formats.CSV, formats.ARROW)
@@ -52,13 +53,13 @@ def wanted_type(accept: str, given: str) -> str:
     return wanted
 
 
-def rows(given: str, body: bytes, inputs: tuple[str, ...], max_rows: int) -> tuple[Rows, Form]:
+def rows(given: str, body: bytes, accepted: Accepted, max_rows: int) -> tuple[Rows, Form]:
     """The rows of a body of a media type, and the form in which they came."""
     if given == JSON:
-        return schema(inputs, max_rows).read(body)
+        return schema(accepted, max_rows).read(body)
     found = formats.find(given)
     assert found  # noqa: S101  given_type took it
-    return found.decode(body, inputs, max_rows), "columns"
+    return found.decode(body, accepted, max_rows), "columns"
 
 
 def choice(query: str) -> dict[str, Any]:

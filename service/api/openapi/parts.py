@@ -76,7 +76,7 @@ class About:
     @property
     def forms(self) -> tuple[Shape, Shape, Shape]:
         """What validates a row, rows and columns of the native dialect."""
-        return json_rows.schema(self.source.inputs, self.max_rows).forms
+        return json_rows.schema(self.source.accepted, self.max_rows).forms
 
     @property
     def row(self) -> dict[str, float]:

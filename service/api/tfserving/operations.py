@@ -59,7 +59,7 @@ def predict(plane: DataPlane, exchange: Exchange) -> Response:
     found = exchange.prediction = dataplane.predict(source, rows)
     if "instances" in body:
         return ok({"predictions": write.rows(found)}, labelled(source))
-    return ok({"outputs": write.columns(found)}, labelled(source))
+    return ok({"outputs": found.outputs}, labelled(source))
 
 
 def explain(plane: DataPlane, exchange: Exchange) -> Response:
@@ -79,12 +79,12 @@ def explain(plane: DataPlane, exchange: Exchange) -> Response:
 
 
 def regress(plane: DataPlane, exchange: Exchange) -> Response:
-    """One number an example, the calories."""
+    """One number an example, the output."""
     body = read.body(exchange.request, plane.max_rows)
     source = read.servable(plane, exchange)
     rows = read.regressed(body, source, plane.max_rows)
     found = exchange.prediction = dataplane.predict(source, rows)
-    return ok({"results": found.calories}, labelled(source))
+    return ok({"results": found.value}, labelled(source))
 
 
 def classify(plane: DataPlane, exchange: Exchange) -> Response:
@@ -119,5 +119,5 @@ def metadata(plane: DataPlane, exchange: Exchange) -> Response:
     """The signatures, as they stand in saved_model.pb."""
     source = read.servable(plane, exchange)
     spec = {"name": source.model, "signature_name": "", "version": str(source.version)}
-    signatures = {"signature_def": write.signature_def(source.inputs)}
+    signatures = {"signature_def": write.signature_def(source.inputs, source.outputs)}
     return ok({"model_spec": spec, "metadata": {"signature_def": signatures}})

@@ -77,8 +77,8 @@ def predicted(body: Any, source: Loaded, max_rows: int) -> Rows:
 
     def read(columns: list[Column]) -> Rows:
         if signature == FEATURES:
-            return table(columns[0], len(source.inputs), max_rows)
-        return rows(columns, max_rows)
+            return table(columns[0], source.accepted, max_rows)
+        return rows(columns, source.accepted, max_rows)
 
     if "instances" in body and "inputs" in body:
         raise MalformedBody(
@@ -155,7 +155,8 @@ def regressed(body: Any, source: Loaded, max_rows: int) -> Rows:
 
     def read(part: list[Any], first: int) -> Rows:
         instances = _with(context, part, first)
-        return rows(_of_instances(instances, names, "examples", first), max_rows)
+        columns = _of_instances(instances, names, "examples", first)
+        return rows(columns, source.accepted, max_rows)
 
     return in_parts(examples, read, max_rows)
 

@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import orjson
-from numpy.typing import NDArray
 
 from service.api.tfserving.read import DEFAULT, FEATURES
 from service.codecs.json_records import records
 from service.serving.dataplane import Prediction
-from service.serving.engines import OUTPUTS
 from service.serving.loaded import State, VersionStatus
 
 STATES = {
@@ -23,12 +20,7 @@ STATES = {
 
 def rows(found: Prediction) -> orjson.Fragment:
     """The outputs, an object a row."""
-    return orjson.Fragment(records(columns(found)))
-
-
-def columns(found: Prediction) -> dict[str, NDArray[np.float32]]:
-    """The outputs, an array each."""
-    return {"calories": found.calories, "lower": found.lower, "upper": found.upper}
+    return orjson.Fragment(records(found.outputs))
 
 
 def status(version: int, found: VersionStatus) -> dict[str, Any]:
@@ -38,8 +30,8 @@ def status(version: int, found: VersionStatus) -> dict[str, Any]:
     return {"version": str(version), "state": STATES[found.state], "status": told}
 
 
-def signature_def(inputs: Sequence[str]) -> dict[str, Any]:
-    """The signatures that training exports for these inputs, as protobuf prints them in JSON."""
+def signature_def(inputs: Sequence[str], outputs: Sequence[str]) -> dict[str, Any]:
+    """The signatures that training exports for these, as protobuf prints them in JSON."""
     batch, table = [_dim(-1)], [_dim(-1), _dim(len(inputs))]
     return {
         "__saved_model_init_op": {
@@ -54,18 +46,19 @@ def signature_def(inputs: Sequence[str]) -> dict[str, Any]:
             "method_name": "",
         },
         FEATURES: _signature(
-            {FEATURES: _tensor("features_features:0", table)}, "StatefulPartitionedCall"
+            {FEATURES: _tensor("features_features:0", table)}, outputs, "StatefulPartitionedCall"
         ),
         DEFAULT: _signature(
             {name: _tensor(f"serving_default_{name}:0", batch) for name in inputs},
+            outputs,
             "StatefulPartitionedCall_1",
         ),
     }
 
 
-def _signature(inputs: dict[str, Any], call: str) -> dict[str, Any]:
-    outputs = {name: _tensor(f"{call}:{i}", [_dim(-1)]) for i, name in enumerate(OUTPUTS)}
-    return {"inputs": inputs, "outputs": outputs, "method_name": "tensorflow/serving/predict"}
+def _signature(inputs: dict[str, Any], outputs: Sequence[str], call: str) -> dict[str, Any]:
+    told = {name: _tensor(f"{call}:{i}", [_dim(-1)]) for i, name in enumerate(outputs)}
+    return {"inputs": inputs, "outputs": told, "method_name": "tensorflow/serving/predict"}
 
 
 def _tensor(name: str, dim: list[dict[str, str]]) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from service.errors import NotLoaded, Unsupported
 from service.exchange import Exchange, Operation, Response, Scope
 from service.serving import dataplane
 from service.serving.dataplane import DataPlane
-from service.serving.engines import OUTPUTS
 from service.serving.loaded import State
 
 VERSIONS = {"": "", "/versions/{version}": "_of_version"}
@@ -66,7 +65,7 @@ def infer(plane: DataPlane, exchange: Exchange) -> Response:
     """Infer from tensors."""
     body, raw = read.body(exchange.request, plane.max_rows)
     source = read.servable(plane, exchange)
-    rows = read.rows(body, raw, source.inputs, plane.max_rows)
+    rows = read.rows(body, raw, source.accepted, plane.max_rows)
     found = exchange.prediction = dataplane.predict(source, rows)
     return write.inferred(found, body)
 
@@ -105,7 +104,7 @@ def metadata(plane: DataPlane, exchange: Exchange) -> Response:
             "versions": [str(each) for each in sorted(plane.served()[source.model].loaded)],
             "platform": "tensorflow_savedmodel",
             "inputs": [write.described(name) for name in source.inputs],
-            "outputs": [write.described(name) for name in OUTPUTS],
+            "outputs": [write.described(name) for name in source.outputs],
         }
     )
 

@@ -18,6 +18,7 @@ from service.codecs.tensors import Array, Column, envelope, numbers, require_cou
 from service.codecs.tensors import rows as rows_of
 from service.errors import Fault, InvalidInput, MalformedBody
 from service.exchange import Exchange, Request
+from service.serving.accepted import Accepted
 from service.serving.dataplane import DataPlane, version_of
 from service.serving.engines import Rows
 from service.serving.loaded import Loaded
@@ -121,12 +122,12 @@ def servable(plane: DataPlane, exchange: Exchange) -> Loaded:
     return answers.choose(plane, exchange, model, version_of(version))
 
 
-def rows(body: Any, raw: memoryview, names: Sequence[str], max_rows: int) -> Rows:
+def rows(body: Any, raw: memoryview, accepted: Accepted, max_rows: int) -> Rows:
     """The rows of a request's tensors; raises MalformedBody and InvalidInput."""
     for tensor in body["inputs"]:
         if max(tensor["shape"][:1], default=0) > max_rows:  # before as many are parsed
             require_count(tensor["shape"][0], max_rows)
-    return rows_of(_columns(body["inputs"], raw, names), max_rows)
+    return rows_of(_columns(body["inputs"], raw, accepted.names), accepted, max_rows)
 
 
 def _columns(tensors: list[Any], raw: memoryview, names: Sequence[str]) -> list[Column]:
@@ -182,7 +183,7 @@ def _flat(tensor: Any, raw: memoryview | None) -> list[Any] | NDArray[Any]:
     name, shape = tensor["name"], tensor["shape"]
     dtype = DATATYPES.get(tensor["datatype"])
     if dtype is None:
-        expected = f"one of {', '.join(DATATYPES)}, for grams are numbers"
+        expected = f"one of {', '.join(DATATYPES)}, for inputs are numbers"
         raise InvalidInput([Fault(f"{name}.datatype", expected, shown(tensor["datatype"]))])
     count = math.prod(shape)
     if min(shape) < 0:

@@ -11,7 +11,6 @@ from service.codecs.faults import shown
 from service.errors import Fault, InvalidInput
 from service.exchange import Response
 from service.serving.dataplane import Prediction
-from service.serving.engines import OUTPUTS
 from service.serving.loaded import State
 
 STATES = {
@@ -26,7 +25,7 @@ UNSUPPORTED = {"classification", "shared_memory_region"}
 
 def inferred(found: Prediction, body: Any) -> Response:
     """The outputs that were asked for, in that order, as JSON or as bytes behind it."""
-    asked = body.get("outputs") or [{"name": name} for name in OUTPUTS]
+    asked = body.get("outputs") or [{"name": name} for name in found.source.outputs]
     _require_once(asked)
     default = _flag(body, "binary_data_output", default=False)
     told: dict[str, Any] = {
@@ -65,14 +64,14 @@ def _require_once(asked: list[Any]) -> None:
 
 
 def _output(found: Prediction, output: Any) -> NDArray[np.float32]:
-    if output["name"] not in OUTPUTS:
-        raise InvalidInput([Fault("outputs", f"of {', '.join(OUTPUTS)}", shown(output["name"]))])
+    outputs = found.outputs
+    if output["name"] not in outputs:
+        raise InvalidInput([Fault("outputs", f"of {', '.join(outputs)}", shown(output["name"]))])
     unsupported = UNSUPPORTED & output.get("parameters", {}).keys()
     if unsupported:
         expected = f"no {unsupported.pop()}, which is not supported"
         raise InvalidInput([Fault(f"{output['name']}.parameters", expected, "it")])
-    values: NDArray[np.float32] = getattr(found, output["name"])
-    return values
+    return outputs[output["name"]]
 
 
 def _flag(told: Any, name: str, *, default: bool) -> bool:

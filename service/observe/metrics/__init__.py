@@ -78,11 +78,11 @@ class Metrics:
             source.chosen if source else None,
         )
         if found:
-            rows, calories = found.rows.tobytes(), found.calories.tobytes()
+            rows, answers = found.rows.tobytes(), found.value.tobytes()
             self._waiting += len(found.rows)
         else:
-            rows = calories = b""
-        self._records.append((about, exchange.seconds, rows, calories))
+            rows = answers = b""
+        self._records.append((about, exchange.seconds, rows, answers))
         if len(self._records) >= MOST_RECORDS or self._waiting >= MOST_ROWS:
             self._drain()
 

@@ -7,13 +7,13 @@ from itertools import groupby
 from operator import itemgetter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.manifest import Manifest
 from service.exchange import Dialect, Operation
 from service.logs.survivor import Survivor
 from service.observe.metrics.families import input_key, key, prediction_key, range_key
 from service.observe.metrics.tally import Tally
-from service.serving.dataplane import Kcal
 from service.serving.engines import Rows
 from service.serving.loaded import Chosen
 
@@ -39,7 +39,7 @@ def count(tally: Tally, records: Iterable[Record], survivor: Survivor) -> None:
 
 def _count_alike(tally: Tally, group: list[Record]) -> None:
     (operation, wording, refusal, status, chosen), *_ = group[0]
-    _, seconds, rows, calories = zip(*group, strict=True)
+    _, seconds, rows, answers = zip(*group, strict=True)
     route, dialect = operation.path if operation else "", wording.name if wording else ""
     version = (chosen.manifest.model, str(chosen.manifest.version)) if chosen else ("", "")
     requests = key("calories_requests_total", dialect, route, *version, str(int(status)))
@@ -47,21 +47,22 @@ def _count_alike(tally: Tally, group: list[Record]) -> None:
     tally.observe(key("calories_request_seconds", dialect), np.array(seconds))
     if refusal:
         tally.add(key("calories_refused_total", snake(refusal)), len(group))
-    cells, found = (np.frombuffer(b"".join(parts), np.float32) for parts in (rows, calories))
+    cells, found = (np.frombuffer(b"".join(parts), np.float32) for parts in (rows, answers))
     if chosen and len(found):
-        sizes = np.fromiter(filter(None, map(len, calories)), np.int64) // found.itemsize
+        sizes = np.fromiter(filter(None, map(len, answers)), np.int64) // found.itemsize
         tally.observe(key("calories_request_rows", dialect), sizes)
         tally.add(key("calories_rows_total", *version, chosen.label), len(found))
         _count_rows(tally, chosen.manifest, cells.reshape(len(found), -1), found)
 
 
-def _count_rows(tally: Tally, card: Manifest, rows: Rows, calories: Kcal) -> None:
+def _count_rows(tally: Tally, card: Manifest, rows: Rows, answers: NDArray[np.float32]) -> None:
     """Count float32 [n, k] rows and [n] predictions of one version in its buckets."""
-    tally.observe(prediction_key(card), calories)
-    for given, column in zip(card.inputs, rows.T.copy(), strict=True):
+    tally.observe(prediction_key(card), answers)
+    seen = zip(card.inputs, card.seen, rows.T.copy(), strict=True) if card.seen else ()
+    for given, (low, high, _), column in seen:
         tally.observe(input_key(card, given), column)
         # As float32, like the data plane's `in_range`.
-        outside = (column < np.float32(given.min)) | (column > np.float32(given.max))
+        outside = (column < np.float32(low)) | (column > np.float32(high))
         tally.add(range_key(card, given), int(np.count_nonzero(outside)))
 
 

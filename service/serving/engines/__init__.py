@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from models.manifest import TWIN, Manifest
 from models.registry import BrokenVersion, Registry
 
-Rows = NDArray[np.float32]  # [n, k], grams, in the manifest's order
-Columns = tuple[NDArray[np.float32], ...]  # calories, lower, upper: [n] each, kcal
-OUTPUTS = ("calories", "lower", "upper")
+Rows = NDArray[np.float32]  # [n, k], in the order of the manifest's inputs
+Columns = tuple[NDArray[np.float32], ...]  # [n] each, as Manifest.output_names has them
 Choice = Literal["auto", "litert", "saved_model"]
 
 
@@ -23,7 +22,7 @@ class Engine(Protocol):
     width: int | None  # inputs of a row, if the model says how many
 
     def predict(self, rows: Rows) -> Columns:
-        """Answer float32 [n, k] rows with `calories`, `lower` and `upper`, float32 [n] each."""
+        """Answer float32 [n, k] rows with the manifest's outputs, float32 [n] each."""
 
 
 def width_of(shape: Sequence[int | None]) -> int | None:
@@ -54,4 +53,4 @@ def load(registry: Registry, manifest: Manifest, choice: Choice) -> Engine:
         )
     from service.serving.engines.litert import LiteRT  # noqa: PLC0415  not needed beside TensorFlow
 
-    return LiteRT(registry.read(manifest, TWIN))
+    return LiteRT(registry.read(manifest, TWIN), manifest.output_names)

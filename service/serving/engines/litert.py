@@ -1,11 +1,12 @@
 """The LiteRT engine: runs the twin. The only file that imports LiteRT."""
 
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from service.serving.engines import OUTPUTS, Columns, Rows, width_of
+from service.serving.engines import Columns, Rows, width_of
 
 IDLE = 16  # interpreters kept for the next call; each costs 0.3 MB and 0.2 ms to make
 BLOCK = 4096  # rows an invocation: larger ones gain nothing and would keep their memory
@@ -21,9 +22,10 @@ class LiteRT:
 
     name = "litert"
 
-    def __init__(self, twin: bytes) -> None:
+    def __init__(self, twin: bytes, outputs: Sequence[str]) -> None:
         self._twin = twin
-        first = _Lane(twin)
+        self._outputs = outputs
+        first = _Lane(twin, outputs)
         self.width = first.width
         self._idle: deque[_Lane] = deque([first], maxlen=IDLE)
 
@@ -32,7 +34,7 @@ class LiteRT:
         try:
             lane = self._idle.pop()
         except IndexError:
-            lane = _Lane(self._twin)
+            lane = _Lane(self._twin, self._outputs)
         if len(rows) <= BLOCK:
             columns = lane.predict(rows)
         else:
@@ -45,7 +47,7 @@ class LiteRT:
 class _Lane:
     """One interpreter and the row count it is allocated for."""
 
-    def __init__(self, twin: bytes) -> None:
+    def __init__(self, twin: bytes, outputs: Sequence[str]) -> None:
         self._interpreter = Interpreter(model_content=twin, num_threads=1)
         # Inputs and outputs are found through the signature: their order is not the names'.
         # The runner is let go again, for while one is alive the interpreter cannot be resized.
@@ -53,8 +55,8 @@ class _Lane:
         features = runner.get_input_details()["features"]
         self._input = features["index"]
         self.width = width_of(features["shape_signature"])
-        outputs = runner.get_output_details()
-        self._outputs = [outputs[name]["index"] for name in OUTPUTS]
+        found = runner.get_output_details()
+        self._outputs = [found[name]["index"] for name in outputs]
         del runner
         self._rows = 0  # that it is allocated for
 
@@ -67,6 +69,4 @@ class _Lane:
             self._rows = len(rows)
         interpreter.set_tensor(self._input, rows)
         interpreter.invoke()
-        calories, lower, upper = self._outputs
-        get = interpreter.get_tensor
-        return get(calories), get(lower), get(upper)
+        return tuple(map(interpreter.get_tensor, self._outputs))

@@ -11,7 +11,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from models.errors import BrokenVersion
 from models.manifest import Manifest
 from models.registry import Registry
-from service.serving.engines import OUTPUTS, Columns, Rows, width_of
+from service.serving.engines import Columns, Rows, width_of
 from service.serving.engines.operations import check
 
 GRAPH = "saved_model.pb"
@@ -26,6 +26,7 @@ class SavedModel:
     name = "saved_model"
 
     def __init__(self, registry: Registry, manifest: Manifest) -> None:
+        self._outputs = manifest.output_names
         self._loaded = _load(registry, manifest)  # kept: it owns the variables
         self._features = self._loaded.signatures["features"]
         shape = self._features.structured_input_signature[1]["features"].shape
@@ -34,7 +35,7 @@ class SavedModel:
     def predict(self, rows: Rows) -> Columns:
         """Answer float32 [n, k] rows."""
         outputs = self._features(features=tf.constant(rows))
-        return tuple(outputs[name].numpy() for name in OUTPUTS)
+        return tuple(outputs[name].numpy() for name in self._outputs)
 
 
 def _load(registry: Registry, manifest: Manifest) -> Any:
