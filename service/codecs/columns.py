@@ -53,7 +53,7 @@ def to_rows(
     """Columns of [n] numbers as float32 [n, k]; raises InvalidInput with each column's first fault.
 
     They come in the order of the inputs. A column's place tells where its i-th number came from,
-    "sugar[{}]"; they are the rows from `first` on.
+    "width[{}]"; they are the rows from `first` on.
     """
     given = zip(accepted.names, accepted.bounds, places, columns, strict=True)
     faults = [

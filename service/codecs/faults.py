@@ -51,7 +51,7 @@ def listed(error: ValidationError) -> list[Any]:
 
 
 def path(location: Sequence[str | int]) -> str:
-    """(3, "sugar") as [3].sugar; the whole body is `body`."""
+    """(3, "width") as [3].width; the whole body is `body`."""
     parts = [f"[{part}]" if isinstance(part, int) else f".{part[:SHOWN]}" for part in location]
     return "".join(parts).removeprefix(".") or "body"
 

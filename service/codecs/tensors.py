@@ -50,7 +50,7 @@ Array = Annotated[
 
 
 class Column(NamedTuple):
-    """One number a row; `place` tells where the i-th came from: "instances[{}].sugar".
+    """One number a row; `place` tells where the i-th came from: "instances[{}].width".
 
     The values are those of the rows from `first` on.
     """

@@ -154,7 +154,7 @@ def test_what_is_no_gram_is_refused_by_its_place(
     for value in values:
         text = json.dumps(body).replace('"N"', value)
         sentence = refused(client, path, text, STATUS[path])
-        assert sentence.startswith(f"{place}: expected a number from 0 to 1000 (grams a"), value
+        assert sentence.startswith(f"{place}: expected a number from 0 to 1000 (g a"), value
 
 
 def test_each_fault_is_told_for_programs_too(client: Client) -> None:

@@ -1,11 +1,11 @@
 """The native dialect: predictions, explanations, and what is served."""
 
 from collections.abc import Mapping
-from typing import Literal, NotRequired
+from typing import Any, Literal, NamedTuple, NotRequired, Union
 
 from openapi_pydantic import DataType, Schema
 
-from models.manifest import Manifest
+from models.manifest import LARGEST, Manifest
 from service.api.openapi.parts import (
     ARROW,
     CANARY_KEY,
@@ -24,6 +24,7 @@ from service.api.openapi.parts import (
     Section,
     header,
     in_query,
+    object_of,
 )
 
 
@@ -43,70 +44,6 @@ class Problem(Object):
     status: int
     detail: str
     errors: NotRequired[list[Fault]]
-
-
-class Predicted(Object):
-    """Calories of one row with the interval, kcal a serving; in_range: as in training."""
-
-    calories: float
-    lower: float
-    upper: float
-    in_range: bool
-
-
-class PredictedRow(Predicted):
-    """The answer to one row."""
-
-    model: str
-    version: int
-
-
-class PredictedRows(Object):
-    """The answer to an array of rows, in their order."""
-
-    predictions: list[Predicted]
-    model: str
-    version: int
-
-
-class PredictedColumns(Object):
-    """The answer to columns, one item a row."""
-
-    calories: list[float]
-    lower: list[float]
-    upper: list[float]
-    in_range: list[bool]
-    model: str
-    version: int
-
-
-class ExplainedRow(PredictedRow):
-    """A prediction, and what each input adds to `base`, the prediction for the training mean."""
-
-    base: float
-    contributions: dict[str, float]
-
-
-class Explained(Predicted):
-    """One explanation of several."""
-
-    base: float
-    contributions: dict[str, float]
-
-
-class ExplainedRows(Object):
-    """The explanations of an array of rows."""
-
-    explanations: list[Explained]
-    model: str
-    version: int
-
-
-class ExplainedColumns(PredictedColumns):
-    """The explanations of columns."""
-
-    base: float
-    contributions: dict[str, list[float]]
 
 
 class ServedVersion(Object):
@@ -134,6 +71,34 @@ class ServedModels(Object):
     default: str
 
 
+class Shapes(NamedTuple):
+    """The answers to one row, to rows and to columns; that to one row has no list in it."""
+
+    row: Any
+    rows: Any
+    columns: Any
+
+
+def _shapes(about: About, name: str, listed: str, **more: Any) -> Shapes:
+    """Answers of the version the document is about; `more` are fields of each, as one of a row."""
+    source = about.source
+    one: dict[str, Any] = dict.fromkeys(source.outputs, float)
+    many: dict[str, Any] = dict.fromkeys(source.outputs, list[float])
+    if source.ranges:
+        one["in_range"], many["in_range"] = bool, list[bool]
+    signed = {"model": str, "version": int}
+    each: Any = object_of(name, "What is said of one row of several.", {**one, **more})
+    return Shapes(
+        object_of(f"{name}Row", "The answer to one row.", {**one, **signed, **more}),
+        object_of(f"{name}Rows", "Answers in the rows' order.", {listed: list[each], **signed}),
+        object_of(f"{name}Columns", "One item a row.", {**many, **signed, **_columns(more)}),
+    )
+
+
+def _columns(more: Mapping[str, Any]) -> dict[str, Any]:
+    return {**more, "contributions": dict[str, list[float]]} if more else {}
+
+
 QUERY = (
     in_query("model", "the model; without it the default answers", WORD),
     in_query("version", "a version of it, instead of a label", NUMBER),
@@ -150,17 +115,20 @@ ACCEPT = header(
 def parts(about: About) -> Mapping[str, Part]:
     """The parts of the native dialect, by operation."""
     told = (SERVED, UNKNOWN)
+    predicted = _shapes(about, "Predicted", "predictions")
+    more = {"base": float, "contributions": dict[str, float]}
+    explained = _shapes(about, "Explained", "explanations", **more)
     return {
         "predict": Part(
-            "Predict calories for a row, rows or columns, in grams a serving.",
-            {JSON: PredictedRow | PredictedRows | PredictedColumns, CSV: str, ARROW: bytes},
+            f"Predict {about.source.outputs[0]} for a row, rows or columns.",
+            {JSON: Union[*predicted], CSV: str, ARROW: bytes},
             (*_forms(about), *_refused(about), _asked_for_a_picture(about)),
             {JSON: about.forms, CSV: str, ARROW: bytes},
             (*QUERY, ACCEPT),
         ),
         "explain": Part(
-            "Predict, and tell what each input adds: exact Shapley values.",
-            {JSON: ExplainedRow | ExplainedRows | ExplainedColumns},
+            "Predict, and tell what each input adds to `base`: Shapley values.",
+            {JSON: Union[*explained]},
             (*_forms(about), *_refused(about)),
             {JSON: about.forms, CSV: str, ARROW: bytes},
             QUERY,
@@ -196,17 +164,19 @@ def _csv(about: About) -> Case:
 
 
 def _refused(about: About) -> tuple[Case, ...]:
-    first = about.source.inputs[0]
+    first, accepted = about.source.inputs[0], about.source.accepted
     missing = {name: value for name, value in about.row.items() if name != first}
+    bound = accepted.by_name[first][1]
+    too_much = bound + 1 if bound < LARGEST else 1e39
     return (
         NOT_JSON,
         Case("an unknown model", about.row, query="model=bread"),
         Case("an unknown version", about.row, query="version=999"),
         Case("plain text", str(about.row), "text/plain"),
         Case("no number", about.wrong),
-        Case("too much", {**about.row, first: 1001}),
+        Case("too much", {**about.row, first: too_much}),
         Case("a missing input", missing),
-        Case("an unknown field", {**about.row, "fat": 1}),
+        Case("an unknown field", {**about.row, "another": 1}),
         Case("a mistyped parameter", about.row, query="modle=deep"),
     )
 

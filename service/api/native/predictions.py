@@ -35,7 +35,7 @@ def predict(plane: DataPlane, exchange: Exchange) -> Response:
         key = headers.get("x-canary-key") or ""
         source = exchange.source = plane.choose(None, None, None, key)
     # What most ask costs no function of ours to read; what else it may be, `read` knows.
-    of = schema(source.accepted, plane.max_rows)
+    of = source.accepted.schemas.get(plane.max_rows) or schema(source.accepted, plane.max_rows)
     try:
         plain = given == JSON and b"[" not in body and len(body) <= PART
         row = of.cells(of.row_of(body)) if plain else None
@@ -78,9 +78,9 @@ def _in_format(wanted: str, found: Prediction) -> Response:
 
 def _row(found: Prediction) -> dict[str, Any]:
     source = found.source
-    said: dict[str, Any] = {
-        name: column[0] for name, column in zip(source.outputs, found.columns, strict=True)
-    }
+    said: dict[str, Any] = {}
+    for name, column in zip(source.outputs, found.columns, strict=True):
+        said[name] = column[0]
     if found.in_range is not None:
         said["in_range"] = bool(found.in_range)
     said["model"] = source.model

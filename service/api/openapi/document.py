@@ -53,10 +53,10 @@ from service.gate.access import NO_ADMIN_KEY, SEND
 
 OK = HTTPStatus.OK
 DESCRIPTION = """\
-Predicts the calories of a serving of cereal. Three dialects give the same answers: the native
-one, TensorFlow Serving's REST API below /v1, and the Open Inference Protocol below /v2.
-A path that is not here gets 404, another method than a path's own 405 with Allow (below /v1, as
-in TensorFlow Serving, 400). Rows have the inputs of the model that answers by default; what
+Answers rows of numbers with the predictions of Keras models. Three dialects give the same
+answers: the native one, TensorFlow Serving's REST API below /v1, and the Open Inference Protocol
+below /v2. A path that is not here gets 404, another method than a path's own 405 with Allow (below
+/v1, as in TensorFlow Serving, 400). Rows have the inputs of the model that answers by default; what
 another model takes is in its manifest, GET /models/NAME/VERSION."""
 # What the gate answers, whatever is asked; no request can be shown that provokes it.
 ALWAYS = (Overloaded(), Unforeseen())

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import cycle
 from typing import Any
 
 from openapi_pydantic import DataType, Parameter, Reference, Schema
 from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
+from models.manifest import Input
 from models.registry import NAME
 from service.codecs import formats, json_rows
 from service.errors import ServiceError
@@ -80,8 +80,9 @@ class About:
 
     @property
     def row(self) -> dict[str, float]:
-        """A row for examples."""
-        return dict(zip(self.source.inputs, cycle((5.0, 1.0, 2.0)), strict=False))
+        """A row for examples: what training saw in the middle, in a few digits."""
+        inputs, bounds = self.source.manifest.inputs, self.source.accepted.by_name
+        return {each.name: _typical(each, *bounds[each.name]) for each in inputs}
 
     @property
     def columns(self) -> dict[str, list[float]]:
@@ -106,10 +107,24 @@ class Object(TypedDict):
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
 
+def object_of(name: str, description: str, fields: Mapping[str, Any]) -> Any:
+    """Such an object with fields that are known when the service runs."""
+    make: Any = TypedDict  # mypy wants the fields spelled out
+    found = make(name, dict(fields))
+    found.__pydantic_config__ = ConfigDict(extra="forbid")
+    found.__doc__ = description
+    return found
+
+
 class Error(Object):
     """A refusal, in the dialects that are not native."""
 
     error: str
+
+
+def _typical(given: Input, low: float, high: float) -> float:
+    middle = given.quantiles.get("0.5", given.mean or 0.0)
+    return min(max(float(f"{middle:.3g}"), low), high)
 
 
 NUMBER = Schema(type=DataType.INTEGER, minimum=1, maximum=999_999_999)

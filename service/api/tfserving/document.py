@@ -18,41 +18,14 @@ from service.api.openapi.parts import (
     Object,
     Part,
     Section,
+    object_of,
 )
 from service.api.tfserving.operations import SERVABLES
 from service.api.tfserving.read import BODY
 
 
-class OutputRow(Object):
-    """Calories of one row with the interval, kcal a serving."""
-
-    calories: float
-    lower: float
-    upper: float
-
-
-class Predictions(Object):
-    """The answer to `instances`."""
-
-    predictions: list[OutputRow]
-
-
-class OutputColumns(Object):
-    """One item a row."""
-
-    calories: list[float]
-    lower: list[float]
-    upper: list[float]
-
-
-class Outputs(Object):
-    """The answer to `inputs`."""
-
-    outputs: OutputColumns
-
-
 class Results(Object):
-    """The calories of each example."""
+    """The output of each example."""
 
     results: list[float]
 
@@ -62,12 +35,6 @@ class Contributions(Object):
 
     base: float
     contributions: dict[str, float]
-
-
-class Explanations(Predictions):
-    """The predictions, and what each input adds."""
-
-    explanations: list[Contributions]
 
 
 class StatusMessage(Object):
@@ -108,16 +75,30 @@ class Metadata(Object):
 
 SUMMARIES = {
     "predict": "Predict: `instances` (rows) or `inputs` (columns).",
-    "regress": "The calories of `examples`, with a `context` or without.",
+    "regress": "One number for each of `examples`, with a `context` or without.",
     "classify": "Refused, as TensorFlow Serving refuses it for a model without classes.",
     "explain": "The predictions of `instances`, and what each input adds.",
 }
-GIVES: dict[str, Content] = {
-    "predict": {JSON: Predictions | Outputs},
-    "regress": {JSON: Results},
-    "classify": {},
-    "explain": {JSON: Explanations},
-}
+
+
+def _gives(about: About) -> dict[str, Content]:
+    """What each verb answers, with the outputs of the version the document is about."""
+    names = about.source.outputs
+    row: Any = object_of("OutputRow", "What is answered to one row.", dict.fromkeys(names, float))
+    column = object_of("OutputColumns", "One item a row.", dict.fromkeys(names, list[float]))
+    rows = {"predictions": list[row]}
+    told = {**rows, "explanations": list[Contributions]}
+    by_rows = object_of("Predictions", "The answer to `instances`.", rows)
+    by_columns = object_of("Outputs", "The answer to `inputs`.", {"outputs": column})
+    explained = object_of("Explanations", "The predictions, and what each input adds.", told)
+    return {
+        "predict": {JSON: by_rows | by_columns},
+        "regress": {JSON: Results},
+        "classify": {},
+        "explain": {JSON: explained},
+    }
+
+
 UNKNOWN_LABEL = Case("an unknown label", path={"label": "nobody"})
 MALFORMED = Case("a name that is none", path={"model": "a:b"})
 
@@ -132,12 +113,12 @@ def parts(about: About) -> Mapping[str, Part]:
 
 
 def _parts(about: About, unknown: Case) -> Iterator[tuple[str, Part]]:
-    told = (SERVED, UNKNOWN, unknown)
+    told, gives = (SERVED, UNKNOWN, unknown), _gives(about)
     yield "status", Part("Versions and states.", {JSON: ModelStatus}, told)
     yield "metadata", Part("The signatures.", {JSON: Metadata}, told)
     for verb, summary in SUMMARIES.items():
         cases = _cases(about, verb)
-        yield verb, Part(summary, GIVES[verb], cases, {JSON: BODY}, (CANARY_KEY,))
+        yield verb, Part(summary, gives[verb], cases, {JSON: BODY}, (CANARY_KEY,))
 
 
 SECTION = Section(

@@ -164,7 +164,7 @@ def _cases(about: About) -> tuple[Case, ...]:
     features = _tensor("features", [1, len(row)], row)
     inputs = {"inputs": [_tensor(name, [1], [value]) for name, value in about.row.items()]}
     wrong = {"inputs": [_tensor("features", [1, len(row)], list(about.wrong.values()))]}
-    asked = {"id": "1", "inputs": [features], "outputs": [{"name": "calories"}]}
+    asked = {"id": "1", "inputs": [features], "outputs": [{"name": about.source.outputs[0]}]}
     return (
         Case("a tensor for each input", inputs),
         Case("one tensor, one output", asked),

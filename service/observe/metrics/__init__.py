@@ -78,7 +78,7 @@ class Metrics:
             source.chosen if source else None,
         )
         if found:
-            rows, answers = found.rows.tobytes(), found.value.tobytes()
+            rows, answers = found.rows.tobytes(), found.columns[0].tobytes()
             self._waiting += len(found.rows)
         else:
             rows = answers = b""
