@@ -99,20 +99,20 @@ def parse(head: bytes) -> bool:
     return False
 
 
-def require_short(head: bytes, most: int) -> None:
-    """Raises NotHTTP when a head, or what has come of one, has more bytes than MAX_HEADER_BYTES."""
-    if len(head) <= most:
-        return
+def too_long(head: bytes, most: int) -> NotHTTP:
+    """The refusal of a head, or what has come of one, of more bytes than MAX_HEADER_BYTES."""
     if b"\r\n" in head[:most]:
-        raise NotHTTP(LONG.format(most), HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-    raise NotHTTP(LONG_LINE.format(most), HTTPStatus.REQUEST_URI_TOO_LONG)
+        return NotHTTP(LONG.format(most), HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+    return NotHTTP(LONG_LINE.format(most), HTTPStatus.REQUEST_URI_TOO_LONG)
 
 
-def read(head: bytes) -> Head:
-    """A whole head, with the empty line that ends it; raises NotHTTP.
+def read(head: bytes, most: int) -> Head:
+    """A whole head of at most so many bytes, with the empty line that ends it; raises NotHTTP.
 
     Clients say the same again and again, so that the last ones are kept.
     """
+    if len(head) > most:
+        raise too_long(head, most)
     return _known(head) if len(head) <= SHORT else _read(head)
 
 

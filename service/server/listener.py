@@ -114,6 +114,7 @@ class Listener:
         self.idle = Phase(settings.idle_seconds)
         self.write = Phase(settings.write_seconds, reads=False)
         self.linger = Phase(LINGER, reads=False)
+        self.busy = Phase(math.inf, reads=False)  # who waits for an answer, not for the client
         self._phases = self.linger, self.idle, self.head, self.body, self.write
         self._bodies = PacedThread("large-bodies", loop)
         self._metrics = PacedThread("scrapes", loop)
@@ -122,6 +123,7 @@ class Listener:
         self._shares = shares
         self._tls = tls.context(settings)
         self._told_to_leave = leaving
+        self.leaving = False  # each answer is the last one of its connection
         self._stopping = False
         self._connections: set[Connection] = set()
         self._behind = math.inf  # from then on, no other worker goes first
@@ -130,14 +132,12 @@ class Listener:
         self._most_of_one = settings.max_connections_of_one_address
         self.line = Line(loop, min(self._most, self._most_of_one) // 2 + 1)
 
-    def leaving(self) -> bool:
-        """Whether each answer is the last one of its connection."""
-        return self._stopping or self._told_to_leave()
-
-    def thread_for(self, operation: Operation, size: int) -> PacedThread | Line:
-        """Who answers a body of so many bytes: another thread, or the loop's own."""
+    def queue_for(self, operation: Operation, size: int) -> PacedThread | Line | None:
+        """Where a body of so many bytes waits; None where the loop may answer it at once."""
         if operation.hot:
-            return self.line if size <= SMALL else self._bodies
+            if size > SMALL:
+                return self._bodies
+            return None if operation.watching or self.line.is_free() else self.line
         return self._metrics if operation.watching else self._flask
 
     def listen(self) -> None:
@@ -148,7 +148,7 @@ class Listener:
 
     async def stop(self) -> None:
         """Let nobody in any more, answer whom the kernel has let in, and wait for them to go."""
-        self._stopping = True
+        self._stopping = self.leaving = True
         self._shares.note(Shares.GONE)
         self.loop.remove_reader(self._listening.fileno())
         while self._let_in():
@@ -250,6 +250,7 @@ class Listener:
         """End what took too long."""
         self.loop.call_later(TICK, self._tick)
         self.date = f"Date: {formatdate(usegmt=True)}\r\n"
+        self.leaving = self._stopping or self._told_to_leave()
         for phase in self._phases:
             latest = monotonic() - phase.seconds
             for connection in [each for each, since in phase.items() if since < latest]:

@@ -295,6 +295,7 @@ def test_a_server_that_leaves_closes_each_connection_behind_its_answer() -> None
             client.sendall(GET % b"")
             assert client.recv(65536)
             server.leaving = True
+            await_(lambda: server.listener.leaving, "the connections know it")
             assert not is_closed(client)
             client.setblocking(True)
             client.sendall(GET % b"")
