@@ -13,7 +13,7 @@ from pydantic import PlainValidator, TypeAdapter, ValidationError, WithJsonSchem
 from pydantic_core import PydanticCustomError
 
 from service.codecs import json_parts
-from service.codecs.columns import to_rows
+from service.codecs.columns import require_length, to_rows
 from service.codecs.faults import listed, path, received, shown
 from service.codecs.json_parts import LongArray
 from service.errors import Fault, InvalidInput
@@ -83,7 +83,7 @@ def in_parts(items: list[Any] | LongArray, read: Callable[[Any, int], Rows], max
     """
     if not isinstance(items, LongArray):
         return read(items, 0)
-    require_count(len(items), max_rows)
+    require_length(len(items), max_rows)
     return np.concatenate([read(part, first) for first, part in items.parts()])
 
 
@@ -153,13 +153,7 @@ def _require_one_length(columns: Sequence[Column], max_rows: int) -> None:
             first = columns[0].place.format("")
             expected = f"{count} rows, as {first} has"
             raise InvalidInput([Fault(place.format(""), expected, str(len(values)))])
-    require_count(count, max_rows)
-
-
-def require_count(count: int, max_rows: int) -> None:
-    """Raise InvalidInput for no row, or more than a request may hold."""
-    if not 1 <= count <= max_rows:
-        raise InvalidInput([Fault("body", f"1 to {max_rows} rows", str(count))])
+    require_length(count, max_rows)
 
 
 def _numbers(values: Any) -> NDArray[Any]:

@@ -92,7 +92,7 @@ class Loaded:
                     raise BrokenVersion(
                         f"{about} answers {name} as {found}, expected float32 [{count}]."
                     )
-                if not np.isfinite(column).all():
+                if self.mean is not None and not np.isfinite(column).all():
                     raise BrokenVersion(
                         f"{about} answers its own training mean with no finite number."
                     )

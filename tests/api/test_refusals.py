@@ -39,8 +39,8 @@ TFSERVING = [
     ({}, "Missing 'inputs' or 'instances' key"),
     ({"instances": ROWS, "inputs": COLUMNS}, "expecting only one of"),
     ({"instances": ROW}, "instances: expected an array"),
-    ({"instances": []}, "expected 1 to 50 rows, received 0"),
-    ({"instances": [ROW] * 51}, "expected 1 to 50 rows, received 51"),
+    ({"instances": []}, "expected at least one row, received 0"),
+    ({"instances": [ROW] * 51}, "expected at most 50 rows, received 51"),
     ({"instances": [ROW, TABLE[0]]}, f"instances[1]: expected {KEYS}"),
     ({"instances": [ROW, {**ROW, "fat": 1}]}, f"instances[1]: expected {KEYS}"),
     ({"instances": [{"sugar": 1}]}, f"instances[0]: expected {KEYS}"),
@@ -55,7 +55,7 @@ TFSERVING = [
 ]
 EXAMPLES = [
     ({}, "Key 'examples' is expected"),
-    ({"examples": []}, "expected 1 to 50 rows, received 0"),
+    ({"examples": []}, "expected at least one row, received 0"),
     ({"examples": [1]}, "examples[0]: expected an object, received 1"),
     ({"examples": [{"sugar": 5}]}, KEYS),
     ({"examples": [{**ROW, "sugar": [1, 2]}]}, "examples[0].sugar: expected a number"),
@@ -93,7 +93,7 @@ PROTOCOL: list[tuple[object, str]] = [
             ([*tensors(), FEATURES], "inputs: expected each of sugar"),
             ([tensor("fat", [1])], 'received "fat"'),
             ([{"name": "features", "shape": [1, 3], "datatype": "FP32"}], "features.data"),
-            ([tensor("features", [[1, 1, 1]] * 51)], "expected 1 to 50 rows, received 51"),
+            ([tensor("features", [[1, 1, 1]] * 51)], "expected at most 50 rows, received 51"),
             ([tensor("features", [[1, 2]])], "features.shape: expected [n, 3], received [1, 2]"),
             ([tensor("features", [[5, 1, 2], [5, 1, -2]])], "features[1][2]: expected a number"),
         )

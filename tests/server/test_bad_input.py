@@ -47,8 +47,8 @@ REFUSED: list[tuple[str, Any, int, str]] = [
     (f"{V1}:regress", {"examples": [{}] * 51}, 400, "examples: expected at most 50, received 51"),
     (f"{V1}:regress", {"examples": [1] * 50}, 400, "examples[0]: expected an object, received 1"),
     (f"{V1}:regress", {"examples": [1] * 100_000}, 400, "expected at most 50, received 100000"),
-    (f"{V1}:predict", NO_ROWS, 400, "body: expected 1 to 50 rows, received 0."),
-    (f"{V1}:explain", NO_ROWS, 400, "body: expected 1 to 50 rows, received 0."),
+    (f"{V1}:predict", NO_ROWS, 400, "body: expected at least one row, received 0."),
+    (f"{V1}:explain", NO_ROWS, 400, "body: expected at least one row, received 0."),
 ]
 
 

@@ -12,9 +12,10 @@ from typing_extensions import TypedDict
 
 from models.numbers import whole
 from service.api import answers
+from service.codecs.columns import require_length
 from service.codecs.faults import shown
 from service.codecs.json_parts import LongArray
-from service.codecs.tensors import Array, Column, envelope, numbers, require_count
+from service.codecs.tensors import Array, Column, envelope, numbers
 from service.codecs.tensors import rows as rows_of
 from service.errors import Fault, InvalidInput, MalformedBody
 from service.exchange import Exchange, Request
@@ -126,7 +127,7 @@ def rows(body: Any, raw: memoryview, accepted: Accepted, max_rows: int) -> Rows:
     """The rows of a request's tensors; raises MalformedBody and InvalidInput."""
     for tensor in body["inputs"]:
         if max(tensor["shape"][:1], default=0) > max_rows:  # before as many are parsed
-            require_count(tensor["shape"][0], max_rows)
+            require_length(tensor["shape"][0], max_rows)
     return rows_of(_columns(body["inputs"], raw, accepted.names), accepted, max_rows)
 
 
