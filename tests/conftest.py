@@ -107,6 +107,14 @@ def shipped(shipped_root: Path) -> Registry:
     return Registry(shipped_root)
 
 
+@pytest.fixture(scope="session")
+def any_table(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """The models of tests/any_table.py."""
+    from tests import any_table  # noqa: PLC0415  TensorFlow, which most tests do without
+
+    return any_table.fill(Registry(tmp_path_factory.mktemp("any_table")))
+
+
 @dataclass
 class Keys:
     """A pair of keys in PEM files."""
