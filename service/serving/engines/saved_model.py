@@ -9,10 +9,10 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
 from models.errors import BrokenVersion
+from models.graph import check
 from models.manifest import Manifest
 from models.registry import Registry
 from service.serving.engines import Columns, Rows, width_of
-from service.serving.engines.operations import check
 
 GRAPH = "saved_model.pb"
 

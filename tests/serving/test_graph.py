@@ -27,7 +27,7 @@ from service.app import create_host
 from service.errors import NotLoaded
 from service.serving.engines import load
 from service.serving.engines.litert import LiteRT
-from service.serving.engines.operations import ALLOWED, check
+from models.graph import ALLOWED, check
 from service.serving.engines.saved_model import GRAPH, SavedModel
 from service.settings import Settings
 from tests.conftest import SHIPPED

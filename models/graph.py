@@ -82,7 +82,7 @@ def _graph(saved_model: Any, where: str) -> Any:
     ):
         raise BrokenVersion(
             f"{where} is not as TensorFlow 2 exports it, one graph with its objects: "
-            "publish the model again with 'python -m training'."
+            "export the model again, with model.export() or tf.saved_model.save()."
         )
     return saved_model.meta_graphs[0]
 
