@@ -144,7 +144,7 @@ def tell_published(console: Console, trained: Trained, published: Published, fol
     console.print(f"{grams}: {answer:.1f} kcal (± {trained.interval.half_width:.1f})")
     console.print(
         f"published {manifest.model} version {manifest.version} in {folder} "
-        f"(twin and SavedModel agree to {published.difference:.0e} kcal)",
+        f"(twin and SavedModel differ by {published.difference:.0e} of the largest answer)",
         soft_wrap=True,
     )
     if published.held_back:

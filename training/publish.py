@@ -27,7 +27,7 @@ ROOT = Path(__file__).parent.parent
 class Published:
     """A version in the registry. `held_back` says why it is not stable; empty when it is.
 
-    `difference` is the largest found between twin and SavedModel, in kcal.
+    `difference` is the largest found between twin and SavedModel, as `export` gives it.
     """
 
     manifest: Manifest
@@ -57,7 +57,7 @@ def publish_trained(
         return not held_back
 
     with staging(registry, model) as draft:
-        difference = export(trained.model, inputs, trained.interval.half_width, draft)
+        difference = export(trained.model, inputs, "calories", trained.interval.half_width, draft)
         report.write(report.content_of(trained, model), draft)
         sample.write(trained.data, draft)
         manifest = describe(trained, inputs, model)

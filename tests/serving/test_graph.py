@@ -19,6 +19,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.client import pywrap_tf_session
 
 from models import files
+from models.graph import ALLOWED, check
 from models.manifest import Manifest
 from models.publish import publish, staging
 from models.registry import BrokenVersion, Registry
@@ -27,7 +28,6 @@ from service.app import create_host
 from service.errors import NotLoaded
 from service.serving.engines import load
 from service.serving.engines.litert import LiteRT
-from models.graph import ALLOWED, check
 from service.serving.engines.saved_model import GRAPH, SavedModel
 from service.settings import Settings
 from tests.conftest import SHIPPED
