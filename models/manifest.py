@@ -32,6 +32,8 @@ SIGNATURE = "model.sig"  # OpenSSF model signing's own name for it
 TWIN = "model.tflite"
 REPORT = "report/index.html"
 ROWS = "training.csv"  # of those it was trained on: name, inputs, output
+SIGNATURES = "signatures.json"  # of a SavedModel made elsewhere, as TensorFlow Serving tells them
+FEATURES = "features"  # of our own exports: a signature, and its one tensor [n, k]
 
 MOST_BYTES = 1_048_576  # of a manifest; one of 256 inputs with words in two languages has 150,000
 MOST_FIELDS = 1000  # of an object, such as the files of a version
@@ -43,7 +45,7 @@ LARGEST = 3.4028234663852886e38  # of a float32
 FIRST_SCHEMA_ACCEPTS = (0.0, 1000.0)  # manifests of schema 1 were of such inputs and did not say so
 
 INPUT_NAME = "[A-Za-z_][A-Za-z0-9_]{0,62}"
-TAKEN = frozenset({"features", "lower", "upper", "in_range", "model", "version"})  # by answers
+TAKEN = frozenset({FEATURES, "lower", "upper", "in_range", "model", "version"})  # by answers
 TAKEN_BESIDE = frozenset({"predictions", "explanations", "base", "contributions"})  # the output
 
 
@@ -78,6 +80,7 @@ FileName = Annotated[str, AfterValidator(_inside)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Text = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]  # of one line
 InputName = Annotated[str, Field(pattern=f"^{INPUT_NAME}$")]
+TensorName = Annotated[Text, Field(min_length=1)]  # or of a signature
 Level = Annotated[str, Field(pattern=r"^(0(\.[0-9]{1,16})?|1(\.0{1,16})?)$")]  # of a quantile
 Language = Annotated[str, Field(pattern="^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$")]  # BCP 47
 Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
@@ -242,11 +245,50 @@ class Code(Card):
     modified: bool
 
 
+class Tensor(Card):
+    """A tensor that a signature takes, [n] or [n, k], and the inputs in its columns.
+
+    In a shape -1 stands for the rows, as many as there are.
+    """
+
+    name: TensorName
+    shape: tuple[Literal[-1]] | tuple[Literal[-1], Count]
+    inputs: Annotated[tuple[InputName, ...], Field(min_length=1, max_length=MOST_INPUTS)]
+
+    @model_validator(mode="after")
+    def _of_inputs(self) -> Self:
+        columns = self.shape[1] if len(self.shape) == 2 else 1
+        if columns != len(self.inputs):
+            raise ValueError(f"expected {columns} inputs, as the shape has")
+        return self
+
+
+class Answer(Card):
+    """The tensor that a signature answers with, [n] or [n, 1]."""
+
+    name: TensorName
+    shape: tuple[Literal[-1]] | tuple[Literal[-1], Literal[1]]
+
+
+class Signature(Card):
+    """How a SavedModel that was made elsewhere is asked, as its clients know it.
+
+    The `aliases` are further signatures that take and answer the same. The tensors' inputs are
+    those of the manifest in its order. `no_twin` says why the version has none.
+    """
+
+    name: TensorName
+    aliases: Annotated[tuple[TensorName, ...], Field(max_length=100)] = ()
+    tensors: Annotated[tuple[Tensor, ...], Field(min_length=1, max_length=MOST_INPUTS)]
+    output: Answer
+    no_twin: Text = ""
+
+
 class Manifest(Card):
     """Everything known of one version. `files` maps each other file to its SHA-256.
 
-    A version that was made elsewhere may lack its architecture, data and evaluation; one without
-    an interval answers without `lower` and `upper`.
+    A version that was made elsewhere has a signature, and may lack its architecture, data and
+    evaluation; one without an interval answers without `lower` and `upper`.
     """
 
     schema_version: Literal[1, 2] = 2
@@ -259,6 +301,7 @@ class Manifest(Card):
         AfterValidator(_different),
     ]
     output: Output
+    signature: Signature | None = None
     interval: Interval | None = None
     data: Data | None = None
     evaluation: Evaluation | None = None
@@ -273,6 +316,10 @@ class Manifest(Card):
             raise ValueError("expected a name of the output that nothing else has in an answer")
         if len({each.min is None for each in self.inputs}) > 1:
             raise ValueError("expected min, max and mean of all inputs, or of none")
+        if self.signature:
+            carried = tuple(name for each in self.signature.tensors for name in each.inputs)
+            if carried != self.input_names:
+                raise ValueError("expected tensors of all inputs, in their order")
         return self
 
     @property
