@@ -154,7 +154,8 @@ class Listener:
         while self._let_in():
             pass
         self._listening.close()
-        await asyncio.sleep(LAST_WORDS)
+        if self.connections:
+            await asyncio.sleep(LAST_WORDS)
         silent = [connection for connection in self.head if connection.is_silent]
         for connection in [*self.idle, *silent, *self.linger]:
             connection.abort()
