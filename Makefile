@@ -35,7 +35,7 @@ train: $(DEV)/.installed ## train `calories` and publish it (ARGS="--architectur
 	@$(DEV)/bin/python -m training $(ARGS)
 
 test: $(DEV)/.installed $(SERVICE)/.installed ## run all tests, one file at a time a core
-	@$(DEV)/bin/python -m pytest -n auto --dist loadfile $(ARGS)
+	@$(DEV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-ray: $(DEV)/.installed $(SCALE)/.installed ## score 10 million rows on a Ray cluster of three nodes (a minute)
 	@$(DEV)/bin/python -m pytest -m ray tests/scale $(ARGS)

@@ -39,6 +39,13 @@ settings.register_profile("patient", settings.get_profile("default"), deadline=N
 settings.load_profile("patient")
 
 SHIPPED = ("calories", "deep", "linear", "linear-unit")
+# The files that take the longest, which begin first: nobody waits for one of them at the end.
+LONGEST = ("walk", "page", "training", "docs", "bodies", "saved_model", "spellings", "faults")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {f"test_{name}": number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
 @pytest.fixture
