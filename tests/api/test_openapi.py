@@ -24,7 +24,7 @@ from service.serving.host import Host
 from service.settings import Settings
 from tests.both_ways import both_ways
 from tests.dialects import ROW
-from tests.fuzz.schema import Fuzzer
+from tests.fuzz.schema import fuzz
 from tests.servers import DEV_PYTHON, ROOT, running
 
 EXAMPLES = {"model": "calories", "name": "calories", "version": "1", "label": "stable"}
@@ -265,11 +265,10 @@ def test_a_real_server_answers_what_the_document_allows_and_forbids_as_it_says(
     registry = shutil.copytree(shipped_root, tmp_path / "registry")  # labels are moved
     settings = {"admin_key_waived": True, "workers": 1, "registry": registry}
     with running(tmp_path, DEV_PYTHON, **settings) as server:
-        fuzzer = Fuzzer([server.url])
-        fuzzer.fuzz(4)
-    assert fuzzer.failures == []
-    assert fuzzer.requests > 120
-    assert {200, 422} <= fuzzer.statuses["POST /predict"].keys()
-    assert set(fuzzer.statuses) == {f"{method} {path}" for method, path, _ in operations(document)}
-    assert {404, 422} <= fuzzer.statuses["PUT /admin/models/{model}/labels/{name}"].keys()
+        found, statuses = fuzz(server.url, 4)
+    assert found.failures == []
+    assert found.requests > 120
+    assert {200, 422} <= statuses["POST /predict"]
+    assert set(statuses) == {f"{method} {path}" for method, path, _ in operations(document)}
+    assert {404, 422} <= statuses["PUT /admin/models/{model}/labels/{name}"]
     assert "Traceback" not in server.output()

@@ -1,10 +1,12 @@
 """A connection as a function of bytes: the same give the same answers, wherever they are cut."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from itertools import pairwise
 from random import Random
 from time import monotonic
+from types import SimpleNamespace
 from typing import Any, cast
 
 from service.exchange import Response
@@ -18,53 +20,30 @@ NOTHING = Response(200, b"", "text/plain")
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Loop:
-    """As much of a loop as a connection asks for."""
-
-    time = staticmethod(monotonic)
+class Transport(asyncio.Transport):
+    """Keeps what is written, in the order of things; it cannot abort, as after an exception."""
 
     def __init__(self) -> None:
-        self.soon: list[Callable[[], None]] = []
-
-    def call_soon(self, callback: Callable[[], None]) -> None:
-        self.soon.append(callback)
-
-    def run(self) -> None:
-        while self.soon:
-            self.soon.pop(0)()
-
-
-class Transport:
-    """Keeps what is written, in the order of things."""
-
-    def __init__(self) -> None:
+        super().__init__()
         self.written = b""
         self.closed = False
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         assert not self.closed
         self.written += data
 
     def close(self) -> None:
         self.closed = True
 
-    def write_eof(self) -> None:
-        self.closed = True
-
-    def abort(self) -> None:
-        raise AssertionError("an exception was caught")
+    write_eof = close
 
     def can_write_eof(self) -> bool:
         return True
 
-    def get_extra_info(self, _: str) -> None:
-        """No TLS."""
-
     def pause_reading(self) -> None:
         """What comes is kept."""
 
-    def resume_reading(self) -> None:
-        """And read then."""
+    resume_reading = pause_reading
 
 
 async def _listener() -> Listener:
@@ -76,9 +55,10 @@ class Http:
 
     def __init__(self) -> None:
         self._listener = asyncio.run(_listener())
-        self._loop = Loop()
-        self._listener.loop = cast("Any", self._loop)
-        self._listener.line = Line(cast("Any", self._loop), 64)
+        self._soon = deque[Callable[[], None]]()
+        loop = SimpleNamespace(time=monotonic, call_soon=self._soon.append)
+        self._listener.loop = cast("Any", loop)
+        self._listener.line = Line(self._listener.loop, 64)
 
     def __call__(self, data: bytes) -> Response:
         """The last answer; the first byte of `data` says where the others are cut."""
@@ -96,17 +76,20 @@ class Http:
         return found[-1]
 
     def _written(self, parts: list[bytes]) -> bytes:
-        connection = Connection(self._listener, "127.0.0.1")
-        transport = Transport()
-        connection.connection_made(cast("Any", transport))
+        connection, transport = Connection(self._listener, "127.0.0.1"), Transport()
+        connection.connection_made(transport)
         for part in filter(None, parts):
             connection.data_received(part)
-            self._loop.run()
+            self._turn()
         connection.eof_received()
-        self._loop.run()
+        self._turn()
         connection.connection_lost(None)
         assert transport.closed
         return transport.written.replace(CONTINUE, b"")
+
+    def _turn(self) -> None:
+        while self._soon:
+            self._soon.popleft()()
 
 
 def answers(written: bytes) -> list[Response]:

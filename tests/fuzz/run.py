@@ -46,7 +46,7 @@ class Findings:
         try:
             yield
         except (AssertionError, OSError, NoHTTPError, ValueError) as error:
-            self.failures.append(f"{error!r:.1500}\n  for {asked!r:.3000}")
+            self.failures.append(f"{error!r:.3000}\n  for {asked!r:.3000}")
 
     def __str__(self) -> str:
         told = ", ".join(f"{status}: {times}" for status, times in sorted(self.statuses.items()))
@@ -60,9 +60,9 @@ class Fuzzer:
         self._port = server.port
         self._connection = Connection(server.port)
         self._ids = count(1)
-        self.found = {name: Findings() for name in (*ASKED, SHAPE)}
+        self.found = Findings()
 
-    def ask(self, name: str, asked: Request) -> None:
+    def ask(self, asked: Request) -> None:
         """One request that is HTTP, over the kept connection."""
         request_id, began = f"asked-{next(self._ids)}", time.perf_counter()
         closes = True
@@ -73,7 +73,7 @@ class Fuzzer:
         finally:
             if closes:
                 self._reconnect()
-        self.found[name].note(answer.status, began)
+        self.found.note(answer.status, began)
 
     def shape(self, shape: bytes) -> None:
         """One request that may be no HTTP, and an honest one behind it, over a connection."""
@@ -81,7 +81,7 @@ class Fuzzer:
         try:
             connection.send(shape + PROBE)
             first = connection.read()
-            self.found[SHAPE].note(first.status if first else 0, began)
+            self.found.note(first.status if first else 0, began)
             answers = [first, *read_all(connection)] if first else []
         finally:
             connection.close()
@@ -142,13 +142,14 @@ def explore(
         seed(at + start)(some(given(strategy)(each)))()
 
 
-def fuzz(fuzzer: Fuzzer, name: str, many: int) -> Findings:
+def fuzz(name: str, server: Server, many: int) -> Findings:
     """Ask so many requests of a name; gives what they met."""
-    found = fuzzer.found[name]
+    with Fuzzer(server) as fuzzer:
+        strategy, each = (SHAPES, fuzzer.shape) if name == SHAPE else (ASKED[name], fuzzer.ask)
 
-    def ask(asked: Any) -> None:
-        with found.going_on(asked):
-            fuzzer.shape(asked) if name == SHAPE else fuzzer.ask(name, asked)
+        def ask(asked: Any) -> None:
+            with fuzzer.found.going_on(asked):
+                each(asked)
 
-    explore(SHAPES if name == SHAPE else ASKED[name], ask, many)
-    return found
+        explore(strategy, ask, many)
+    return fuzzer.found

@@ -1,7 +1,7 @@
 """Requests drawn from the OpenAPI document, right ones and wrong ones, and held against it."""
 
-from collections import Counter
-from collections.abc import Sequence
+import time
+from collections import defaultdict
 from string import Formatter
 from traceback import format_exception
 from typing import Any
@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 from service.codecs.formats import ARROW, CSV
 from tests.fuzz import bodies
 from tests.fuzz.connection import strict_json
-from tests.fuzz.run import explore
+from tests.fuzz.run import Findings, explore
 from tests.servers import PATIENCE
 
 HELD: list[Any] = [
@@ -40,46 +40,35 @@ schemathesis.openapi.media_type(CSV, bodies.TABLES | st.binary(max_size=50))
 schemathesis.openapi.media_type(ARROW, bodies.arrow() | st.binary(max_size=50))
 
 
-class Fuzzer:
-    """Asks every one of several servers the same, and notes what is not as the document says."""
+def fuzz(url: str, examples: int) -> tuple[Findings, dict[str, set[int]]]:
+    """Ask every operation so many requests of each mode, the same ones each time.
 
-    def __init__(self, urls: Sequence[str]) -> None:
-        self._urls = urls
-        self._session = requests.Session()
-        self.statuses: dict[str, Counter[int]] = {}  # by operation
-        self.slowest = 0.0  # seconds until an answer's head was there
-        self.failures: list[str] = []
+    An operation without a body has less that can be wrong, and gets a fifth. Gives what they met,
+    and the statuses of each operation.
+    """
+    found, statuses, session = Findings(), defaultdict[str, set[int]](set), requests.Session()
 
-    @property
-    def requests(self) -> int:
-        """How many requests there were."""
-        return sum(counter.total() for counter in self.statuses.values())
-
-    def fuzz(self, examples: int) -> None:
-        """Ask every operation so many requests of each mode, the same ones each time.
-
-        An operation without a body has less that can be wrong, and gets a fifth.
-        """
-        document = self._session.get(f"{self._urls[0]}/openapi.json", timeout=PATIENCE).json()
-        for result in schemathesis.openapi.from_dict(document).get_all_operations():
-            operation: Operation = result.ok()  # type: ignore[union-attr]  # the document is valid
-            many = examples if operation.body else max(examples // 5, 1)
-            for mode in GenerationMode:
-                explore(drawn(operation, mode), self._ask, many)
-
-    def _ask(self, case: Case[Any]) -> None:
-        for url in self._urls:
+    def ask(case: Case[Any]) -> None:
+        began = time.perf_counter()
+        with found.going_on(case):
+            answer = case.call(base_url=url, session=session, timeout=PATIENCE)
+            found.note(answer.status_code, began)
+            statuses[case.operation.label].add(answer.status_code)
             try:
-                answer = case.call(base_url=url, session=self._session, timeout=PATIENCE)
-                self.statuses.setdefault(case.operation.label, Counter())[answer.status_code] += 1
-                self.slowest = max(self.slowest, answer.elapsed)
                 case.validate_response(answer, checks=HELD)
-                assert b"Traceback" not in answer.content
-                if "json" in str(answer.headers.get("content-type")):
-                    strict_json(answer.content)
-            except (Exception, FailureGroup) as error:  # noqa: BLE001  each is a finding
-                told = "".join(format_exception(error))[-3000:]
-                self.failures.append(f"{case.operation.label}: {told}")
+            except FailureGroup as group:
+                raise AssertionError("".join(format_exception(group))) from group
+            assert b"Traceback" not in answer.content
+            if "json" in str(answer.headers.get("content-type")):
+                strict_json(answer.content)
+
+    document = session.get(f"{url}/openapi.json", timeout=PATIENCE).json()
+    for result in schemathesis.openapi.from_dict(document).get_all_operations():
+        operation: Operation = result.ok()  # type: ignore[union-attr]  # the document is valid
+        many = examples if operation.body else max(examples // 5, 1)
+        for mode in GenerationMode:
+            explore(drawn(operation, mode), ask, many)
+    return found, statuses
 
 
 def drawn(operation: Operation, mode: GenerationMode) -> st.SearchStrategy[Case[Any]]:

@@ -89,48 +89,29 @@ def by_letters(path: bytes) -> Iterator[bytes]:
     for at in letters[:1] + letters[-1:]:
         for other in _letter(path[at]):
             yield path[:at] + other + path[at + 1 :]
-    for encoded in (_percent, _percent_upper, _percent_twice, _fullwidth, _overlong):
-        yield b"".join(b"/" if byte == ord("/") else encoded(byte) for byte in path)
-        yield b"/" + b"".join(map(encoded, path[1:]))
-        yield b"".join(map(encoded, path))
-    for ours, theirs in (
-        (b"s", b"%c5%bf"),
-        (b"k", b"%e2%84%aa"),
-        (b"i", b"%c4%b1"),
-        (b"i", b"\xb9"),
-    ):
-        yield path.replace(ours, theirs)
+    for forms in zip(*map(_encoded, path), strict=True):
+        yield b"".join(
+            b"/" if byte == ord("/") else form for byte, form in zip(path, forms, strict=True)
+        )
+        yield b"/" + b"".join(forms[1:])
+        yield b"".join(forms)
+    alike = ((b"s", b"%c5%bf"), (b"k", b"%e2%84%aa"), (b"i", b"%c4%b1"), (b"i", b"\xb9"))
+    yield from (path.replace(ours, theirs) for ours, theirs in alike)
+
+
+def _encoded(byte: int) -> list[bytes]:
+    """Percent-encoded once or twice, in full width (which NFKC makes ASCII), too long for UTF-8."""
+    wide = b"".join(b"%%%02x" % part for part in chr(byte + 0xFEE0).encode())
+    overlong = b"%%%02x%%%02x" % (0xC0 | byte >> 6, 0x80 | byte & 0x3F)
+    return [b"%%%02x" % byte, b"%%%02X" % byte, b"%%25%02x" % byte, wide, overlong]
 
 
 def _letter(byte: int) -> Iterator[bytes]:
     """Other ways to write one letter, or it with what some do not see."""
     letter = bytes([byte])
-    yield from (_percent(byte), _percent_upper(byte), _percent_twice(byte), b"%%25%02x" % byte)
-    yield from (_fullwidth(byte), _overlong(byte), b"%%u00%02x" % byte, b"\\%c" % byte)
+    yield from (*_encoded(byte), b"%%u00%02x" % byte, b"\\%c" % byte)
     yield from (letter + b"%cc%81", letter + b"%e2%80%8b", letter + b"%c2%ad", letter + b"%00")
     yield from (b"%00" + letter, b"%" + letter, letter + b"%", letter.swapcase(), letter + b"\xad")
-
-
-def _percent(byte: int) -> bytes:
-    return b"%%%02x" % byte
-
-
-def _percent_upper(byte: int) -> bytes:
-    return b"%%%02X" % byte
-
-
-def _percent_twice(byte: int) -> bytes:
-    return b"%%25%02x" % byte
-
-
-def _fullwidth(byte: int) -> bytes:
-    """U+FF01 to U+FF5E, which NFKC makes ASCII."""
-    return b"".join(map(_percent, chr(byte + 0xFEE0).encode()))
-
-
-def _overlong(byte: int) -> bytes:
-    """Two bytes of UTF-8 where one is enough, which is no UTF-8."""
-    return b"%%%02x%%%02x" % (0xC0 | byte >> 6, 0x80 | byte & 0x3F)
 
 
 def by_headers(plain: Request) -> Iterator[Request]:
