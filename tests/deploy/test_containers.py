@@ -1,7 +1,6 @@
 """The container files: linted, and in step with the service's settings."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks.started import finished
 from service.gate.access import NoAccess, check, warnings
 from service.settings import Settings
 from tests.servers import ROOT
@@ -23,11 +23,10 @@ SERVICES = ("service", "service-saved-model")
 DOCKERFILES = ("Dockerfile", "deploy/balancer/Dockerfile")
 
 
-@pytest.mark.parametrize("dockerfile", DOCKERFILES)
-def test_a_dockerfile_lints(dockerfile: str) -> None:
+def test_the_dockerfiles_lint() -> None:
     hadolint = Path(sys.executable).with_name("hadolint")
-    command = [str(hadolint), "--failure-threshold", "warning", str(ROOT / dockerfile)]
-    linted = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [hadolint, "--failure-threshold", "warning", *DOCKERFILES]
+    linted = finished(command, cwd=ROOT, check=False)
     assert linted.returncode == 0, linted.stdout
 
 
@@ -41,15 +40,12 @@ def test_the_balancer_takes_bodies_as_large_as_the_service_does() -> None:
     assert megabytes * 1024 * 1024 == Settings.model_fields["max_body_bytes"].default
 
 
-def test_docker_waits_longer_than_the_service_takes_to_stop() -> None:
-    graceful = number(r'GRACEFUL_SECONDS: "(\d+)"', "docker-compose.yml")
-    drain = number(r'DRAIN_SECONDS: "(\d+)"', "docker-compose.yml")
-    assert number(r"stop_grace_period: (\d+)s", "docker-compose.yml") > graceful + drain
-
-
-def test_docker_waits_longer_than_the_balancer_waits_for_an_answer() -> None:
+def test_docker_waits_longer_than_what_it_stops_takes() -> None:
+    compose, grace = "docker-compose.yml", r"stop_grace_period: (\d+)s"
+    own = [number(rf'{it}_SECONDS: "(\d+)"', compose) for it in ("GRACEFUL", "DRAIN")]
+    assert number(grace, compose) > sum(own)
     answer = number(r"proxy_read_timeout (\d+)s", "deploy/balancer/nginx.conf")
-    assert number(r"stop_grace_period: (\d+)s", "deploy/replicas.yml") > answer
+    assert number(grace, "deploy/replicas.yml") > answer
 
 
 def test_every_published_port_is_on_loopback_and_the_balancers_is_that_of_the_service() -> None:
@@ -136,6 +132,7 @@ def test_secrets_come_as_files_to_those_who_need_them() -> None:
     assert all(set(secret) == {"file"} for secret in SECRETS["secrets"].values())
     signing = [name for name, it in SECRETS["services"].items() if "signing-key" in it["secrets"]]
     assert signing == ["training"]
+    assert SECRETS["services"]["training"]["command"][-2:] == ["--sign", "/run/secrets/signing-key"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -150,9 +147,3 @@ def test_with_the_secrets_nobody_predicts_without_a_key(
     settings = read_from(given, monkeypatch)
     assert settings.predict_needs_key
     assert not settings.admin_key_waived
-
-
-def test_training_signs_with_the_key_that_it_is_given_and_every_image_can() -> None:
-    assert SECRETS["services"]["training"]["command"][-2:] == ["--sign", "/run/secrets/signing-key"]
-    dockerfile = (ROOT / "Dockerfile").read_text()
-    assert dockerfile.count("-r requirements/signing.txt") == 2, "the service's and the training's"
