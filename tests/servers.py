@@ -53,6 +53,14 @@ def memory_of(pid: int) -> dict[str, int]:
     return {name: int(kilobytes) * 1024 for name, kilobytes in found}
 
 
+def runs(pid: int) -> bool:
+    """Whether there is such a process, and not only its exit code that nobody has fetched."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 @contextmanager
 def in_thread(server: OfLibrary) -> Iterator[OfLibrary]:
     """Let a server of the standard library serve in a thread, until the end."""

@@ -1,109 +1,46 @@
 """The client, against a small server that answers what it is told to."""
 
-import json
 import socket
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import requests
 
 from service.client import Client, Refused, Retries, main
+from tests.project.conftest import Scripted, Told
 from tests.servers import ROW, free_port, in_thread, running
 
-ANSWER: dict[str, object] = {"calories": 106.7, "lower": 86.3, "upper": 127.0}
-ANSWER |= {"in_range": True, "model": "calories", "version": 1}
 KEY = "calories_shop"
-Told = tuple[int, dict[str, str]]
-
-
-class Scripted(ThreadingHTTPServer):
-    """Answers with the statuses and headers in `script`, then with 200."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.script: list[Told] = []
-        self.seen: list[dict[str, str]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Scripted
-
-    def do_GET(self) -> None:
-        self.do_POST()
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("content-length", 0)))
-        self.server.seen.append(dict(self.headers))
-        status, headers = self.server.script.pop(0) if self.server.script else (200, {})
-        body = json.dumps(ANSWER if status == 200 else {"detail": "Come again."}).encode()
-        self.send_response(status)
-        for name, value in {"content-length": str(len(body)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  its name there
-        pass
-
-
-@pytest.fixture
-def scripted() -> Iterator[Scripted]:
-    with in_thread(Scripted()) as server:
-        yield server
-
-
-@pytest.fixture
-def slept() -> list[float]:
-    return []
-
-
-@pytest.fixture
-def client(scripted: Scripted, slept: list[float]) -> Client:
-    return Client(scripted.url, sleep=slept.append)
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "least", "most"),
+    ("told", "least", "most"),
     [
-        (429, {"Retry-After": "2"}, 2, 2),
-        (503, {"Retry-After": "2"}, 2, 2),
-        (503, {"Retry-After": "Tue, 24 Nov 2026 00:00:00 GMT"}, 0, 0),  # which is over
-        (503, {}, 0.1, 0.2),
-        (503, {"Retry-After": "soon"}, 0.1, 0.2),
-        (503, {"Retry-After": "-1"}, 0.1, 0.2),
-        (200, {"content-length": "1000"}, 0.1, 0.2),  # and the connection ends before
+        ((429, {"Retry-After": "2"}), 2, 2),
+        ((503, {"Retry-After": "2"}), 2, 2),
+        ((503, {"Retry-After": "Tue, 24 Nov 2026 00:00:00 GMT"}), 0, 0),  # which is over
+        ((503, {}), 0.1, 0.2),
+        ((503, {"Retry-After": "soon"}), 0.1, 0.2),
+        ((503, {"Retry-After": "-1"}), 0.1, 0.2),
+        ((200, {"content-length": "1000"}), 0.1, 0.2),  # and the connection ends before
     ],
 )
 def test_what_could_not_be_answered_is_asked_again_when_the_service_said(
-    client: Client,
-    scripted: Scripted,
-    slept: list[float],
-    status: int,
-    headers: dict[str, str],
-    least: float,
-    most: float,
+    scripted: Scripted, told: Told, least: float, most: float
 ) -> None:
-    scripted.script = [(status, headers)]
-    assert client.predict(ROW).calories == 106.7
-    [wait] = slept
+    scripted.script = [told]
+    assert scripted.client.predict(ROW).calories == 106.7
+    [wait] = scripted.slept
     assert least <= wait <= most
 
 
-def test_a_date_in_retry_after_is_understood(
-    client: Client, scripted: Scripted, slept: list[float]
-) -> None:
+def test_a_date_in_retry_after_is_understood(scripted: Scripted) -> None:
     soon = datetime.now(UTC) + timedelta(seconds=9)
     scripted.script = [(503, {"Retry-After": format_datetime(soon, usegmt=True)})]
-    client.predict(ROW)
-    assert 0.2 < slept[0] <= 9
+    scripted.client.predict(ROW)
+    assert 0.2 < scripted.slept[0] <= 9
 
 
 def test_without_retry_after_the_waits_grow_are_bounded_and_differ() -> None:
@@ -113,43 +50,36 @@ def test_without_retry_after_the_waits_grow_are_bounded_and_differ() -> None:
     assert len({next(Retries().waits()) for _ in range(10)}) > 1
 
 
-def test_asking_again_comes_to_an_end(
-    client: Client, scripted: Scripted, slept: list[float]
-) -> None:
+def test_asking_again_comes_to_an_end(scripted: Scripted) -> None:
     scripted.script = [(503, {})] * 10
     with pytest.raises(Refused) as refused:
-        client.predict(ROW)
-    assert refused.value.status == 503
-    assert len(slept) == 3
+        scripted.client.predict(ROW)
+    assert (refused.value.status, len(scripted.slept)) == (503, 3)
 
 
 @pytest.mark.parametrize(
     "told", [(400, {}), (404, {}), (422, {}), (500, {}), (503, {"Retry-After": "3600"})]
 )
 def test_what_would_be_refused_again_or_takes_too_long_is_not_asked_again(
-    client: Client, scripted: Scripted, slept: list[float], told: Told
+    scripted: Scripted, told: Told
 ) -> None:
     scripted.script = [told]
     with pytest.raises(Refused, match="Come again"):
-        client.predict(ROW)
-    assert slept == []
+        scripted.client.predict(ROW)
+    assert scripted.slept == []
 
 
-def test_only_a_lost_connection_is_tried_again_and_then_told(
-    scripted: Scripted, slept: list[float]
-) -> None:
-    with pytest.raises(requests.ConnectionError):
-        Client(f"http://127.0.0.1:{free_port()}", sleep=slept.append).predict(ROW)
-    assert len(slept) == 3
-    slept.clear()
-    no_https = Client(scripted.url.replace("http:", "https:"), sleep=slept.append)
-    with pytest.raises(requests.exceptions.SSLError):
-        no_https.predict(ROW)
+def test_only_a_lost_connection_is_tried_again_and_then_told(scripted: Scripted) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(requests.Timeout):
-            Client(url, timeout=0.1, sleep=slept.append).predict(ROW)
-    assert slept == []
+        for url, error, times in (
+            (f"http://127.0.0.1:{free_port()}", requests.ConnectionError, 3),
+            (scripted.url.replace("http:", "https:"), requests.exceptions.SSLError, 0),
+            (f"http://127.0.0.1:{silent.getsockname()[1]}", requests.Timeout, 0),
+        ):
+            scripted.slept.clear()
+            with pytest.raises(error):
+                Client(url, timeout=0.1, sleep=scripted.slept.append).predict(ROW)
+            assert len(scripted.slept) == times
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])

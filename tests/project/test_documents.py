@@ -33,26 +33,14 @@ def test_the_list_of_settings_is_the_settings() -> None:
     assert settings.DOCUMENT.read_text() == settings.document(), "write it with 'make reference'"
 
 
-def test_the_chinese_readme_has_the_blocks_of_the_english_one() -> None:
+def words(readme: Path) -> set[str]:
+    """What stands in code."""
+    inline = (child for token in tokens(readme) for child in token.children or ())
+    return {child.content for child in inline if child.type == "code_inline"}
+
+
+def test_the_chinese_readme_has_the_blocks_links_and_words_in_code_of_the_english_one() -> None:
     english, chinese = ([b.code for b in blocks(path)] for path in (README, CHINESE))
     assert chinese == english
-
-
-def test_the_chinese_readme_links_what_the_english_one_links() -> None:
-    def targets(readme: Path) -> list[str]:
-        return sorted({*links(readme)} - {README.name, CHINESE.name})
-
-    assert targets(CHINESE) == targets(README)
-
-
-def test_the_chinese_readme_has_the_code_words_of_the_english_one() -> None:
-    def words(readme: Path) -> set[str]:
-        inline = (child for token in tokens(readme) for child in token.children or ())
-        return {child.content for child in inline if child.type == "code_inline"}
-
+    assert {*links(CHINESE)} ^ {*links(README)} == {README.name, CHINESE.name}  # each the other
     assert words(CHINESE) == words(README)
-
-
-def test_the_readmes_link_each_other() -> None:
-    assert CHINESE.name in links(README)
-    assert README.name in links(CHINESE)

@@ -53,22 +53,17 @@ def made(checkout: Path, wheel: Path, sha256: str) -> subprocess.CompletedProces
     )
 
 
-def digest(wheel: Path) -> str:
-    return hashlib.sha256(wheel.read_bytes()).hexdigest()
-
-
-def test_an_environment_holds_what_its_lock_lists_by_uv(tmp_path: Path, wheel: Path) -> None:
-    done = made(tmp_path / "checkout", wheel, digest(wheel))
-    assert done.returncode == 0, done.stderr
-    [installed] = (tmp_path / "checkout" / ".venv" / "tiny").glob("lib/*/site-packages/*.dist-info")
-    assert installed.name == "tiny-1.0.dist-info"
-    assert (installed / "INSTALLER").read_text() == "uv"
-
-
-def test_a_package_of_another_hash_than_the_lock_s_makes_no_environment(
+def test_an_environment_holds_what_its_lock_lists_by_uv_if_its_hash_is_the_lock_s(
     tmp_path: Path, wheel: Path
 ) -> None:
-    done = made(tmp_path / "checkout", wheel, "0" * 64)
+    right, wrong = tmp_path / "right", tmp_path / "wrong"
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    done = made(right, wheel, digest)
+    assert done.returncode == 0, done.stderr
+    [installed] = (right / ".venv" / "tiny").glob("lib/*/site-packages/*.dist-info")
+    assert installed.name == "tiny-1.0.dist-info"
+    assert (installed / "INSTALLER").read_text() == "uv"
+    done = made(wrong, wheel, "0" * 64)
     assert done.returncode
-    assert digest(wheel) in done.stderr
-    assert not (tmp_path / "checkout" / ".venv" / "tiny" / ".installed").exists()
+    assert digest in done.stderr
+    assert not (wrong / ".venv" / "tiny" / ".installed").exists()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.started import finished, started
-from tests.servers import DEV_PYTHON, PATIENCE, ROOT, await_
+from tests.servers import DEV_PYTHON, PATIENCE, ROOT, await_, runs
 
 TEST = """
 import os, signal
@@ -29,15 +29,6 @@ def test_it(tmp_path):
         {end}
 """
 ENDS = {"a failing test": "assert False", "a killed run": "os.kill(os.getpid(), signal.SIGKILL)"}
-
-
-def runs(pid: int) -> bool:
-    """Whether there is such a process, and not only its exit code that nobody has fetched."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.fixture

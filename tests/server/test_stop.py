@@ -9,7 +9,7 @@ from pathlib import Path
 
 import requests
 
-from tests.servers import BODY, JSON, PATIENCE, Server, await_, open_half_a_request, running
+from tests.servers import BODY, JSON, PATIENCE, Server, await_, open_half_a_request, running, runs
 
 LONG = 600  # seconds to leave: never over in a test, which tells the server a second time
 # Seconds that a busy machine may take to end them; half of what GRACEFUL_SECONDS is by default.
@@ -120,12 +120,4 @@ def test_a_killed_worker_is_replaced_however_often_and_all_end_with_the_main_pro
         assert server.predict().status_code == 200
         workers = server.workers()
         server.process.kill()
-        await_(lambda: not any(map(alive, workers)), "the workers have ended")
-
-
-def alive(pid: int) -> bool:
-    """Whether the process runs: one that has ended may wait for init to bury it."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+        await_(lambda: not any(map(runs, workers)), "the workers have ended")
