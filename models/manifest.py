@@ -46,7 +46,8 @@ FIRST_SCHEMA_ACCEPTS = (0.0, 1000.0)  # manifests of schema 1 were of such input
 
 INPUT_NAME = "[A-Za-z_][A-Za-z0-9_]{0,62}"
 TAKEN = frozenset({FEATURES, "lower", "upper", "in_range", "model", "version"})  # by answers
-TAKEN_BESIDE = frozenset({"predictions", "explanations", "base", "contributions"})  # the output
+# By answers as well, so that no output is called so.
+TAKEN_BESIDE = frozenset({"predictions", "explanations", "base", "contributions", "standard_error"})
 
 
 def _inside(name: str) -> str:

@@ -1,6 +1,7 @@
 """The data plane: what the service can do, free of HTTP. All dialects go through it."""
 
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite
 from time import perf_counter
 from typing import Any
@@ -64,16 +65,28 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What each input adds: float32 [n, k], which with `base` sum to the prediction."""
+    """What each input adds: float32 [n, k], which with `base` sum to the prediction.
+
+    `more` is told of each row beside: float32 [n] `standard_error`, where they are sampled.
+    """
 
     prediction: Prediction
     base: np.float32
     contributions: NDArray[np.float32]
+    more: dict[str, NDArray[np.float32]]
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """The inputs whose contributions these are."""
         return self.prediction.source.inputs
+
+    def of_row(self, place: int) -> dict[str, Any]:
+        """What is said of a row, beside its prediction."""
+        return {
+            "base": self.base,
+            "contributions": dict(zip(self.inputs, self.contributions[place], strict=True)),
+            **{name: column[place] for name, column in self.more.items()},
+        }
 
 
 class DataPlane:
@@ -145,11 +158,12 @@ class DataPlane:
             raise NotLoaded(str(error)) from error
 
     def explain(self, source: Loaded, rows: Rows) -> Explanation:
-        """Answer float32 [n, k] rows and tell what each input added: its exact Shapley value.
+        """Answer float32 [n, k] rows and tell what each input added: its Shapley value.
 
-        The background is one row, the training mean, and its prediction is the base. Each
-        row costs 2^k predictions, all in one call of the engine; more than `max_rows` of
-        them raise InvalidInput. Raises Unsupported where nobody knows the training mean.
+        Exact up to 10 inputs, above them sampled and with a standard error (shapley.py). The
+        background is one row, the training mean, and its prediction is the base. More than
+        `max_rows` predictions raise InvalidInput. Raises Unsupported where nobody knows the
+        training mean.
         """
         if source.mean is None:
             raise Unsupported(
@@ -157,15 +171,17 @@ class DataPlane:
                 "so there is nothing to explain against: adopt it again with its data (--data)."
             )
         count, k = rows.shape
-        most = self.max_rows >> k
+        plan = shapley.plan(k, self.max_rows)
+        most = self.max_rows // plan.size
         if count > most:
-            expected = f"at most {most} rows to explain, each by {2**k} predictions"
+            expected = f"at most {most} rows to explain, each by {plan.size} predictions"
             raise InvalidInput([Fault("body", expected, str(count))])
         prediction = predict(source, rows)
-        # float32 [n, 2^k]; the first coalition is the background, the last the row itself
-        every = predict(source, shapley.mixed(rows, source.mean)).value.reshape(count, 2**k)
-        contributions = (every.astype(np.float64) @ shapley.weights(k)).astype(np.float32)
-        return Explanation(prediction, every[0, 0], contributions)
+        found = shapley.explain(plan, partial(_mixed, source), rows, source.mean)
+        error = found.standard_error
+        more = {} if error is None else {"standard_error": error.astype(np.float32)}
+        contributions = found.contributions.astype(np.float32)
+        return Explanation(prediction, found.base, contributions, more)
 
 
 def version_of(text: str) -> int:
@@ -201,6 +217,15 @@ def predict(source: Loaded, rows: Rows) -> Prediction:
     if not finite:
         raise _no_number(source, columns, in_range)
     return Prediction(source, rows, columns, in_range, asked, answered)
+
+
+def _mixed(source: Loaded, rows: Rows) -> NDArray[np.float32]:
+    """Predictions for rows mixed with the training mean; raises InvalidInput for what is none."""
+    found = source.engine.predict(rows)[0]
+    if not np.isfinite(found).all():
+        expected = "a row that has finite answers when some of its values are the training mean"
+        raise InvalidInput([Fault("body", expected, "one that has not")])
+    return found
 
 
 def _no_number(

@@ -96,7 +96,8 @@ def _shapes(about: About, name: str, listed: str, **more: Any) -> Shapes:
 
 
 def _columns(more: Mapping[str, Any]) -> dict[str, Any]:
-    return {**more, "contributions": dict[str, list[float]]} if more else {}
+    lists = {"contributions": dict[str, list[float]], "standard_error": list[float]}
+    return {name: lists.get(name, kind) for name, kind in more.items()}
 
 
 QUERY = (
@@ -116,8 +117,7 @@ def parts(about: About) -> Mapping[str, Part]:
     """The parts of the native dialect, by operation."""
     told = (SERVED, UNKNOWN)
     predicted = _shapes(about, "Predicted", "predictions")
-    more = {"base": float, "contributions": dict[str, float]}
-    explained = _shapes(about, "Explained", "explanations", **more)
+    explained = _shapes(about, "Explained", "explanations", **about.contributions)
     return {
         "predict": Part(
             f"Predict {about.source.outputs[0]} for a row, rows or columns.",

@@ -97,11 +97,7 @@ def _columns(found: Prediction) -> dict[str, Any]:
 
 
 def _explained_row(found: Explanation) -> dict[str, Any]:
-    return {
-        **_row(found.prediction),
-        "base": found.base,
-        "contributions": dict(zip(found.inputs, found.contributions[0], strict=True)),
-    }
+    return {**_row(found.prediction), **found.of_row(0)}
 
 
 def _explained_rows(found: Explanation) -> dict[str, Any]:
@@ -113,17 +109,12 @@ def _explained_rows(found: Explanation) -> dict[str, Any]:
 
 
 def _explained_block(found: Explanation, block: slice) -> bytes:
+    places = range(*block.indices(len(found.contributions)))
     answers = {name: column[block] for name, column in found.prediction.answers().items()}
     return orjson.dumps(
         [
-            {
-                **dict(zip(answers, row, strict=True)),
-                "base": found.base,
-                "contributions": dict(zip(found.inputs, contributions, strict=True)),
-            }
-            for *row, contributions in zip(
-                *answers.values(), found.contributions[block], strict=True
-            )
+            {**dict(zip(answers, row, strict=True)), **found.of_row(place)}
+            for place, *row in zip(places, *answers.values(), strict=True)
         ],
         option=orjson.OPT_SERIALIZE_NUMPY,
     )
@@ -134,6 +125,7 @@ def _explained_columns(found: Explanation) -> dict[str, Any]:
         **_columns(found.prediction),
         "base": found.base,
         "contributions": dict(zip(found.inputs, found.contributions.T.copy(), strict=True)),
+        **found.more,
     }
 
 

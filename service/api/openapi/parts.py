@@ -13,6 +13,7 @@ from models.registry import NAME
 from service.codecs import formats, json_rows
 from service.errors import ServiceError
 from service.serving.loaded import Loaded
+from service.serving.shapley import EXACT
 
 JSON = "application/json"
 CSV, ARROW = formats.CSV, formats.ARROW
@@ -93,6 +94,12 @@ class About:
     def wrong(self) -> dict[str, Any]:
         """A row whose first number is a string."""
         return {**self.row, self.source.inputs[0]: "five"}
+
+    @property
+    def contributions(self) -> dict[str, Any]:
+        """What an explanation says of a row, with the error of Shapley values that are sampled."""
+        sampled = {"standard_error": float} if len(self.source.inputs) > EXACT else {}
+        return {"base": float, "contributions": dict[str, float], **sampled}
 
     @property
     def path(self) -> dict[str, str]:

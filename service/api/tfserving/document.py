@@ -30,13 +30,6 @@ class Results(Object):
     results: list[float]
 
 
-class Contributions(Object):
-    """What each input adds to `base`."""
-
-    base: float
-    contributions: dict[str, float]
-
-
 class StatusMessage(Object):
     """Why a version is as it is."""
 
@@ -87,7 +80,8 @@ def _gives(about: About) -> dict[str, Content]:
     row: Any = object_of("OutputRow", "What is answered to one row.", dict.fromkeys(names, float))
     column = object_of("OutputColumns", "One item a row.", dict.fromkeys(names, list[float]))
     rows = {"predictions": list[row]}
-    told = {**rows, "explanations": list[Contributions]}
+    one: Any = object_of("Contributions", "What each input adds to `base`.", about.contributions)
+    told = {**rows, "explanations": list[one]}
     by_rows = object_of("Predictions", "The answer to `instances`.", rows)
     by_columns = object_of("Outputs", "The answer to `inputs`.", {"outputs": column})
     explained = object_of("Explanations", "The predictions, and what each input adds.", told)

@@ -70,10 +70,7 @@ def explain(plane: DataPlane, exchange: Exchange) -> Response:
     source = read.servable(plane, exchange)
     found = plane.explain(source, read.predicted(body, source, plane.max_rows))
     exchange.prediction = found.prediction
-    explanations = [
-        {"base": found.base, "contributions": dict(zip(found.inputs, each, strict=True))}
-        for each in found.contributions
-    ]
+    explanations = [found.of_row(place) for place in range(len(found.contributions))]
     told = {"predictions": write.rows(found.prediction), "explanations": explanations}
     return ok(told, labelled(source))
 
