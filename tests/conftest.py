@@ -169,7 +169,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         yield disk
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is there, no other loop can run
 def browser() -> Iterator[Browser]:
     """Chromium, which takes every name below example for this machine."""
     with browsing("--host-resolver-rules=MAP *.example 127.0.0.1") as browser:
