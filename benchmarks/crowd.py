@@ -26,7 +26,6 @@ from benchmarks.started import started
 from benchmarks.subjects import ROOT, SERVICE, TWO_WORKERS
 
 SECONDS = 4.0  # of a window
-SLOW = 1_000  # clients that send a byte a second
 BATCH, BATCHES = Body("rows", 1000), 4  # connections with a large request each
 BUSY = 16  # connections of one row beside them
 OK = b"HTTP/1.1 200"
@@ -155,7 +154,7 @@ def _beside_batches(server: Server, body: Path, folder: Path) -> float:
 
 @contextmanager
 def _slow(port: int) -> Iterator[None]:
-    command = [sys.executable, "-m", "tests.overload.slow", str(port), str(SLOW), "headers"]
+    command = [sys.executable, "-m", "tests.overload.slow", str(port)]
     with started(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
         if process.stdout:
             process.stdout.readline()

@@ -27,6 +27,15 @@ class NoHTTPError(Exception):
     """What came back is no HTTP answer."""
 
 
+def read_head(head: bytes) -> tuple[int, dict[str, str]]:
+    """The status of an answer and its headers; raises NoHTTPError."""
+    first, *lines = head.decode("latin-1").split("\r\n")
+    if not first.startswith(("HTTP/1.1 ", "HTTP/1.0 ")):
+        raise NoHTTPError(f"begins with {first[:200]!r}")
+    pairs = (line.partition(":") for line in lines)
+    return int(first[9:12]), {name.lower(): value.strip() for name, _, value in pairs}
+
+
 @dataclass(frozen=True)
 class Answer:
     """One answer; header names are in lower case."""
@@ -72,12 +81,7 @@ class Connection:
                     raise NoHTTPError(f"broke off after {self._buffer[:200]!r}")
                 return None
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
-        first, *lines = head.decode("latin-1").split("\r\n")
-        if not first.startswith(("HTTP/1.1 ", "HTTP/1.0 ")):
-            raise NoHTTPError(f"begins with {first[:200]!r}")
-        pairs = (line.partition(":") for line in lines)
-        headers = {name.lower(): value.strip() for name, _, value in pairs}
-        status = int(first[9:12])
+        status, headers = read_head(head)
         if status < 200:
             return self.read(bodiless=bodiless)
         size = 0 if bodiless or status in {204, 304} else int(headers.get("content-length", 0))

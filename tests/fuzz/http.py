@@ -14,6 +14,7 @@ from service.server.connection import Connection
 from service.server.line import Line
 from service.server.listener import Listener, Shares
 from service.settings import Settings
+from tests.fuzz.connection import read_head
 from tests.server.tiny import Tiny
 
 NOTHING = Response(200, b"", "text/plain")
@@ -97,11 +98,10 @@ def answers(written: bytes) -> list[Response]:
     found = [NOTHING]
     while written:
         head, end, written = written.partition(b"\r\n\r\n")
-        first, *lines = head.decode("latin-1").split("\r\n")
         assert end
-        assert first.startswith("HTTP/1.1 ")
-        headers = dict(line.split(": ", 1) for line in lines)
-        size = int(headers["Content-Length"])
+        assert head.startswith(b"HTTP/1.1 ")
+        status, headers = read_head(head)
+        size = int(headers["content-length"])
         body, written = written[:size], written[size:]
-        found.append(Response(int(first[9:12]), body, headers["Content-Type"]))
+        found.append(Response(status, body, headers["content-type"]))
     return found
