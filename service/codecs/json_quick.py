@@ -34,7 +34,7 @@ def rows(body: bytes, accepted: Accepted, max_rows: int) -> Rows | None:
     rest = body.translate(None, NUMBER)
     for spelling in _spellings(inputs):
         count = -(-(len(rest) - 2) // len(spelling.item))
-        items = (spelling.item * count)[: len(rest) - 2]
+        items = (spelling.item * count).removesuffix(spelling.comma)
         if 0 < count <= max_rows and rest == b"[" + items + b"]":
             break
     else:
@@ -90,7 +90,8 @@ def _parsed(text: bytes) -> NDArray[np.float64] | None:
 class Spelling(NamedTuple):
     """How a client writes an array of objects."""
 
-    item: bytes  # an object without its numbers, and what is between it and the next
+    item: bytes  # an object without its numbers, with the comma behind it
+    comma: bytes
     others: bytes  # all bytes that an array of the numbers would not have
     behind: int  # bytes from a colon to the number behind it
 
@@ -104,5 +105,5 @@ def _spellings(inputs: tuple[str, ...]) -> list[Spelling]:
         others = bytes({*b"{}", *b"".join(names)})
         if not {*others} & {*NUMBER}:
             item = b"{" + comma.join(names) + b"}" + comma
-            found.append(Spelling(item, others, len(colon)))
+            found.append(Spelling(item, comma, others, len(colon)))
     return found

@@ -81,16 +81,9 @@ def check(form: str, body: bytes) -> None:
 MISTAKEN = [
     *('[{"sugar":1,"fiber":1,"protein":1,"sugar":true}]', '["sugarfiberprotein"]'),
     *('[{"sugar":1,"fiber":1,"protein":1,"sugar":2}]', '[{"sugar":1,"fiber":1,"protein":false}]'),
-    *('[{"su1gar":1,"fiber":1,"protein":1}]', '[5{"sugar":1,"fiber":1,"protein":1}]'),
-    *('[{"sugar":1,"fiber":1,"protein":1}5]', '[{5"sugar":1,"fiber":1,"protein":1}]'),
-    *('[{"sugar":1,5"fiber":1,"protein":1}]', '[{"sugar":1,"fiber"5:1,"protein":1}]'),
-    *('[{"sugar":,"fiber":,"protein":}]', '[{"sugar":1 2,"fiber":1,"protein":1}]'),
-    '[{"sugar":1,"fiber":1,"protein":1},5{"sugar":1,"fiber":1,"protein":1}]',
+    '[{"sugar":,"fiber":,"protein":}]',
     *('{"sugar":[1],"fiber":[true],"protein":[1]}', '{"sugar":[],"fiber":[],"protein":[]}'),
-    *(
-        '{"sugar":[1],"fiber":[null],"protein":[1]}',
-        '{"sugar":[[1]],"fiber":[[1]],"protein":[[1]]}',
-    ),
+    '{"sugar":[[1]],"fiber":[[1]],"protein":[[1]]}',
     '\ufeff{"sugar":[1],"fiber":[1],"protein":[1]}',
     '{"sugar":[1],"fiber":[1],"protein":[1],"fat":1}',
 ]
@@ -110,14 +103,13 @@ def test_what_is_easily_mistaken_is_what_pydantic_reads() -> None:
         check("rows" if body[0] == "[" else "columns", body.encode())
 
 
-@settings(max_examples=300)
-@given(st.integers(1, 3), st.integers(0, 120), st.sampled_from([*'0.-,:{}[]" 1eE"', "12", "\\"]))
-def test_right_rows_with_a_byte_anywhere_are_what_pydantic_reads(
-    n: int, at: int, byte: str
-) -> None:
+@pytest.mark.parametrize("n", [1, 2])
+def test_right_rows_with_a_byte_anywhere_are_what_pydantic_reads(n: int) -> None:
     body = "[" + ",".join(['{"sugar":5,"fiber":1,"protein":2}'] * n) + "]"
-    check("rows", (body[:at] + byte + body[at:]).encode())
-    check("rows", (body[:at] + byte + body[at + 1 :]).encode())
+    for at in range(len(body) + 1):
+        for byte in [*'0.-,:{}[]" 1eE"', "12", "\\"]:
+            check("rows", (body[:at] + byte + body[at:]).encode())
+            check("rows", (body[:at] + byte + body[at + 1 :]).encode())
 
 
 @pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")], ids=["JavaScript", "Python"])
