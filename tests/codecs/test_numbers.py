@@ -1,17 +1,15 @@
 """Numbers in headers, paths, queries and bodies, in every spelling: refused, or what they say.
 
-What the application reads is asked of it in the process, what the server reads of a server.
+Those that the server reads before: tests/server/test_heads.py and test_limits.py.
 """
 
 import json
 import re
 import shutil
-import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
-from functools import cache, partial
-from http.client import HTTPException, HTTPResponse
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -22,7 +20,7 @@ from models.numbers import decimal
 from service.app import Application
 from tests.dialects import tensor
 from tests.fuzz import targets
-from tests.servers import PATIENCE, ROW, Server, running
+from tests.servers import ROW
 
 DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 OTHER_DIGITS = (  # than those of ASCII: Arabic, full width, and superscripts, as Latin-1 has some
@@ -80,15 +78,13 @@ class Place(NamedTuple):
     number: int
     request: Callable[[str], Request]
     needed: bool = True
-    by_server: bool = False  # not by the application
 
 
 LENGTH = "Inference-Header-Content-Length"
 JSON, CSV = {"Content-Type": "application/json"}, {"Content-Type": "text/csv"}
-ONE = Request("POST", "/predict", JSON, json.dumps(ROW).encode())
 LINE = Request("POST", "/predict", CSV, b"sugar,fiber,protein\n5,1,2\n")
 ICON = Request("GET", "/static/page/icon.svg", {"Range": "bytes=0-1"}, b"")
-METRICS, READY = (Request("GET", path, {}, b"") for path in ("/metrics", "/readyz"))
+METRICS = Request("GET", "/metrics", {}, b"")
 
 
 def in_target(target: str, body: Any = None) -> Place:
@@ -113,13 +109,11 @@ def in_csv(line: str) -> Place:
     return Place(5, lambda n: Request("POST", "/predict", CSV, text.replace("N", n).encode()))
 
 
-def in_header(
-    number: int, name: str, value: str, asked: Request, *, by_server: bool = False
-) -> Place:
+def in_header(number: int, name: str, value: str, asked: Request) -> Place:
     def request(spelt: str) -> Request:
         return asked._replace(headers={**asked.headers, name: value.replace("N", spelt)})
 
-    return Place(number, request, by_server=by_server)
+    return Place(number, request)
 
 
 def inputs(**changed: Any) -> dict[str, Any]:
@@ -156,8 +150,6 @@ PLACES = [
     *(in_csv(line) for line in ("N,1,2", '"N",1,2')),
     in_header(len(HEAD), LENGTH, "N", Request("POST", f"{V2}/infer", JSON, HEAD + RAW)),
     in_header(1, "Accept", "text/csv;q=N", LINE),
-    in_header(len(ONE.body), "Content-Length", "N", ONE, by_server=True),
-    in_header(1, "X-Request-Timeout", "N", ONE, by_server=True),
 ]
 DATES = ("N Nov 1994 08:49:37 GMT", "06 Nov N 08:49:37 GMT", "06 Nov 1994 N:49:37 +N")
 PASSED_OVER = [
@@ -168,9 +160,6 @@ PASSED_OVER = [
         for date in DATES
     ),
     in_header(1, "Accept", "application/openmetrics-text;version=N;q=N", METRICS),
-    in_header(8000, "Host", "localhost:N", READY, by_server=True),
-    in_header(1, "Max-Forwards", "N", READY._replace(method="OPTIONS"), by_server=True),
-    in_header(1, "Keep-Alive", "timeout=N, max=N", READY, by_server=True),
 ]
 ALL = [*PLACES, *(place._replace(needed=False) for place in PASSED_OVER)]
 
@@ -187,7 +176,7 @@ def bytes_of(header: str) -> bytes:
         return header.encode()
 
 
-def ask_application(application: Application, request: Request) -> tuple[int, bytes]:
+def ask(application: Application, request: Request) -> tuple[int, bytes]:
     """The status and the body of the answer."""
     method, target, given, body = request
     path, _, query = target.partition("?")
@@ -197,38 +186,11 @@ def ask_application(application: Application, request: Request) -> tuple[int, by
     return found.status, bytes(found.body)
 
 
-def ask_server(server: Server, request: Request) -> tuple[int, bytes]:
-    """The same over a connection of its own; status 0 where it was closed instead."""
-    headers = {"Host": "localhost", "Connection": "close", **request.headers}
-    headers.setdefault("Content-Length", str(len(request.body)))
-    lines = [f"{request.method} {request.target} HTTP/1.1".encode()]
-    lines += [bytes_of(f"{name}: {value}") for name, value in headers.items()]
-    announced = said(headers["Content-Length"])
-    with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as connection:
-        try:
-            connection.sendall(b"\r\n".join([*lines, b"", request.body]))
-            if announced is not None and announced > len(request.body):
-                connection.shutdown(socket.SHUT_WR)  # who waits for the rest waits in vain
-            answer = HTTPResponse(connection)
-            answer.begin()
-            return answer.status, answer.read()
-        except (OSError, HTTPException):
-            return 0, b""
-
-
 @pytest.fixture(scope="module")
 def application(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Application:
     registry = tmp_path_factory.mktemp("numbers") / "registry"
     shutil.copytree(shipped_root, registry)  # labels are moved in it
     return targets._application(registry)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("numbers")
-    with running(folder, workers=1, registry=shipped_root) as server:
-        yield server
-        assert "Traceback" not in server.output()
 
 
 def test_a_text_of_a_million_digits_is_read_in_one_pass() -> None:
@@ -237,10 +199,9 @@ def test_a_text_of_a_million_digits_is_read_in_one_pass() -> None:
 
 @pytest.mark.parametrize("place", ALL, ids=name)
 def test_a_number_in_any_spelling_is_refused_or_is_the_number_that_it_says(
-    application: Application, server: Server, place: Place
+    application: Application, place: Place
 ) -> None:
-    ask = partial(ask_server, server) if place.by_server else partial(ask_application, application)
-    answer_to = cache(lambda text: ask(place.request(text)))
+    answer_to = cache(lambda text: ask(application, place.request(text)))
     assert answer_to(str(place.number))[0] < 300
     wrong: list[tuple[object, ...]] = []
     for text in spellings(place.number):
