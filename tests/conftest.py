@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -149,9 +148,10 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     return make_keys(tmp_path_factory.mktemp("keys"), "key", "P-256")
 
 
-@contextmanager
-def mounted(disk: Path) -> Iterator[Path]:
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of a megabyte."""
+    disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
     done = subprocess.run(mount, capture_output=True, text=True, check=False)
@@ -160,12 +160,6 @@ def mounted(disk: Path) -> Iterator[Path]:
             "the right to mount a disk is missing: run the tests as root, in a privileged container"
         )
     with group(last=f"umount --lazy {disk}"):  # in a run that is killed, too
-        yield disk
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    with mounted(tmp_path / "disk") as disk:
         yield disk
 
 

@@ -1,6 +1,5 @@
 """The host: it follows the registry, and what was served goes on whatever happens there."""
 
-import errno
 import logging
 import os
 import shutil
@@ -14,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from models.manifest import Manifest
-from models.publish import import_version, prune, publish, staging
+from models.publish import import_version, publish, staging
 from models.registry import Registry
 from service.errors import NotFound, NotLoaded
 from service.serving.host import Host
@@ -89,13 +88,6 @@ def test_following_finds_a_new_version_by_itself_and_survives_a_fault(
     await_(lambda: shelf.host.find(MODEL).version == 2, "version 2 is served")
 
 
-def test_a_call_to_look_does_not_wait_for_the_next_poll(shelf: Shelf) -> None:
-    shelf.host.follow(seconds=3600)
-    shelf.publish()
-    shelf.host.look()
-    await_(lambda: shelf.host.find(MODEL).version == 2, "version 2 is served")
-
-
 def test_what_is_free_goes_back_to_the_system(shelf: Shelf) -> None:
     held = [bytearray(64_000) for _ in range(500)]  # small enough for the heap of malloc
     above = bytearray(64_000)  # what is free below it stays with the process, by itself
@@ -166,15 +158,6 @@ def test_a_whole_version_that_cannot_answer_leaves_the_old_one_serving(
     assert shelf.states()[2] == "failed"
 
 
-def test_a_damaged_version_tells_its_file_and_leaves_the_old_one_serving(shelf: Shelf) -> None:
-    shelf.publish(damaged=True)
-    assert shelf.serves() == 1
-    with pytest.raises(NotLoaded, match=f"{shelf.twin(2)} {CHANGED}"):
-        shelf.serves(version=2)
-    state, reason = shelf.host.model(MODEL).versions()[2]
-    assert (state, CHANGED in reason) == ("failed", True)
-
-
 def test_a_label_whose_new_version_failed_keeps_one_that_nobody_else_wants(shelf: Shelf) -> None:
     for _ in range(2):
         shelf.publish(promote=False)
@@ -205,32 +188,6 @@ def test_a_failed_version_is_tried_again_when_its_files_change_and_forgotten_whe
     for _ in range(2):
         shelf.publish()
     assert (shelf.serves(), 3 in shelf.states()) == (5, False)
-
-
-def test_a_version_that_the_disk_did_not_give_is_tried_again_and_told_once(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fail(*_: object) -> Manifest:
-        raise OSError(errno.EIO, os.strerror(errno.EIO), "model.tflite")
-
-    shelf.publish()
-    with monkeypatch.context() as fault:
-        fault.setattr(shelf.registry, "verify", fail)
-        assert [shelf.serves() for _ in range(3)] == [1, 1, 1]
-        assert shelf.states() == {1: "loaded", 2: "failed"}
-    assert caplog.text.count("calories version 2 is not served") == 1
-    assert shelf.serves() == 2
-
-
-def test_labels_or_a_registry_that_cannot_be_read_leave_everything_as_it_was(
-    shelf: Shelf,
-) -> None:
-    (shelf.registry.root / MODEL / "labels.json").write_text('{"stable"')
-    assert shelf.serves() == 1
-    shelf.registry.root.rename(shelf.registry.root.with_name("away"))
-    assert shelf.serves() == 1
-    shelf.registry.root.mkdir()  # as it is where nothing is mounted yet
-    assert shelf.serves() == 1
 
 
 def test_a_model_that_is_gone_and_back_is_served_again(shelf: Shelf, shipped: Registry) -> None:
@@ -278,17 +235,6 @@ def test_a_version_is_loading_until_it_is_served_and_is_served_when_the_log_tell
     assert seen[:2] == [loading, ("calories version 2 is loaded (litert).", 2)]
 
 
-def test_a_version_that_was_replaced_on_disk_is_loaded_anew(shelf: Shelf) -> None:
-    before = shelf.host.find(MODEL)
-    manifest = shelf.registry.folder(MODEL, 1) / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"source": "', '"source": "the same '))
-    shelf.host.refresh()
-    data = shelf.host.find(MODEL).manifest.data
-    assert data
-    assert data.source.startswith("the same ")
-    assert shelf.host.find(MODEL) is not before
-
-
 def test_a_loaded_version_that_is_damaged_on_disk_goes_on_and_tells(shelf: Shelf) -> None:
     before = shelf.host.find(MODEL)
     shelf.twin(1).write_bytes(b"?")
@@ -297,17 +243,6 @@ def test_a_loaded_version_that_is_damaged_on_disk_goes_on_and_tells(shelf: Shelf
     assert shelf.host.find(MODEL) is before
     state, reason = shelf.host.model(MODEL).versions()[1]
     assert (state, CHANGED in reason) == ("loaded", True)
-
-
-def test_no_engine_stays_in_memory_that_swaps_have_replaced(shelf: Shelf) -> None:
-    engines = []
-    for _ in range(6):
-        shelf.publish()
-        shelf.host.refresh()
-        engines.append(weakref.ref(shelf.host.find(MODEL).engine))
-        prune(shelf.registry, MODEL, keep=2)
-    shelf.host.refresh()
-    assert [engine() is not None for engine in engines] == [False] * 4 + [True] * 2
 
 
 PEOPLE = [f"person-{n}" for n in range(4000)]
