@@ -159,9 +159,7 @@ def _writable(folder: Path) -> Iterator[None]:
 
 
 def prune(registry: Registry, model: str, keep: int) -> tuple[int, ...]:
-    """Delete all but the newest `keep` versions of `model`; a labelled version always stays."""
-    if keep < 1:
-        raise RegistryError(f"prune keeps at least 1 version, received {keep}.")
+    """Delete all but the newest `keep` (1 or more) of `model`; a labelled version always stays."""
     with registry.locked(model):
         kept = {*registry.versions(model)[-keep:], *registry.labels(model).values()}
         doomed = tuple(v for v in registry.versions(model) if v not in kept)

@@ -11,8 +11,8 @@ import pytest
 
 from models.__main__ import main
 from models.labels import LARGEST, MOST, Place, parse, render
-from models.publish import import_version, prune
-from models.registry import Registry, RegistryError
+from models.publish import import_version
+from models.registry import Registry
 from tests.conftest import Publish
 from tests.models.conftest import Run
 
@@ -186,8 +186,3 @@ def test_a_history_that_was_cut_short_costs_its_last_line_only(
     two.set_label("half", "stable", 1)
     assert json.loads(history.read_text().splitlines()[-1])["now"] == 1
     assert two.rollback("half") == 3
-
-
-def test_prune_keeps_at_least_one(two: Registry) -> None:
-    with pytest.raises(RegistryError, match="at least 1 version, received 0"):
-        prune(two, "half", keep=0)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -104,28 +105,12 @@ CHANGES: dict[str, tuple[Change, str]] = {
         lambda version: (version / "weights.txt").write_text("0.6"),
         r"weights\.txt is not the file that was published",
     ),
-    "further file": (
-        lambda version: (version / "extra.txt").touch(),
-        r"extra\.txt is not in the manifest",
-    ),
-    "missing file": (
-        lambda version: (version / "weights.txt").unlink(),
-        r"weights\.txt is missing",
-    ),
     "manifest": (widen, r"model\.sig signs another manifest\.json: SHA-256"),
     "listed file": (
         in_manifest(lambda it: it["files"].update(extra="0" * 64)),
         r"model\.sig does not sign extra, which the version has",
     ),
     "unlisted file": (in_manifest(lambda it: it["files"].clear()), "signs another manifest"),
-    "renamed": (
-        in_manifest(lambda it: it.update(version=2)),
-        "describes another version than half 1",
-    ),
-    "of another model": (
-        in_manifest(lambda it: it.update(model="whole")),
-        "describes another version than half 1",
-    ),
     "of another version": (
         lambda version: (
             shutil.copytree(version.parent / "2", version, dirs_exist_ok=True)
@@ -140,10 +125,6 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "large": (
         lambda version: os.truncate(version / "model.sig", files.LARGEST_TEXT + 1),
         r"model\.sig has more bytes than the 16,777,216",
-    ),
-    "unsigned": (
-        lambda version: (version / "model.sig").unlink(),
-        r"half/1 is not signed: it has no model\.sig; .*'python -m models sign'",
     ),
     "statement": (
         in_envelope(lambda it: it.update(payload="AAAA" + it["payload"])),
@@ -199,18 +180,6 @@ def test_a_signature_of_a_file_that_the_version_lacks_is_refused(
     sign_version(signed, "half", 1, lambda name, digests: sign(name, {**digests, **more}))
     with pytest.raises(Untrusted, match=r"signs extra, which the version does not have"):
         signed.verify("half", 1)
-
-
-def test_another_key_is_refused(signed: Registry, tmp_path: Path) -> None:
-    other = make_keys(tmp_path, "other", "P-256")
-    with pytest.raises(Untrusted, match=r"was not made with the key of .*other\.pub\.pem"):
-        Registry(signed.root, verifier(other.public)).verify("half", 1)
-
-
-def test_the_signature_of_another_version_is_refused(signed: Registry) -> None:
-    shutil.copy(signed.folder("half", 1) / "model.sig", signed.folder("half", 2))
-    with pytest.raises(Untrusted, match=r"signs another manifest\.json"):
-        signed.verify("half", 2)
 
 
 def test_a_version_is_signed_when_it_is_published_and_an_import_leaves_its_signature(
@@ -318,7 +287,7 @@ def test_the_command_signs_and_verifies(two: Registry, keys: Keys, run: Run) -> 
     verify = f"verify half 1 --public-key {keys.public}"
     code, said = run(verify)
     assert code == 1
-    assert "half/1 is not signed" in said
+    assert re.search(r"half/1 is not signed: it has no model\.sig; .*'python -m models sign'", said)
     folder = two.folder("half", 1)
     folder.chmod(0o555)  # a version that its owner set to read-only can be signed and stays so
     assert run(f"sign half 1 --private-key {keys.private}") == (0, "half: version 1 is signed\n")
@@ -326,16 +295,3 @@ def test_the_command_signs_and_verifies(two: Registry, keys: Keys, run: Run) -> 
     code, said = run(verify)
     assert code == 0
     assert "half 1: 1 files match the manifest and are signed by" in said
-
-
-def test_without_cryptography_the_commands_say_what_to_install(
-    run: Run, keys: Keys, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
-    monkeypatch.delitem(sys.modules, "models.signing")
-    code, said = run(f"verify --public-key {keys.public}")
-    assert code == 1
-    assert said == (
-        "models: Signatures need cryptography, which is not installed here: "
-        "pip install --require-hashes -r requirements/signing.txt.\n"
-    )

@@ -104,16 +104,15 @@ def test_a_running_service_refuses_what_is_not_signed(
     assert "deep/1 is not signed" in refused.json()["detail"]
 
 
+INSTALL = "pip install --require-hashes -r requirements/signing.txt"
+
+
 def test_a_service_that_cannot_check_signatures_does_not_start_and_says_why(
     keys: Keys, tmp_path: Path
 ) -> None:
     for python, key, sentence in (
         (DEV_PYTHON, tmp_path / "nowhere.pem", "nowhere.pem holds no key to use"),
-        (
-            SERVICE_PYTHON,  # which has no cryptography
-            keys.public,
-            "pip install --require-hashes -r requirements/signing.txt.\n",
-        ),
+        (SERVICE_PYTHON, keys.public, INSTALL),  # which has no cryptography
     ):
         environment = {**os.environ, "PORT": str(free_port()), "PUBLIC_KEY": str(key)}
         command = [python, "-m", "service"]
@@ -123,9 +122,15 @@ def test_a_service_that_cannot_check_signatures_does_not_start_and_says_why(
         assert "Traceback" not in ended.stderr
 
 
-def test_without_cryptography_nothing_else_is_missing(shelf: Registry) -> None:
-    verified = run(SERVICE_PYTHON, "-m", "models", "--registry", shelf.root, "verify")
-    assert "files match the manifest" in verified.stdout
+def test_without_cryptography_the_commands_say_what_to_install_and_all_else_works(
+    shelf: Registry, keys: Keys
+) -> None:
+    verify = ("-m", "models", "--registry", shelf.root, "verify")
+    assert "files match the manifest" in run(SERVICE_PYTHON, *verify).stdout
+    refused = run(SERVICE_PYTHON, *verify, "--public-key", keys.public, check=False)
+    assert refused.returncode == 1
+    needed = "Signatures need cryptography, which is not installed here"
+    assert refused.stderr == f"models: {needed}: {INSTALL}.\n"
 
 
 def test_a_batch_asks_for_the_signature_and_again_where_blocks_are_scored(
