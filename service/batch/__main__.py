@@ -1,7 +1,7 @@
 """python -m service.batch IN OUT: score a CSV or Parquet file of any size, or a folder of Parquet.
 
-OUT gets IN's columns and calories, lower, upper and in_range beside them. Rows that cannot be
-scored go to a CSV file of their own, with their numbers and reasons. A folder becomes a folder,
+OUT gets IN's columns, and the answers beside them as POST /predict names them. Rows that cannot
+be scored go to a CSV file of their own, with their numbers and reasons. A folder becomes a folder,
 and a run that broke off goes on where it was; --ray spreads it over cores and machines.
 
 Exit codes: 0 every row was scored, 1 nothing was written, 2 the command line is wrong,
@@ -16,12 +16,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from models.registry import RegistryError
 from service.batch.csv_file import CsvReader, CsvWriter
 from service.batch.options import parser
 from service.batch.progress import Progress
 from service.batch.rejects import RejectsFile
-from service.batch.score import Plan, score
+from service.batch.score import Plan, answered, score
 from service.batch.tables import Reader, TableError, Writer, draft, is_parquet
 from service.errors import ServiceError
 from service.serving import trust
@@ -155,7 +157,8 @@ def _plan(
     keep = names if options.keep is None else options.keep
     if unknown := [name for name in keep if name not in names]:
         raise TableError(f"{options.input} has no column '{unknown[0]}' to keep; it has: {known}.")
-    answers = {options.prefix + name for name in (*source.outputs, "in_range")}
+    none = answered(source, np.empty((0, len(columns)), np.float32))
+    answers = {options.prefix + name for name in none.answers()}
     if taken := [name for name in keep if name in answers]:
         raise TableError(
             f"{options.input} has a column '{taken[0]}', as the answer will have; name the "

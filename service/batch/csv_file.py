@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from service.batch.tables import Cells, Chunk, Rejected, TableError, as_text
+from service.batch.tables import Cells, Chunk, Rejected, TableError, as_text, chunk_rows
 from service.codecs.text_csv import texts
 
 ROWS = 8192  # a chunk: texts take a hundred times the memory of numbers
@@ -34,13 +34,14 @@ class CsvReader:
         with self._open() as file:
             lines = self._lines(file)
             next(lines)
-            rows = list(islice(lines, ROWS))
+            most = chunk_rows(ROWS, len(self.names))
+            rows = list(islice(lines, most))
             number = 1
             while True:
                 yield self._chunk(rows, number)
                 self.done = file.buffer.tell() / self._size
                 number += len(rows)
-                rows = list(islice(lines, ROWS))
+                rows = list(islice(lines, most))
                 if not rows:
                     return
 

@@ -1,11 +1,13 @@
 """The command line of service.batch."""
 
 import argparse
+import os
 from pathlib import Path
 
 from models.labels import STABLE
 from models.numbers import whole_argument
 from models.registry import LAST_VERSION, usual
+from service.settings import Settings
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -25,7 +27,8 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         metavar="ADDRESS",
         help="score a folder with Ray Data: on all cores here, or on the cluster at ADDRESS",
     )
-    add("--model", default="calories", help="default: calories")
+    usual_model = os.environ.get("DEFAULT_MODEL") or Settings.model_fields["default_model"].default
+    add("--model", default=usual_model, help="default: $DEFAULT_MODEL, else %(default)s")
     version = made.add_mutually_exclusive_group()
     version.add_argument(
         "--version", type=whole_argument(1, LAST_VERSION), help="default: the labelled one"
@@ -50,7 +53,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 def _pair(text: str) -> tuple[str, str]:
     name, equals, column = text.partition("=")
     if not (name and equals and column):
-        raise argparse.ArgumentTypeError(f"expected INPUT=COLUMN as in sugar=sugars; got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected INPUT=COLUMN; got {text!r}")
     return name, column
 
 

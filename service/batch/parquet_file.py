@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from service.batch.tables import Cells, Chunk, TableError, is_text
+from service.batch.tables import Cells, Chunk, TableError, chunk_rows, is_text
 from service.codecs.arrow_stream import TYPES, is_plain
 
 ROWS = 1 << 16  # a chunk, and a row group of the output
@@ -46,8 +46,9 @@ class ParquetReader:
         if not total:
             yield self._chunk(self._schema.empty_table().to_batches() or [self._empty()], first)
             return
+        most = chunk_rows(ROWS, len(self.names))
         with _told(self._path):
-            for batch in self._file.iter_batches(ROWS, self._groups, use_threads=False):
+            for batch in self._file.iter_batches(most, self._groups, use_threads=False):
                 yield self._chunk([batch], first)
                 first += len(batch)
                 self.done = (first - self.first) / total

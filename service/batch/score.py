@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from service.batch.tables import Chunk, Reader, Rejected, Writer, as_numbers, as_text, is_text
 from service.codecs.faults import shortened
 from service.codecs.values import right
-from service.errors import Fault
+from service.errors import Fault, InvalidInput
 from service.serving.dataplane import Prediction, predict
+from service.serving.engines import Rows
 from service.serving.loaded import Loaded
 
 Report = Callable[[float, int], None]  # share of the file, rows scored
@@ -38,15 +39,20 @@ def score(plan: Plan, reader: Reader, writer: Writer, rejects: Rejects, report: 
     """Score every row that is right; returns how many those were."""
     scored = 0
     for chunk in reader.chunks():
-        fine, numbers = _checked(plan, chunk)
+        fine, rows = _checked(plan, chunk)
         rejected = chunk.broken
         if not fine.all():
             rejected = [*rejected, *_reasons(plan, chunk.where(~fine))]
             chunk = chunk.where(fine)  # noqa: PLW2901  the bad rows are out
-            numbers = [column[fine] for column in numbers]
+        try:
+            answer = answered(plan.source, rows)
+        except InvalidInput:
+            finite = _finite(plan.source, rows)
+            rejected = [*rejected, *_unanswered(chunk.where(~finite))]
+            chunk = chunk.where(finite)  # noqa: PLW2901  and so are these
+            answer = answered(plan.source, rows[finite])
         if rejected:
             rejects.add(sorted(rejected, key=lambda each: each.number))
-        answer = _predict(plan.source, numbers)
         kept = {name: chunk.columns[name] for name in plan.keep}
         writer.write(
             kept, {plan.prefix + name: column for name, column in answer.answers().items()}
@@ -56,21 +62,37 @@ def score(plan: Plan, reader: Reader, writer: Writer, rejects: Rejects, report: 
     return scored
 
 
-def _checked(plan: Plan, chunk: Chunk) -> tuple[NDArray[np.bool_], list[NDArray[Any]]]:
-    """Which rows hold what all inputs accept, and the numbers."""
-    numbers = [as_numbers(chunk.columns[plan.columns[name]]) for name in plan.source.inputs]
-    checked = map(right, numbers, plan.source.accepted.bounds)
-    return np.logical_and.reduce(list(checked)), numbers
-
-
-def _predict(source: Loaded, numbers: Sequence[NDArray[Any]]) -> Prediction:
-    rows = np.empty((len(numbers[0]), len(numbers)), np.float32)
-    for place, column in enumerate(numbers):
-        rows[:, place] = column
+def answered(source: Loaded, rows: Rows) -> Prediction:
+    """The answers to rows, also to none; raises as `predict` does."""
     if len(rows):
         return predict(source, rows)
     none = (np.empty(0, np.float32),) * len(source.outputs)
     return Prediction(source, rows, none, np.empty(0, np.bool_) if source.ranges else None)
+
+
+def _checked(plan: Plan, chunk: Chunk) -> tuple[NDArray[np.bool_], Rows]:
+    """Which rows hold what all inputs accept, and these, float32 [n, k]."""
+    numbers = [as_numbers(chunk.columns[plan.columns[name]]) for name in plan.source.inputs]
+    checked = map(right, numbers, plan.source.accepted.bounds)
+    fine = np.logical_and.reduce(list(checked))
+    whole = fine.all()
+    rows = np.empty((np.count_nonzero(fine), len(numbers)), np.float32)
+    for place, column in enumerate(numbers):
+        rows[:, place] = column if whole else column[fine]
+    return fine, rows
+
+
+def _finite(source: Loaded, rows: Rows) -> NDArray[np.bool_]:
+    """Which rows the model has a finite answer for."""
+    found = [np.isfinite(column) for column in source.engine.predict(rows)]
+    return np.asarray(np.logical_and.reduce(found))
+
+
+def _unanswered(wrong: Chunk) -> list[Rejected]:
+    texts = [as_text(name, column) for name, column in wrong.columns.items()]
+    cells = zip(*texts, strict=True)
+    reason = "expected values that the model has a finite answer for, received others"
+    return [Rejected(number, reason, row) for number, row in zip(wrong.numbers, cells, strict=True)]
 
 
 def _reasons(plan: Plan, wrong: Chunk) -> list[Rejected]:

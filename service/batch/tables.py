@@ -96,6 +96,11 @@ def as_text(name: str, column: Cells) -> Sequence[str]:
         ) from error
 
 
+def chunk_rows(most: int, columns: int) -> int:
+    """Rows of a chunk: fewer where there are more columns than 16, so that it stays as large."""
+    return max(1, most * 16 // max(16, columns))
+
+
 def is_parquet(path: Path) -> bool:
     """Whether a file is Parquet, by its name."""
     return path.suffix.lower() in PARQUET
