@@ -1,4 +1,4 @@
-"""A small client of the native API; on the command line, python -m service.client 5 1 2."""
+"""A small client of the native API; on the command line, python -m service.client NAME=VALUE ..."""
 
 import argparse
 import os
@@ -9,58 +9,87 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Generic, Self, TypeVar
+from urllib.parse import quote
 
 import requests
 
+from models.labels import STABLE
+from models.manifest import TAKEN, TAKEN_BESIDE
 from models.numbers import decimal_argument, whole_argument
 from models.registry import LAST_VERSION
 
 URL = "http://127.0.0.1:8000"
-INPUTS = ("sugar", "fiber", "protein")
+OWN = TAKEN | TAKEN_BESIDE  # fields of answers that are not the output
 HINTS = {401: " Here: --key KEY, or the variable API_KEY."}
 BUSY = frozenset({429, 503})  # the service asks to come again
 # A connection that ends before the answer does; inside its body requests names it by chunks,
 # whether it came in chunks or not.
 LOST = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
 
+Number = TypeVar("Number")
+Truth = TypeVar("Truth")
 Row = Mapping[str, float]
 Sleep = Callable[[float], None]
+Value = tuple[str, float]  # of an input by its name, which is empty where its place tells it
+NUMBER = decimal_argument()
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """One answer: kcal a serving with its interval; `in_range` is False outside the training."""
+@dataclass(frozen=True, kw_only=True)
+class Answer(Generic[Number, Truth]):
+    """`value` is the output, whose name is `output`: answer["price"] and answer.price are it, too.
 
-    calories: float
-    lower: float
-    upper: float
-    in_range: bool
+    `lower` and `upper` bound it where the version has an interval, and `in_range` is False outside
+    of what it was trained on, where it knows that; else they are None.
+    """
+
+    output: str
+    value: Number
+    lower: Number | None = None
+    upper: Number | None = None
+    in_range: Truth | None = None
     model: str
     version: int
 
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> Self:
+        """What the service answered; the one field that is none of its own is the output."""
+        [output] = answer.keys() - OWN
+        own = {name: value for name, value in answer.items() if name in OWN}
+        return cls(output=output, value=answer[output], **own)
 
-@dataclass(frozen=True)
-class Columns:
+    def __getitem__(self, output: str) -> Number:
+        if output != self.output:
+            raise KeyError(f"{self.model} answers {self.output!r}, not {output!r}")
+        return self.value
+
+    def __getattr__(self, output: str) -> Number:
+        if output != self.__dict__.get("output"):
+            raise AttributeError(output)
+        return self.value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction(Answer[float, bool]):
+    """The answer to one row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns(Answer[list[float], list[bool]]):
     """Answers to n rows, a list of n for each figure of a Prediction."""
 
-    calories: list[float]
-    lower: list[float]
-    upper: list[float]
-    in_range: list[bool]
-    model: str
-    version: int
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Explanation(Prediction):
     """A prediction and what each input adds to `base`, the answer for the training mean.
 
-    `contributions` are exact Shapley values in kcal; with `base` they sum to `calories`.
+    `contributions` are Shapley values in the output's unit; with `base` they sum to `value`. Of
+    more than 10 inputs they are sampled, and `standard_error` says how exactly.
     """
 
     base: float
     contributions: dict[str, float]
+    standard_error: float | None = None
 
 
 @dataclass(frozen=True)
@@ -129,25 +158,40 @@ class Client:
         self._session.headers.update({"X-API-Key": key} if key else {})
         self._session.headers.update(headers or {})
 
-    def predict(self, grams: Row, **choice: str | int) -> Prediction:
-        """Predict one row, such as {"sugar": 5, "fiber": 1, "protein": 2}."""
-        return Prediction(**self._ask("POST", "/predict", json=grams, params=choice))
+    def predict(self, row: Row, **choice: str | int) -> Prediction:
+        """Predict one row: a number for each input, by its name."""
+        return Prediction.of(self._ask("POST", "/predict", json=row, params=choice))
 
     def predict_rows(self, rows: Sequence[Row], **choice: str | int) -> list[Prediction]:
         """Predict many rows, all by one version."""
         answer = self._ask("POST", "/predict", json=rows, params=choice)
         predictions = answer.pop("predictions")
-        return [Prediction(**each, **answer) for each in predictions]
+        return [Prediction.of({**each, **answer}) for each in predictions]
 
     def predict_columns(
         self, columns: Mapping[str, Sequence[float]], **choice: str | int
     ) -> Columns:
         """Predict rows given as columns, all of one length: what is quickest for many."""
-        return Columns(**self._ask("POST", "/predict", json=columns, params=choice))
+        return Columns.of(self._ask("POST", "/predict", json=columns, params=choice))
 
-    def explain(self, grams: Row, **choice: str | int) -> Explanation:
+    def explain(self, row: Row, **choice: str | int) -> Explanation:
         """Predict one row and tell what each input adds."""
-        return Explanation(**self._ask("POST", "/explain", json=grams, params=choice))
+        return Explanation.of(self._ask("POST", "/explain", json=row, params=choice))
+
+    def manifest(self, **choice: str | int) -> dict[str, Any]:
+        """What is known of the version that a choice means, but for shares of the requests."""
+        model = quote(str(choice.get("model") or self._ask("GET", "/models")["default"]), safe="")
+        version = choice.get("version")
+        if version is None:
+            label, labels = (
+                choice.get("label", STABLE),
+                self._ask("GET", f"/models/{model}")["labels"],
+            )
+            if label not in labels:
+                raise Refused(404, f"Model {model!r} has no label {label!r}; it has: {labels}.")
+            version = labels[label]
+        found: dict[str, Any] = self._ask("GET", f"/models/{model}/{version}")
+        return found
 
     def models(self) -> list[Served]:
         """What is served, with the labels and the state of each version."""
@@ -185,13 +229,13 @@ class Client:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print one prediction; returns 1, with a sentence, when there is none."""
     options = _options(arguments)
-    grams = dict(zip(INPUTS, options.grams, strict=False))
     choice = {name: getattr(options, name) for name in ("model", "version", "label")}
     client = Client(options.url, options.timeout, key=options.key, verify=options.ca or True)
     chosen = {name: value for name, value in choice.items() if value}
     try:
         ask = client.explain if options.explain else client.predict
-        found = ask(grams, **chosen)
+        found = ask(_row(client, options.values, chosen), **chosen)
+        unit = client.manifest(model=found.model, version=found.version)["output"]["unit"]
     except Refused as error:
         print(f"client: {error}{HINTS.get(error.status, '')}", file=sys.stderr)
     except requests.exceptions.SSLError:
@@ -205,25 +249,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # requests' own among them, and a --ca that is not there
         print(f"client: {error}", file=sys.stderr)
     else:
-        print(
-            f"{found.calories:.1f} kcal ({found.lower:.1f} to {found.upper:.1f}), "
-            f"by {found.model} version {found.version}"
-            + ("" if found.in_range else "; outside the range of the training data")
-        )
-        if isinstance(found, Explanation):
-            print(f"{found.base:8.1f} for an average row")
-            for name, kcal in found.contributions.items():
-                print(f"{kcal:+8.1f} {name}")
+        print("\n".join(_told(found, unit)))
         return 0
     return 1
 
 
+def _row(client: Client, values: Sequence[Value], chosen: Mapping[str, str | int]) -> Row:
+    """The row that the command line has; values without names are in the order of the manifest.
+
+    Raises Refused where they are too many.
+    """
+    if all(name for name, _ in values):
+        return dict(values)
+    names = [each["name"] for each in client.manifest(**chosen)["inputs"]]
+    if any(name for name, _ in values) or len(values) > len(names):
+        expected = f"at most {len(names)} numbers, or NAME=VALUE for each: {', '.join(names)}"
+        raise Refused(422, f"expected {expected}; received {len(values)}.")
+    return {name: number for name, (_, number) in zip(names, values, strict=False)}
+
+
+def _told(found: Prediction, unit: str) -> Iterator[str]:
+    """The lines that are printed."""
+    bounds = "" if found.lower is None else f" ({found.lower:.6g} to {found.upper:.6g})"
+    outside = "; outside the range of the training data" if found.in_range is False else ""
+    value = f"{found.value:.6g} {unit}".rstrip()
+    yield f"{value}{bounds}, by {found.model} version {found.version}{outside}"
+    if isinstance(found, Explanation):
+        yield f"{found.base:12.6g} for an average row"
+        for name, added in found.contributions.items():
+            yield f"{added:+12.6g} {name}"
+        if found.standard_error is not None:
+            yield f"{found.standard_error:12.2g} is the largest standard error of these"
+
+
+def _value(text: str) -> Value:
+    """A number, or NAME=NUMBER."""
+    name, _, number = text.rpartition("=")
+    return name, NUMBER(number)
+
+
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m service.client", description=__doc__)
-    number = decimal_argument()
-    parser.add_argument("grams", type=number, nargs="+", help="sugar, fiber and protein a serving")
+    given = "NAME=VALUE for each input, or the values in the order of the model's inputs"
+    parser.add_argument("values", type=_value, nargs="+", metavar="VALUE", help=given)
     parser.add_argument("--url", default=URL, help=f"default: {URL}")
-    parser.add_argument("--model", default="calories", help="default: calories")
+    parser.add_argument("--model", help="default: the service's own")
     version = whole_argument(1, LAST_VERSION)
     parser.add_argument("--version", type=version, help="default: what `stable` names")
     parser.add_argument("--label", help="such as canary")
@@ -236,10 +306,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--ca", metavar="FILE", help="trust the authorities in this PEM file only")
     seconds = decimal_argument(0.001, 86_400)
     parser.add_argument("--timeout", type=seconds, default=10.0, help="seconds (default: 10)")
-    options = parser.parse_args(arguments)
-    if len(options.grams) > len(INPUTS):
-        parser.error(f"expected at most {len(INPUTS)} numbers: {', '.join(INPUTS)}")
-    return options
+    return parser.parse_args(arguments)
 
 
 def _retry_after(answer: requests.Response) -> float | None:

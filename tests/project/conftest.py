@@ -7,10 +7,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from service.client import Client
-from tests.servers import in_thread
+from tests.servers import ROW, in_thread
 
 ANSWER: dict[str, object] = {"calories": 106.7, "lower": 86.3, "upper": 127.0}
 ANSWER |= {"in_range": True, "model": "calories", "version": 1}
+KNOWN: dict[str, dict[str, object]] = {
+    "/models": {"default": "calories"},
+    "/models/calories": {"labels": {"stable": 1}},
+    "/models/calories/1": {"inputs": [{"name": name} for name in ROW], "output": {"unit": "kcal"}},
+}
 Told = tuple[int, dict[str, str]]
 
 
@@ -36,7 +41,8 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("content-length", 0)))
         self.server.seen.append(dict(self.headers))
         status, headers = self.server.script.pop(0) if self.server.script else (200, {})
-        body = json.dumps(ANSWER if status == 200 else {"detail": "Come again."}).encode()
+        found = KNOWN.get(self.path, ANSWER)
+        body = json.dumps(found if status == 200 else {"detail": "Come again."}).encode()
         self.send_response(status)
         for name, value in {"content-length": str(len(body)), **headers}.items():
             self.send_header(name, value)

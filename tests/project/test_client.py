@@ -1,5 +1,7 @@
 """The client, against a small server that answers what it is told to."""
 
+import pickle
+import re
 import socket
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from models.registry import Registry
 from service.client import Client, Refused, Retries, main
 from tests.project.conftest import Scripted, Told
 from tests.servers import ROW, free_port, in_thread, running
@@ -130,3 +133,42 @@ def test_the_answers_of_a_service_are_told_as_they_are(
         assert main(["--url", service.url, "--explain", "5", "1", "2"]) == 0
         told = capsys.readouterr().out.splitlines()
         assert [line.split()[-1] for line in told[1:]] == ["row", "sugar", "fiber", "protein"]
+
+
+def test_an_answer_is_had_by_the_outputs_name_and_by_no_other(scripted: Scripted) -> None:
+    found = Client(scripted.url).predict(ROW)
+    assert found["calories"] == found.calories == found.value == 106.7
+    assert pickle.loads(pickle.dumps(found)) == found  # noqa: S301  our own
+    with pytest.raises(KeyError, match="answers 'calories', not 'price'"):
+        found["price"]
+    with pytest.raises(AttributeError):
+        found.price  # noqa: B018
+
+
+def test_any_model_is_asked_from_the_command_line_by_names_or_in_its_order(
+    tmp_path: Path, any_table: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def tell(*given: str) -> str:
+        """What is printed, or why not."""
+        main(["--url", service.url, *given])
+        return "".join(capsys.readouterr())
+
+    given = {"registry": any_table.root, "default_model": "thirteen", "workers": 1}
+    with running(tmp_path, **given) as service:
+        price = r"-?\d[\d.]* kUSD"
+        values = [f"{-place}.5" for place in range(13)]
+        by_name = [f"x{place}={value}" for place, value in enumerate(values)]
+        said = tell(*values)
+        assert re.fullmatch(rf"{price} \(.* to .*\), by thirteen version 1; outside .*\n", said)
+        assert tell(*by_name) == tell(*reversed(by_name)) == said
+        assert re.fullmatch(rf"{price}, by one version 1\n", tell("-1", "--model", "one"))
+        assert re.fullmatch(r"-?[\d.]+, by bare .*\n", tell("-1", "2", "3", "--model", "bare"))
+        assert "x1: expected a finite number (m²), received nothing" in tell("1")
+        assert "expected at most 1 numbers, or NAME=" in tell("1", "2", "--model", "one")
+        assert "no label 'canary'; it has" in tell("1", "--label", "canary")
+        assert "expected at most 13 numbers, or NAME=" in tell("1", "x1=2")
+        lines = tell("--explain", *["-1"] * 60, "--model", "sixty").splitlines()
+        assert len(lines) == 1 + 1 + 60 + 1
+        assert "standard error" in lines[-1]
+        bare = Client(service.url).predict({f"x{i}": -1 for i in range(3)}, model="bare")
+        assert (bare.lower, bare.upper, bare.in_range) == (None, None, None)
