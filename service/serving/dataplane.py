@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.files import LARGEST_TEXT
-from models.manifest import REPORT, ROWS
+from models.manifest import LARGEST, REPORT, ROWS
 from models.numbers import whole
 from models.registry import LAST_VERSION, RegistryError
 from service.errors import (
@@ -220,11 +220,14 @@ def predict(source: Loaded, rows: Rows) -> Prediction:
 
 
 def _mixed(source: Loaded, rows: Rows) -> NDArray[np.float32]:
-    """Predictions for rows mixed with the training mean; raises InvalidInput for what is none."""
+    """Predictions for rows mixed with the training mean; raises InvalidInput for what is none.
+
+    None is so large that the difference of two would not be a float32.
+    """
     found = source.engine.predict(rows)[0]
-    if not np.isfinite(found).all():
-        expected = "a row that has finite answers when some of its values are the training mean"
-        raise InvalidInput([Fault("body", expected, "one that has not")])
+    if not (np.abs(found) <= LARGEST / 2).all():
+        expected = "rows with answers also where some of their values are the training mean"
+        raise InvalidInput([Fault("body", expected, "values far from any that it was trained on")])
     return found
 
 
