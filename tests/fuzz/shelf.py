@@ -141,7 +141,7 @@ def judge(ask: Ask, model: str, version: int) -> str:
     status, text = ask("GET", "/metrics", None)
     assert status == 200, ("/metrics", status, text[:1000])
     assert f'calories_version_info{{model="{HEALTHY}",reason="",state="loaded"' in text
-    assert f'calories_training_grams_count{{input="sugar",model="{HEALTHY}"' in text
+    assert f'calories_training_input_bucket{{input="sugar",le="+Inf",model="{HEALTHY}"' in text
     assert f'state="{state}",version="{version}"}} 1.0' in text
     return state
 

@@ -10,14 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import requests
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.openmetrics import parser
 from prometheus_client.parser import text_string_to_metric_families as plain
 
+from models.manifest import Input, Manifest, Output
 from models.publish import import_version, prune
 from models.registry import Registry
 from service.app import create_app, create_host
-from service.observe.metrics import MOST_RECORDS, Metrics, retention
-from service.observe.metrics.families import FAMILIES, SECONDS, key, shares
+from service.observe.metrics import MOST_RECORDS, Metrics, families, retention
+from service.observe.metrics.families import FAMILIES, SECONDS, key
 from service.observe.metrics.retention import Retention
 from service.observe.metrics.slots import Slot, living
 from service.observe.metrics.tally import SeriesKey, Tally
@@ -223,38 +226,80 @@ def test_what_the_gate_refuses_is_counted_by_reason(serve: Serve) -> None:
     assert value(text, "calories_refused_total", reason="rate_limited") >= 1
 
 
-def test_inputs_and_predictions_fall_into_the_buckets_of_their_version(
-    serve: Serve, shipped: Registry
+def buckets(text: str, name: str, **labels: str) -> dict[float, float]:
+    """How many are told up to each bound."""
+    return {
+        float(sample.labels["le"]): sample.value
+        for family in plain(text)
+        for sample in family.samples
+        if sample.name == f"{name}_bucket" and labels.items() <= sample.labels.items()
+    }
+
+
+@pytest.mark.parametrize("model", ["one", "thirteen", "sixty", "bare"])
+def test_inputs_and_predictions_of_any_table_fall_into_the_buckets_of_their_version(
+    serve: Serve, any_table: Registry, model: str
 ) -> None:
-    card = shipped.manifest("calories", 1)
-    rng = np.random.default_rng(0)
-    rows = rng.uniform(0, 20, (3000, 3)).astype(np.float32)
-    columns = dict(zip(card.input_names, rows.T, strict=True))
-    asked = serve()
+    card, asked = any_table.manifest(model, 1), serve(any_table.root, default_model=model)
+    rng, names = np.random.default_rng(0), card.input_names
+    columns = {name: rng.normal(0, 4, 500).astype(np.float32) for name in names}
     body = {name: column.tolist() for name, column in columns.items()}
-    calories = np.array(asked.post("/predict", json=body).json["calories"])  # type: ignore[index]
+    price = np.array(asked.post("/predict", json=body).json["price"], np.float32)  # type: ignore[index]
     text = asked.get("/metrics").text
-    for given in card.inputs:
-        labels, column = {**CALORIES, "input": given.name}, columns[given.name]
-        for bound in shares(given):
-            upto = value(text, "calories_input_grams_bucket", le=str(bound), **labels)
-            assert upto == (column <= np.float32(bound)).sum()
-        outside = (column < given.min) | (column > given.max)
-        assert value(text, "calories_input_out_of_range_total", **labels) == outside.sum()
-        assert value(text, "calories_input_grams_sum", **labels) == pytest.approx(column.sum())
-    below = value(text, "calories_prediction_kcal_bucket", le="100.0", **CALORIES)
-    assert below == (calories <= 100).sum()
-    assert value(text, "calories_prediction_kcal_count", **CALORIES) == 3000
+    of = {"model": model, "version": "1"}
+    told = {"calories_prediction": (price, buckets(text, "calories_prediction", **of))}
+    for name in names:
+        found = buckets(text, "calories_input", input=name, **of)
+        assert bool(found) == (model != "bare")
+        told |= {name: (columns[name], found)} if found else {}
+    for values, found in told.values():
+        assert found == {bound: (values <= np.float32(bound)).sum() for bound in found}
+        assert found[np.inf] == 500
+        assert min(found) < 0
+    for name, (low, high, _) in zip(names, card.seen, strict=bool(card.seen)):
+        outside = (columns[name] < low) | (columns[name] > high)
+        out = "calories_input_out_of_range_total"
+        assert value(text, out, input=name, **of) == outside.sum()
+    # The sum of what may be below 0 would be no counter.
+    assert not re.search("calories_(prediction|input|training_input)_(sum|count)", text)
+
+
+@given(
+    st.floats(-(2.0**126), 2.0**126, width=32),
+    st.floats(0, 2.0**126, width=32),
+    st.lists(st.floats(0, 1), max_size=5),
+)
+def test_the_buckets_of_predictions_rise_and_reach_beyond_what_training_saw(
+    low: float, spread: float, parts: list[float]
+) -> None:
+    high = low + spread
+    levels = {f"0.{i + 1}": low + part * spread for i, part in enumerate(sorted(parts))}
+    output = Output(name="price", min=low, max=high, mean=(low + high) / 2, quantiles=levels)
+    bounds = families.around(output)
+    assert list(bounds) == sorted(set(bounds))
+    assert {low, high, *levels.values()} <= {*bounds}
+    assert sum(bound < low for bound in bounds) > 0 < sum(bound > high for bound in bounds)
+    Tally().observe(SeriesKey("calories_prediction", (), bounds), np.array([low], np.float32))
+
+
+def test_what_nobody_knows_of_is_counted_on_a_scale_of_any_numbers() -> None:
+    bounds = families.around(Output(name="price"))
+    assert list(bounds) == sorted(bounds) == [-bound for bound in reversed(bounds)]
+
+
+def test_of_many_inputs_the_first_are_counted(card: Manifest) -> None:
+    many = [Input(name=f"x{i}", min=0, max=1, mean=0.5) for i in range(256)]
+    counted = families.counted(card.model_copy(update={"inputs": tuple(many)}))
+    assert [given.name for given, _ in counted] == [f"x{i}" for i in range(families.MOST_INPUTS)]
 
 
 def test_the_training_data_is_told_in_the_same_buckets(serve: Serve, shipped: Registry) -> None:
-    text = serve().get("/metrics").text
-    [sugar, *_] = shipped.manifest("calories", 1).inputs
-    labels = {**CALORIES, "input": "sugar"}
-    rows = value(text, "calories_training_grams_count", **labels)
-    assert value(text, "calories_training_grams_bucket", le="7.0", **labels) == rows / 2
-    mean = value(text, "calories_training_grams_sum", **labels) / rows
-    assert mean == pytest.approx(sugar.mean)
+    asked = serve()
+    asked.post("/predict", json=ROW)
+    text, labels = asked.get("/metrics").text, {**CALORIES, "input": "sugar"}
+    trained = buckets(text, "calories_training_input", **labels)
+    assert trained[7.0] == trained[np.inf] / 2 == 38
+    assert trained.keys() == buckets(text, "calories_input", **labels).keys()
 
 
 def test_every_request_of_many_threads_is_counted_once_and_in_the_buckets(serve: Serve) -> None:
@@ -273,7 +318,7 @@ def test_every_request_of_many_threads_is_counted_once_and_in_the_buckets(serve:
         thread.join()
     text = app.test_client().get("/metrics").text
     assert value(text, "calories_requests_total", **PREDICTED) == 4 * times
-    assert value(text, "calories_prediction_kcal_count") == 4 * times
+    assert value(text, "calories_prediction_bucket", le="+Inf") == 4 * times
     buckets = re.findall(r'request_seconds_bucket\{dialect="native",le="([^"]+)"\} ([\d.]+)', text)
     assert [float(bound) for bound, _ in buckets] == [*SECONDS, float("inf")]
     counts = [float(count) for _, count in buckets]

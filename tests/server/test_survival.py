@@ -122,7 +122,7 @@ def test_a_fault_changes_no_answer_is_counted_told_and_survived(faulty: Asked, f
 
 
 def test_a_model_that_cannot_be_told_hides_no_other(faulty: Asked) -> None:
-    told = ("calories_version_info", "calories_training_grams_count", "calories_label_version")
+    told = ("calories_version_info", "calories_training_input_bucket", "calories_label_version")
     with faulty.failing("exposition"):
         assert [faulty.value(name, model="calories") > 0 for name in told] == [True] * 3
         assert [faulty.value(name, model="deep") for name in told] == [0] * 3

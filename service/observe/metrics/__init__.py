@@ -35,7 +35,7 @@ log = logging.getLogger("service.metrics")
 
 FLUSH_SECONDS = 1.0
 MOST_RECORDS = 1024  # that wait to be counted ...
-MOST_ROWS = 16_384  # ... with so many rows
+MOST_CELLS = 1 << 16  # ... with so many inputs of rows
 
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class Metrics:
         self._folder = folder
         self._records: deque[Record] = deque()  # appended to without a lock
         self._notes: deque[tuple[SeriesKey, float]] = deque()
-        self._waiting = 0  # rows; a rough figure, for no lock is taken to add to it
+        self._waiting = 0  # cells; a rough figure, for no lock is taken to add to it
         self._survivor = Survivor("metrics")
         self._survived: Counter[str] = Counter()  # what is counted already, by part
         self._lock = threading.Lock()
@@ -79,11 +79,11 @@ class Metrics:
         )
         if found:
             rows, answers = found.rows.tobytes(), found.columns[0].tobytes()
-            self._waiting += len(found.rows)
+            self._waiting += found.rows.size
         else:
             rows = answers = b""
         self._records.append((about, exchange.seconds, rows, answers))
-        if len(self._records) >= MOST_RECORDS or self._waiting >= MOST_ROWS:
+        if len(self._records) >= MOST_RECORDS or self._waiting >= MOST_CELLS:
             self._drain()
 
     def note(self, key: SeriesKey, number: float) -> None:

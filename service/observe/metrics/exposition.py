@@ -21,7 +21,13 @@ from prometheus_client.utils import floatToGoString
 
 from service import __version__
 from service.logs.survivor import Survivor
-from service.observe.metrics.families import FAMILIES, input_key, shares
+from service.observe.metrics.families import (
+    FAMILIES,
+    counted,
+    input_key,
+    prediction_key,
+    shares,
+)
 from service.observe.metrics.tally import Numbers, SeriesKey, Tally
 from service.serving.loaded import Model, Models
 
@@ -92,9 +98,10 @@ class Exposition(Collector):
 
 
 def _bucketed(served: Model) -> set[SeriesKey]:
-    """The inputs that are counted in buckets of their own version."""
+    """The series that are counted in buckets of their own version."""
     cards = [source.manifest for source in served.loaded.values()]
-    return {input_key(card, given) for card in cards for given in card.inputs}
+    inputs = {input_key(card, given) for card in cards for given, _ in counted(card)}
+    return inputs.union(map(prediction_key, cards))
 
 
 def _add_counted(
@@ -107,7 +114,8 @@ def _add_counted(
     if key not in own and key.bounds != family.bounds:
         return
     if family.type == "histogram":
-        found[key.family].add_metric(key.labels, _buckets(key, numbers), numbers[-1])
+        total = numbers[-1] if family.bounds else None
+        found[key.family].add_metric(key.labels, _buckets(key, numbers), total)
     else:
         found[key.family].add_metric(key.labels, numbers[0])
 
@@ -125,18 +133,15 @@ def _add_served(found: Families, model: str, served: Model) -> None:
 
 
 def _add_training(found: Families, served: Model) -> None:
-    """What training saw, as if it had been counted here: the quantiles, the mean."""
+    """What training saw, as if it had been counted here: as its quantiles have it."""
     for source in served.loaded.values():
         card = source.manifest
         rows = card.data.rows if card.data else 0
-        for given, seen in zip(card.inputs, card.seen, strict=bool(card.seen)):
-            parts, series = shares(given), input_key(card, given)
-            numbers = np.array(
-                [*(round(part * rows) for part in parts.values()), rows, seen.mean * rows]
-            )
-            found["calories_training_grams"].add_metric(
-                series.labels, _buckets(series, numbers), numbers[-1]
-            )
+        for given, _ in counted(card) if rows else ():
+            series = input_key(card, given)
+            upto = [*(round(part * rows) for part in shares(given).values()), rows]
+            buckets = _buckets(series, np.array([*upto, 0.0]))
+            found["calories_training_input"].add_metric(series.labels, buckets, None)
 
 
 def _process(pid: int) -> Iterator[tuple[str, float]]:

@@ -1,8 +1,9 @@
 """The families: every metric there is, with its labels and its buckets (docs/metrics.md)."""
 
+from itertools import islice
 from typing import Literal, NamedTuple
 
-from models.manifest import Input, Manifest
+from models.manifest import LARGEST, Input, Manifest, Output, Seen
 from service.observe.metrics.tally import SeriesKey
 
 # Seconds: the fast path takes tens of microseconds, a large body tens of milliseconds.
@@ -11,12 +12,20 @@ SECONDS = (
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
 )
 ROWS = (1.0, 10.0, 100.0, 1e3, 1e4, 1e5)
-# The same for all versions, so that they can be held against each other.
-KCAL = (*(25.0 * i for i in range(1, 9)), 250.0, 300.0, 400.0, 500.0, 750.0, 1000.0)
+# Of an output that nobody knows: 1, 2 and 5 of each power of ten, above 0 and below.
+ABOVE = tuple(float(f"{digit}e{power}") for power in range(-2, 7) for digit in (1, 2, 5))
+ANY_VALUE = (*(-bound for bound in reversed(ABOVE)), 0.0, *ABOVE)
+BEYOND = (0.25, 1.0, 4.0)  # of what training saw of the output, on either side
+MOST_INPUTS = 64  # of a version that are counted, the first: each has some 15 series a worker tells
 
 
 class Family(NamedTuple):
-    """A metric; `bounds` are those of its buckets, empty where each version has its own."""
+    """A metric; `bounds` are those of its buckets, empty where each version has its own.
+
+    Those of a version are of values that may be below 0. Prometheus would take a sum that falls for
+    a counter that begins anew, so they have none, and with it no count (OpenMetrics 1.0,
+    Histogram); how many they are is the bucket of +Inf.
+    """
 
     type: Literal["counter", "gauge", "histogram", "info"]
     help: str
@@ -49,10 +58,19 @@ FAMILIES = {
         "Rows answered; label is the one by whose share of the requests they came.",
         (*VERSION, "label"),
     ),
-    "calories_prediction_kcal": Family("histogram", "Calories predicted.", VERSION, KCAL),
-    "calories_input_grams": Family(
+    "calories_prediction": Family(
         "histogram",
-        "Inputs of the rows answered; the buckets are the version's own training quantiles.",
+        "What was answered, in the output's unit; the buckets are its quantiles in training.",
+        VERSION,
+    ),
+    "calories_prediction_out_of_range_total": Family(
+        "counter",
+        "Rows answered with less or more than any that the version was trained on.",
+        VERSION,
+    ),
+    "calories_input": Family(
+        "histogram",
+        "Inputs of the rows answered, in their units; the buckets are their quantiles in training.",
         (*VERSION, "input"),
     ),
     "calories_input_out_of_range_total": Family(
@@ -60,9 +78,9 @@ FAMILIES = {
         "Rows answered in which an input is outside of its range in training.",
         (*VERSION, "input"),
     ),
-    "calories_training_grams": Family(
+    "calories_training_input": Family(
         "histogram",
-        "Inputs of the rows a version was trained on, in the buckets of calories_input_grams.",
+        "Inputs of the rows a version was trained on, in the buckets of calories_input.",
         (*VERSION, "input"),
     ),
     "calories_version_info": Family(
@@ -115,18 +133,30 @@ def key(family: str, *labels: str) -> SeriesKey:
 
 def prediction_key(card: Manifest) -> SeriesKey:
     """The series of a version's predictions."""
-    return key("calories_prediction_kcal", card.model, str(card.version))
+    labels = (card.model, str(card.version))
+    return SeriesKey("calories_prediction", labels, around(card.output))
 
 
 def input_key(card: Manifest, given: Input) -> SeriesKey:
     """The series of one input of a version."""
     labels = (card.model, str(card.version), given.name)
-    return SeriesKey("calories_input_grams", labels, tuple(shares(given)))
+    return SeriesKey("calories_input", labels, tuple(shares(given)))
 
 
-def range_key(card: Manifest, given: Input) -> SeriesKey:
-    """The series of the rows in which an input of a version is out of range."""
-    return key("calories_input_out_of_range_total", card.model, str(card.version), given.name)
+def counted(card: Manifest) -> list[tuple[Input, Seen]]:
+    """The inputs of a version that are counted, and what training saw of them."""
+    return list(islice(zip(card.inputs, card.seen, strict=False), MOST_INPUTS))
+
+
+def around(output: Output) -> tuple[float, ...]:
+    """The bounds of an output's buckets: its quantiles, and some on either side of its range."""
+    if output.min is None or output.max is None:
+        return ANY_VALUE
+    spread = (output.max - output.min) or abs(output.max) or 1.0
+    below = [output.min - part * spread for part in BEYOND]
+    above = [output.max + part * spread for part in BEYOND]
+    bounds = {*below, output.min, *output.quantiles.values(), output.max, *above}
+    return tuple(sorted({min(max(bound, -LARGEST), LARGEST) for bound in bounds}))
 
 
 def shares(given: Input) -> dict[float, float]:

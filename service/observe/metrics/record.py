@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.manifest import Manifest
 from service.exchange import Dialect, Operation
 from service.logs.survivor import Survivor
-from service.observe.metrics.families import input_key, key, prediction_key, range_key
+from service.observe.metrics.families import counted, input_key, key, prediction_key
 from service.observe.metrics.tally import Tally
 from service.serving.engines import Rows
 from service.serving.loaded import Chosen
@@ -57,13 +57,22 @@ def _count_alike(tally: Tally, group: list[Record]) -> None:
 
 def _count_rows(tally: Tally, card: Manifest, rows: Rows, answers: NDArray[np.float32]) -> None:
     """Count float32 [n, k] rows and [n] predictions of one version in its buckets."""
+    version, output = (card.model, str(card.version)), card.output
     tally.observe(prediction_key(card), answers)
-    seen = zip(card.inputs, card.seen, rows.T.copy(), strict=True) if card.seen else ()
-    for given, (low, high, _), column in seen:
+    if output.min is not None and output.max is not None:
+        outside = _outside(answers, output.min, output.max)
+        tally.add(key("calories_prediction_out_of_range_total", *version), outside)
+    inputs = counted(card)
+    columns = rows.T[: len(inputs)].copy()
+    for (given, (low, high, _)), column in zip(inputs, columns, strict=True):
         tally.observe(input_key(card, given), column)
-        # As float32, like the data plane's `in_range`.
-        outside = (column < np.float32(low)) | (column > np.float32(high))
-        tally.add(range_key(card, given), int(np.count_nonzero(outside)))
+        outside = _outside(column, low, high)
+        tally.add(key("calories_input_out_of_range_total", *version, given.name), outside)
+
+
+def _outside(values: NDArray[np.float32], low: float, high: float) -> int:
+    """How many are; compared as float32, like the data plane's `in_range`."""
+    return int(np.count_nonzero((values < np.float32(low)) | (values > np.float32(high))))
 
 
 def snake(name: str) -> str:
