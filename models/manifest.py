@@ -46,8 +46,10 @@ FIRST_SCHEMA_ACCEPTS = (0.0, 1000.0)  # manifests of schema 1 were of such input
 
 INPUT_NAME = "[A-Za-z_][A-Za-z0-9_]{0,62}"
 TAKEN = frozenset({FEATURES, "lower", "upper", "in_range", "model", "version"})  # by answers
-# By answers as well, so that no output is called so.
-TAKEN_BESIDE = frozenset({"predictions", "explanations", "base", "contributions", "standard_error"})
+TAKEN_BESIDE = frozenset(  # by answers and the prediction log, so that no output is called so
+    {"predictions", "explanations", "base", "contributions", "standard_error"}
+    | {"answered_at", "request_id", "inputs"}
+)
 
 
 def _inside(name: str) -> str:
@@ -348,6 +350,17 @@ class Manifest(Card):
         """The least and the greatest value of each input that is answered."""
         usual = FIRST_SCHEMA_ACCEPTS if self.schema_version == 1 else (-LARGEST, LARGEST)
         return tuple(each.accept or usual for each in self.inputs)
+
+    @property
+    def example(self) -> dict[str, float]:
+        """A row: of each input what is usual in training, in three digits; else 0 or near it."""
+        middles = [each.quantiles.get("0.5", each.mean or 0.0) for each in self.inputs]
+        return {
+            name: min(max(float(f"{middle:.3g}"), low), high)
+            for name, middle, (low, high) in zip(
+                self.input_names, middles, self.accepted, strict=True
+            )
+        }
 
 
 def _fields(card: type[Card]) -> set[str]:

@@ -1,6 +1,6 @@
 """The prediction log: what was predicted for what, in Parquet files by day (docs/drift.md).
 
-    FOLDER/2026-11-25/calories-1-120301-9f86d081.parquet
+    FOLDER/2026-11-25/MODEL-1-120301-9f86d081.parquet
 
 A request waits for an entry to be noted; a thread writes. Each file is of one version, is whole
 from the moment it has its name, and has a name that no other worker takes. Only imported where it
@@ -31,7 +31,9 @@ from service.serving.engines import Rows
 
 WRITE_SECONDS = 60.0  # between two files of a worker, that there be few ...
 ENOUGH_ROWS = 1 << 16  # ... unless so many wait
-MOST_ROWS = 1 << 18  # that may wait: 10 MB
+ENOUGH_BYTES = 16_000_000  # ... or so much
+MOST_BYTES = 64_000_000  # that may wait
+ENTRY_BYTES = 1000  # of an entry beside its numbers
 STALE_SECONDS = 3600  # after which a draft has been left behind by a worker that died
 
 
@@ -46,6 +48,11 @@ class Entry(NamedTuple):
     rows: Rows
     answers: dict[str, NDArray[Any]]  # by their names, which are the same for all of a version
 
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes."""
+        return ENTRY_BYTES + sum(each.nbytes for each in (self.rows, *self.answers.values()))
+
 
 class PredictionLog:
     """Keeps at most `megabytes` in `folder`, the newest; tells `dropped` of rows that are lost."""
@@ -56,13 +63,13 @@ class PredictionLog:
         self._dropped = dropped
         self._lock = threading.Lock()  # held for an instant; never while something is written
         self._waiting: list[Entry] = []
-        self._rows = 0  # that wait
+        self._rows = self._size = 0  # and bytes that wait
         self._enough = threading.Event()
         self._writing = threading.Lock()
         self._survivor = Survivor("prediction-log")
 
     def __call__(self, exchange: Exchange) -> None:
-        """Note a request that was answered with predictions; drop it when too many rows wait."""
+        """Note a request that was answered with predictions; drop it when too much waits."""
         found = exchange.prediction
         if found is None:
             return
@@ -71,14 +78,16 @@ class PredictionLog:
             *(source.model, source.version, source.inputs, time.time(), exchange.id),
             *(rows, found.answers()),
         )
+        size = entry.size
         with self._lock:
-            fits = self._rows + len(rows) <= MOST_ROWS
+            fits = self._size + size <= MOST_BYTES
             if fits:
                 self._waiting.append(entry)
                 self._rows += len(rows)
+                self._size += size
         if not fits:
             self._dropped(len(rows))
-        if self._rows >= ENOUGH_ROWS:
+        if self._rows >= ENOUGH_ROWS or self._size >= ENOUGH_BYTES:
             self._enough.set()
 
     def follow(self) -> None:
@@ -96,7 +105,8 @@ class PredictionLog:
         """Write what waits; what cannot be written costs its rows, which are counted, no others."""
         with self._writing:
             with self._lock:
-                waiting, self._waiting, self._rows = self._waiting, [], 0
+                waiting, self._waiting = self._waiting, []
+                self._rows = self._size = 0
             for entries in _alike(waiting):
                 if not self._survivor.run(self._write, entries):
                     self._dropped(sum(len(entry.rows) for entry in entries))
@@ -147,7 +157,7 @@ def table(entries: Sequence[Entry]) -> Any:
         return pa.array(np.concatenate([each.answers[name] for each in entries]))
 
     columns = {
-        "time": pa.array(micros, pa.timestamp("us", "UTC")).take(request),
+        "answered_at": pa.array(micros, pa.timestamp("us", "UTC")).take(request),
         "request_id": pa.array([each.request_id for each in entries]).take(request),
         "model": pa.repeat(first.model, len(rows)),
         "version": pa.repeat(pa.scalar(first.version, pa.int32()), len(rows)),

@@ -16,9 +16,10 @@ from werkzeug.test import Client, TestResponse
 from models.manifest import MANIFEST
 from models.registry import Registry
 from service.app import create_app, create_host
+from service.observe import prediction_log
 from service.observe.installed import Unavailable, check
 from service.observe.metrics import Metrics
-from service.observe.prediction_log import ENOUGH_ROWS, MOST_ROWS, STALE_SECONDS, PredictionLog
+from service.observe.prediction_log import STALE_SECONDS, PredictionLog
 from service.settings import Settings
 from tests.servers import DEV_PYTHON, PATIENCE, ROW, await_, running
 
@@ -60,7 +61,7 @@ def test_each_row_of_a_request_is_a_row_with_its_answer(logged: Logged) -> None:
     answer = logged.predict([ROW, OUTSIDE], **{"x-request-id": "mine"}).get_json()
     logged.predict(OUTSIDE, **{"x-request-id": "another"})
     first, second, third = logged.rows()
-    assert began - 1 < first.pop("time").timestamp() < time.time() + 1
+    assert began - 1 < first.pop("answered_at").timestamp() < time.time() + 1
     assert first == {
         "request_id": "mine",
         "model": "calories",
@@ -79,6 +80,19 @@ def test_all_dialects_and_explanations_are_logged_and_refusals_are_not(logged: L
     logged.predict({"sugar": "much"})
     logged.client.get("/readyz")
     assert [row["inputs"] for row in logged.rows()] == [ROW] * 3
+
+
+@pytest.mark.parametrize("model", ["one", "sixty", "bare"])
+def test_the_log_of_any_table_has_its_inputs_and_what_is_answered(
+    any_table: Registry, tmp_path: Path, model: str
+) -> None:
+    logged = Logged(any_table.root, tmp_path / "log")
+    row = dict.fromkeys(any_table.manifest(model, 1).input_names, -1.5)
+    answer = logged.predict(row, f"?model={model}").get_json()
+    [found] = logged.rows()
+    assert found["inputs"] == row
+    assert found.keys() == {"answered_at", "request_id", "inputs", *answer}
+    assert found["price"] == pytest.approx(answer["price"], 1e-6)
 
 
 def test_nothing_is_written_for_nothing(logged: Logged) -> None:
@@ -101,9 +115,11 @@ def test_a_reader_never_sees_half_a_file(logged: Logged, monkeypatch: pytest.Mon
     assert [path.suffix for path in logged.files()] == [".parquet"]
 
 
-def test_more_rows_than_may_wait_are_dropped_counted_and_answered(logged: Logged) -> None:
+def test_more_rows_than_may_wait_are_dropped_counted_and_answered(
+    logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_log, "MOST_BYTES", 6_000_000)  # a row of these takes 25
     many = {name: [1] * 100_000 for name in ROW}
-    assert 200_000 < MOST_ROWS < 300_000
     assert [logged.predict(many).status_code for _ in range(3)] == [200] * 3
     assert logged.dropped == [100_000]
     logged.log.write()
@@ -115,9 +131,10 @@ def test_more_rows_than_may_wait_are_dropped_counted_and_answered(logged: Logged
 def test_many_rows_are_written_before_it_is_time(
     logged: Logged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.observe.prediction_log.WRITE_SECONDS", 3600)
+    monkeypatch.setattr(prediction_log, "WRITE_SECONDS", 3600)
+    monkeypatch.setattr(prediction_log, "ENOUGH_BYTES", 1_000_000)
     logged.log.follow()
-    logged.predict({name: [1] * ENOUGH_ROWS for name in ROW})
+    logged.predict({name: [1] * 50_000 for name in ROW})
     await_(lambda: bool(logged.files()), "the rows are written")
 
 
