@@ -177,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
         "--keep", type=number, default=5, help="newest versions to keep (default: 5)"
     )
     compared.add_argument("folder", type=Path, help="such as OTHER")
-    imported.add_argument("folder", type=Path, help="such as OTHER/calories/2")
+    imported.add_argument("folder", type=Path, help="such as OTHER/NAME/2")
     imported.add_argument("--no-promote", action="store_true", help="leave stable where it is")
     return parser
 

@@ -1,8 +1,8 @@
 """Publish a version so that no reader ever sees half of one.
 
-    models/calories/.staging-x7k2/   1. the files are written here
+    models/NAME/.staging-x7k2/       1. the files are written here
                                      2. the manifest is written last, everything is fsynced
-    models/calories/3/               3. one rename gives the version its number
+    models/NAME/3/                   3. one rename gives the version its number
 
 A crash before the rename leaves only a staging folder, which no reader looks at and a
 later publish removes once it is old; a crash after it leaves a whole version that no

@@ -1,7 +1,7 @@
 """The shelf on disk: which models, versions and labels there are.
 
     models/
-      calories/
+      NAME/
         labels.json     {"stable": 2, "canary": {"version": 3, "percent": 5}}
         history.jsonl   one line for each move of a label
         1/manifest.json ...

@@ -29,7 +29,7 @@ STARTING = Event("starting", INFO, "Release {release} starts.", ("settings",))
 LISTENING = Event("listening", INFO, "Listening at {url} with {workers} workers.")
 WORKER_STARTED = Event("worker_started", INFO, "Worker {worker} answers.")
 WORKER_LOST = Event("worker_lost", ERROR, "Worker {worker} was lost; another takes its place.")
-SERVING = Event("serving", INFO, "Serving calories at {url}.", ("models",))
+SERVING = Event("serving", INFO, "Serving at {url}.", ("models",))
 VERSION_LOADED = Event(
     "version_loaded", INFO, "{model} version {version} is loaded ({engine}).", ("seconds",)
 )

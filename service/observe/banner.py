@@ -9,8 +9,6 @@ from service.settings import UNIX, Settings
 
 log = logging.getLogger("service")
 
-EXAMPLE = {"sugar": 5, "fiber": 1, "protein": 2}
-
 
 def announce(settings: Settings, host: Host) -> None:
     """Print the banner, or log the same where every line is JSON."""
@@ -28,9 +26,9 @@ def banner(settings: Settings, host: Host) -> str:
     """The lines to print; the curl line works as it stands."""
     served = host.models.get(settings.default_model)
     stable = served and served.loaded.get(served.labels.get("stable", 0))
-    lines = ["", f"Serving calories at {settings.url}", *_models(host)]
+    lines = ["", f"Serving at {settings.url}", *_models(host)]
     if stable:
-        row = json.dumps({name: EXAMPLE.get(name, 1) for name in stable.inputs})
+        row = json.dumps(stable.manifest.example)
         kind = "-H 'content-type: application/json'"
         lines += ["", "Try:", f"  curl -s {_for_curl(settings)}/predict {kind} -d '{row}'"]
     else:

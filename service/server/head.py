@@ -32,7 +32,7 @@ LENGTH = "Expected the length of a body told once, in digits or by 'Transfer-Enc
 CODING = "This transfer coding is not spoken here: expected 'chunked', or a Content-Length."
 CHUNK = "A chunk cannot be read: expected its size in hexadecimal digits, its bytes, and CR LF."
 HOSTS = "The host is not told: expected the header Host, once, as in 'Host: localhost'."
-TARGET = "The path cannot be read: expected one as in /predict?model=calories, percent-encoded."
+TARGET = "The path cannot be read: expected one as in /predict?model=NAME, percent-encoded."
 TUNNEL = "No tunnel is opened here: expected a method such as GET or POST."
 EXPECTATION = "The header Expect cannot be met: expected '100-continue', or no such header."
 CUT_OFF = "The head of the request broke off before its end, an empty line."

@@ -48,7 +48,7 @@ def test_the_readme_request_is_answered_whole_and_in_chunks(server: Server) -> N
 
 def test_start_up_prints_the_url_and_every_version(server: Server) -> None:
     output = server.output()
-    assert output.count(f"Serving calories at {server.url}") == 1
+    assert output.count(f"Serving at {server.url}") == 1
     for model in ("calories", "deep", "linear", "linear-unit"):
         assert f"  {model}: version 1 (stable: 1)" in output
 
@@ -63,7 +63,9 @@ def test_the_printed_curl_line_works(server: Server) -> None:
 
 def test_the_client_prints_a_prediction(server: Server) -> None:
     client = run(SERVICE_PYTHON, "-m", "service.client", "--url", server.url, "5", "1", "2")
-    assert re.fullmatch(r"\d+\.\d kcal \(.* to .*\), by calories version 1\n", client.stdout)
+    assert re.fullmatch(
+        r"\d+\.\d+ kcal a serving \(.* to .*\), by calories version 1\n", client.stdout
+    )
 
 
 def test_a_worker_owns_less_than_55_mb_and_has_less_than_100_mb_in_memory(server: Server) -> None:

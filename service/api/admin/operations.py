@@ -1,8 +1,8 @@
 """Administration, in the native dialect: labels moved over HTTP as `python -m models` moves them.
 
-    PUT    /admin/models/calories/labels/canary   {"version": 2, "percent": 5}
-    DELETE /admin/models/calories/labels/canary
-    POST   /admin/models/calories/rollback        {"label": "stable"}, or nothing
+    PUT    /admin/models/NAME/labels/canary   {"version": 2, "percent": 5}
+    DELETE /admin/models/NAME/labels/canary
+    POST   /admin/models/NAME/rollback        {"label": "stable"}, or nothing
 
 Labels lie on disk: whichever worker answers moves them, and all workers follow.
 """

@@ -8,7 +8,6 @@ from openapi_pydantic import DataType, Parameter, Reference, Schema
 from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
-from models.manifest import Input
 from models.registry import NAME
 from service.codecs import formats, json_rows
 from service.errors import ServiceError
@@ -81,9 +80,8 @@ class About:
 
     @property
     def row(self) -> dict[str, float]:
-        """A row for examples: what training saw in the middle, in a few digits."""
-        inputs, bounds = self.source.manifest.inputs, self.source.accepted.by_name
-        return {each.name: _typical(each, *bounds[each.name]) for each in inputs}
+        """A row for examples."""
+        return self.source.manifest.example
 
     @property
     def columns(self) -> dict[str, list[float]]:
@@ -127,11 +125,6 @@ class Error(Object):
     """A refusal, in the dialects that are not native."""
 
     error: str
-
-
-def _typical(given: Input, low: float, high: float) -> float:
-    middle = given.quantiles.get("0.5", given.mean or 0.0)
-    return min(max(float(f"{middle:.3g}"), low), high)
 
 
 NUMBER = Schema(type=DataType.INTEGER, minimum=1, maximum=999_999_999)
