@@ -102,15 +102,16 @@ class Entered:
         application = self._application
         exchange = Exchange(request_of(environ), perf_counter())
         application.enter(exchange)
-        with self._room.hold() as held:
-            try:
-                if exchange.response is None:
-                    self._read(exchange, environ, held)
-                if exchange.response is None:
-                    application.answer(exchange)
-                return _send(exchange, start_response)
-            finally:
-                application.leave(exchange)
+        held = self._room.hold()
+        try:
+            if exchange.response is None:
+                self._read(exchange, environ, held)
+            if exchange.response is None:
+                application.answer(exchange)
+            return _send(exchange, start_response)
+        finally:
+            application.leave(exchange)
+            held.release()
 
     def _read(self, exchange: Exchange, environ: Environ, held: Held) -> None:
         """Read the body, or refuse."""

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
+from service.api.answers import dumps
 from service.errors import (
     BodyTooLarge,
     Conflict,
@@ -78,6 +79,16 @@ class Refusals(ABC):
         methods = ", ".join(allowed)
         sentence = f"This path answers {methods} only."
         return self.form(HTTPStatus.METHOD_NOT_ALLOWED, sentence, (("Allow", methods),))
+
+
+class ErrorSentences(Refusals):
+    """{"error": sentence} and nothing else, as the dialects have it that were not made here."""
+
+    def form(
+        self, status: HTTPStatus, detail: str, headers: Headers = (), _: Sequence[Fault] = ()
+    ) -> Response:
+        """The sentence says what is wrong."""
+        return Response(status, dumps({"error": detail}), headers=headers)
 
 
 def hints(error: ServiceError) -> Headers:

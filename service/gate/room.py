@@ -1,8 +1,6 @@
 """Room for bodies: how many bytes one may have, and all that a worker holds at once."""
 
 from threading import Lock
-from types import TracebackType
-from typing import Self
 
 from models.numbers import whole
 from service.errors import BodyTooLarge, MalformedBody, Overloaded
@@ -39,7 +37,7 @@ class Room:
 
 
 class Held:
-    """What the body of one request takes of the room, until the end of the `with` block."""
+    """What the body of one request takes of the room, until `release`."""
 
     def __init__(self, room: Room) -> None:
         self._room = room
@@ -56,17 +54,6 @@ class Held:
         if self._taken:
             self._room.give_back(self._taken)
             self._taken = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.release()
 
 
 def declared(request: Request, limit: int) -> int | None:

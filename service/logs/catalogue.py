@@ -69,12 +69,7 @@ PART_FAILED = Event(
     "part_failed", ERROR, "{part} failed, and goes on: {reason}", (), traceback=True
 )
 
-EVENTS = (
-    *(STARTING, LISTENING, WORKER_STARTED, WORKER_LOST, SERVING),
-    *(VERSION_LOADED, VERSION_REFUSED, VERSION_DROPPED),
-    *(LABEL_MOVED, LABEL_REMOVED),
-    *(DRAINING, STOPPED, REQUEST, REQUEST_FAILED, INVALID_REQUEST, NOT_LET_IN, PART_FAILED),
-)
+EVENTS = tuple(each for each in vars().values() if isinstance(each, Event))
 
 
 def tell(log: Logger, event: Event, **fields: Any) -> None:

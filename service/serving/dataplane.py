@@ -97,15 +97,15 @@ class DataPlane:
         self.default_model = default_model
         self.max_rows = max_rows
 
-    def ready(self) -> str:
-        """Empty when the default model answers, else a sentence for anyone: it names no model."""
+    def require_ready(self) -> None:
+        """Raise NotLoaded, for anyone, so that it names no model, until the default one answers."""
         if self._host.leaving():
-            return "The service is about to stop; it answers what still comes."
+            raise NotLoaded("The service is about to stop; it answers what still comes.")
         try:
             self.choose()
-        except (NotFound, NotLoaded):
-            return "The default model has no version that can answer; GET /models says why."
-        return ""
+        except (NotFound, NotLoaded) as error:
+            sentence = "The default model has no version that can answer; GET /models says why."
+            raise NotLoaded(sentence) from error
 
     def choose(
         self,

@@ -7,7 +7,6 @@ from functools import partial
 from service import __version__
 from service.api.answers import ok
 from service.api.native.errors import OTHER
-from service.errors import NotLoaded
 from service.exchange import Exchange, Operation, Response
 from service.serving.dataplane import DataPlane
 
@@ -33,9 +32,7 @@ def healthz(_: Exchange) -> Response:
 
 def readyz(plane: DataPlane, _: Exchange) -> Response:
     """Tell that the default model answers; raises NotLoaded until it does."""
-    reason = plane.ready()
-    if reason:
-        raise NotLoaded(reason)
+    plane.require_ready()
     return ok({"status": "ready"})
 
 

@@ -3,20 +3,12 @@
 from collections.abc import Sequence
 from http import HTTPStatus
 
-from service.api.answers import dumps
-from service.api.refusals import Refusals
-from service.errors import Fault
-from service.exchange import Headers, Request, Response
+from service.api.refusals import ErrorSentences
+from service.exchange import Request, Response
 
 
-class TFServingRefusals(Refusals):
-    """A sentence; what is wrong is in it."""
-
-    def form(
-        self, status: HTTPStatus, detail: str, headers: Headers = (), _: Sequence[Fault] = ()
-    ) -> Response:
-        """TensorFlow Serving's error body."""
-        return Response(status, dumps({"error": detail}), headers=headers)
+class TFServingRefusals(ErrorSentences):
+    """A path that is none of its own is 400."""
 
     def unmatched(
         self,

@@ -11,7 +11,7 @@ from service import __version__
 from service.api.answers import ok
 from service.api.v2 import read, write
 from service.api.v2.errors import V2
-from service.errors import NotLoaded, Unsupported
+from service.errors import Unsupported
 from service.exchange import Exchange, Operation, Response, Scope
 from service.serving import dataplane
 from service.serving.dataplane import DataPlane
@@ -83,9 +83,7 @@ def live(_: DataPlane, __: Exchange) -> Response:
 
 def ready(plane: DataPlane, _: Exchange) -> Response:
     """Tell that the default model answers; raises NotLoaded until it does."""
-    reason = plane.ready()
-    if reason:
-        raise NotLoaded(reason)
+    plane.require_ready()
     return ok({"live": True, "ready": True})
 
 
