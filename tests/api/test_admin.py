@@ -17,7 +17,7 @@ from tests.servers import await_
 KEY = "administering"
 DIGEST = sha256(KEY.encode()).hexdigest()
 SHOWN = {"X-API-Key": KEY}
-CANARY, STABLE = (f"/admin/models/half/labels/{name}" for name in ("canary", "stable"))
+CANARY = "/admin/models/half/labels/canary"
 ROLLBACK = "/admin/models/half/rollback"
 TENTH = {"version": 2, "percent": 10}
 
@@ -60,8 +60,7 @@ def test_a_label_is_put_and_deleted_and_the_log_tells_by_whom(
 
 @pytest.mark.parametrize("body", [{}, {"json": {}}, {"json": {"label": "stable"}}])
 def test_a_rollback_undoes_the_last_move(ask: Ask, shelf: Registry, body: dict[str, Any]) -> None:
-    assert answer(ask("POST", ROLLBACK, **body))["labels"] == {"stable": 2}
-    assert shelf.labels("half") == {"stable": 2}
+    assert answer(ask("POST", ROLLBACK, **body))["labels"] == {"stable": 2} == shelf.labels("half")
 
 
 WHOLE, SHARE = "version: expected a positive whole number", "percent: expected a number above 0, at"
@@ -75,11 +74,8 @@ ONLY = "expected an object with version and percent and nothing"
         *((("PUT", CANARY, {**TENTH, "percent": n}), 422, SHARE) for n in (0, 101)),
         (("PUT", CANARY, {**TENTH, "share": 5}), 422, f"share: {ONLY}"),
         (("PUT", CANARY, [2]), 422, f"body: {ONLY}"),
-        (("PUT", CANARY, {"version": 9}), 404, "has no version 9"),
         (("PUT", "/admin/models/no/labels/canary", TENTH), 404, "no model 'no'"),
         (("PUT", "/admin/models/half/labels/A B", TENTH), 409, "'A B' is no label"),
-        (("PUT", STABLE, TENTH), 409, "give it no percent"),
-        (("DELETE", STABLE, None), 409, "cannot be removed"),
         (("POST", ROLLBACK, {"lable": "canary"}), 422, "lable"),
         (("POST", ROLLBACK, {"label": "canary"}), 404, "canary"),
     ],

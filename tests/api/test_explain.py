@@ -49,12 +49,6 @@ def test_rows_and_columns_are_explained_as_each_row_alone(explain: Explain) -> N
         assert of_row == pytest.approx(expected["contributions"], abs=1e-3)
 
 
-def test_the_training_mean_has_nothing_to_explain(explain: Explain, shipped: Registry) -> None:
-    found = explain({each.name: each.mean for each in shipped.manifest("calories", 1).inputs})
-    assert found["base"] == pytest.approx(found["calories"], abs=1e-3)
-    assert list(found["contributions"].values()) == pytest.approx([0, 0, 0], abs=1e-3)
-
-
 def test_as_many_rows_as_their_coalitions_allow_are_explained(explain: Explain) -> None:
     assert len(explain([ROW] * 6)["explanations"]) == 6
 

@@ -21,7 +21,7 @@ from tests.both_ways import Answer, answer, both_ways, compared
 from tests.servers import ROW
 
 BODY = json.dumps(ROW).encode()
-LIMIT = 4096
+LIMIT = 8192
 CHUNKED = {"CONTENT_LENGTH": None, "wsgi.input_terminated": True}
 
 

@@ -1,18 +1,14 @@
 """The native API over the versions that ship: what is right is answered; see test_refusals.py."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 from werkzeug.test import Client
 
 from models.publish import import_version
 from models.registry import Registry
-from service.app import create_host
-from service.settings import Settings
-from tests.both_ways import both_ways
+from tests.api.conftest import Serve
 from tests.dialects import COLUMNS, ROW, ROWS, answer, tensors
 
 KEYS = ["calories", "lower", "upper", "in_range", "model", "version"]
@@ -42,11 +38,6 @@ def test_rows_and_columns_answer_as_each_row_alone(predict: Predict) -> None:
         assert columns[key] == pytest.approx(expected, abs=1e-4)
 
 
-def test_the_linear_unit_gives_102_calories_for_5_g_of_sugar(predict: Predict) -> None:
-    found = predict({"sugar": 5}, "?model=linear-unit")
-    assert found["calories"] == pytest.approx(102, abs=0.5)
-
-
 @pytest.mark.parametrize(
     ("query", "model"),
     [
@@ -59,18 +50,6 @@ def test_model_version_and_label_are_chosen_by_the_query(
 ) -> None:
     found = predict(ROW, query)
     assert (found["model"], found["version"]) == (model, 1)
-
-
-@pytest.mark.parametrize("extreme", [0, 0.0, -0.0, 1000, 1e-320, 5e-324])
-def test_grams_from_0_to_1000_are_answered_with_finite_numbers(
-    predict: Predict, extreme: float
-) -> None:
-    assert np.isfinite(predict(dict.fromkeys(ROW, extreme))["calories"])
-
-
-def test_a_charset_parameter_is_accepted(client: Client) -> None:
-    kind = "Application/JSON; charset=utf-8"
-    answer(client.post("/predict", data=json.dumps(ROW), content_type=kind))
 
 
 def test_the_models_are_told_with_labels_versions_and_manifests(client: Client) -> None:
@@ -90,21 +69,13 @@ def test_health_readiness_and_version_answer(client: Client) -> None:
     assert set(answer(client.get("/version"))) == {"service", "python"}
 
 
-@pytest.fixture
-def canary(registry: Registry, shipped: Registry) -> Iterator[Client]:
-    """`deep`: version 1 is stable, version 2 is the canary of half the requests."""
+def test_a_canary_takes_the_same_keys_in_every_dialect_and_shows_in_a_header(
+    registry: Registry, shipped: Registry, serve: Serve
+) -> None:
     for _ in range(2):
         import_version(registry, shipped.folder("deep", 1), promote=False)
     registry.set_label("deep", "canary", 2, percent=50)
-    settings = Settings(registry=registry.root, default_model="deep")
-    host = create_host(settings)
-    yield both_ways(settings, host)
-    host.close()
-
-
-def test_a_canary_takes_the_same_keys_in_every_dialect_and_shows_in_a_header(
-    canary: Client,
-) -> None:
+    client = serve(default_model="deep")
     asked: dict[str, object] = {
         "/predict": ROW,
         "/explain": ROW,
@@ -114,7 +85,7 @@ def test_a_canary_takes_the_same_keys_in_every_dialect_and_shows_in_a_header(
     seen = set()
     for key in map(str, range(20)):
         answers = [
-            canary.post(path, json=body, headers={"X-Canary-Key": key})
+            client.post(path, json=body, headers={"X-Canary-Key": key})
             for path, body in [*asked.items()] * 2
         ]
         labels = {found.headers.get("X-Model-Label") for found in answers}
@@ -122,18 +93,17 @@ def test_a_canary_takes_the_same_keys_in_every_dialect_and_shows_in_a_header(
         assert (versions, labels) in [({1}, {None}), ({2}, {"canary"})]
         seen |= versions
     assert seen == {1, 2}
-    model = answer(canary.get("/models/deep"))
+    model = answer(client.get("/models/deep"))
     assert (model["labels"], model["shares"]) == ({"stable": 1, "canary": 2}, {"canary": 50})
 
 
 def test_a_failed_version_is_told_with_its_reason_in_every_dialect(
-    registry: Registry, shipped: Registry
+    registry: Registry, shipped: Registry, serve: Serve
 ) -> None:
     for _ in range(2):
         import_version(registry, shipped.folder("deep", 1))
     (registry.folder("deep", 2) / "model.tflite").write_bytes(b"?")
-    settings = Settings(registry=registry.root, default_model="deep")
-    client = both_ways(settings, create_host(settings))
+    client = serve(default_model="deep")
     native = answer(client.get("/models/deep"))["versions"]
     v1 = answer(client.get("/v1/models/deep"))["model_version_status"]
     v2 = answer(client.post("/v2/repository/index"))

@@ -9,9 +9,9 @@ from types import FrameType
 
 import pytest
 
-from models.registry import Registry
-from service.app import create_application, create_host
+from service.app import Application, create_application
 from service.exchange import Exchange, Request
+from service.serving.host import Host
 from service.settings import Settings
 from tests.servers import ROOT
 
@@ -45,6 +45,11 @@ def compared(tree: ast.Module) -> Iterator[int]:
             yield node.lineno
 
 
+@pytest.fixture
+def application(small: Settings, host: Host) -> Application:
+    return create_application(small, host)
+
+
 def test_nothing_but_the_table_compares_a_path() -> None:
     assert [(name, line) for name, tree in sources() for line in compared(tree)] == []
 
@@ -65,11 +70,8 @@ def test_such_a_comparison_is_found(code: str) -> None:
     assert list(compared(ast.parse(code)))
 
 
-def test_a_path_stands_in_its_row_alone(shipped: Registry) -> None:
-    settings = Settings(registry=shipped.root)
-    host = create_host(settings)
-    paths = {row.path for row in create_application(settings, host).table.operations} - {"/"}
-    host.close()
+def test_a_path_stands_in_its_row_alone(application: Application) -> None:
+    paths = {row.path for row in application.table.operations} - {"/"}
     assert len(paths) > 25
     elsewhere = [
         (name, node.lineno)
@@ -81,10 +83,7 @@ def test_a_path_stands_in_its_row_alone(shipped: Registry) -> None:
     assert elsewhere == []
 
 
-def test_a_prediction_passes_few_functions_in_few_files(shipped: Registry) -> None:
-    settings = Settings(registry=shipped.root)
-    host = create_host(settings)
-    application = create_application(settings, host)
+def test_a_prediction_passes_few_functions_in_few_files(application: Application) -> None:
     passed: list[tuple[str, str]] = []
 
     def note(frame: FrameType, event: str, _: object) -> None:
@@ -103,7 +102,6 @@ def test_a_prediction_passes_few_functions_in_few_files(shipped: Registry) -> No
     sys.setprofile(note)
     exchange = ask()
     sys.setprofile(None)
-    host.close()
     assert exchange.response
     assert exchange.response.status == 200
     assert len(passed) <= FUNCTIONS, passed

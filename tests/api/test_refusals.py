@@ -43,13 +43,11 @@ TFSERVING = [
     ({"instances": [ROW] * 51}, "expected at most 50 rows, received 51"),
     ({"instances": [ROW, TABLE[0]]}, f"instances[1]: expected {KEYS}"),
     ({"instances": [ROW, {**ROW, "fat": 1}]}, f"instances[1]: expected {KEYS}"),
-    ({"instances": [{"sugar": 1}]}, f"instances[0]: expected {KEYS}"),
     ({"instances": [ROW], "signature_name": 5}, "signature_name: expected a string"),
     ({"instances": [ROW], "signature_name": "x"}, 'signature name: "x" not found'),
     ({"instances": [[1, 2]], "signature_name": "features"}, "an array of 3 numbers"),
     ({"inputs": [1, 2]}, "inputs: expected an object of arrays: sugar, fiber, protein"),
     ({"inputs": {"sugar": [1], "fiber": [1]}}, "inputs.protein: expected an array"),
-    ({"inputs": {**COLUMNS, "sugar": 5}}, "inputs.sugar: expected an array"),
     ({"inputs": {**COLUMNS, "fiber": [1]}}, "inputs.fiber[]: expected 3 rows"),
     ({"inputs": {**COLUMNS, "fiber": [[1], [2], [3]]}}, "inputs.fiber[0]: expected a number"),
 ]
@@ -57,7 +55,6 @@ EXAMPLES = [
     ({}, "Key 'examples' is expected"),
     ({"examples": []}, "expected at least one row, received 0"),
     ({"examples": [1]}, "examples[0]: expected an object, received 1"),
-    ({"examples": [{"sugar": 5}]}, KEYS),
     ({"examples": [{**ROW, "sugar": [1, 2]}]}, "examples[0].sugar: expected a number"),
     ({"examples": [ROW], "signature_name": "x"}, 'signature name: "x" not found'),
     ({"context": {"fat": 1}, "examples": [ROW]}, "context: expected no keys but sugar, fiber"),
@@ -89,9 +86,7 @@ PROTOCOL: list[tuple[object, str]] = [
             ([1], "inputs[0]: expected an object"),
             ([{}], "inputs[0].name: expected a value"),
             (tensors()[:2], "inputs: expected each of sugar, fiber, protein once"),
-            ([*tensors(), tensors()[0]], "inputs: expected each of sugar"),
             ([*tensors(), FEATURES], "inputs: expected each of sugar"),
-            ([tensor("fat", [1])], 'received "fat"'),
             ([{"name": "features", "shape": [1, 3], "datatype": "FP32"}], "features.data"),
             ([tensor("features", [[1, 1, 1]] * 51)], "expected at most 50 rows, received 51"),
             ([tensor("features", [[1, 2]])], "features.shape: expected [n, 3], received [1, 2]"),
@@ -104,14 +99,12 @@ PROTOCOL: list[tuple[object, str]] = [
         for change, sentence in (
             ({"shape": [2]}, "sugar.data: expected 2 numbers, as its shape, received 3"),
             ({"shape": []}, "sugar.shape: expected [n] or [n, 1], received []"),
-            ({"shape": [1, 3]}, "sugar.shape: expected [n] or [n, 1]"),
             ({"shape": [-3]}, "sugar.shape: expected no negative dimension"),
             ({"shape": [3.0]}, "inputs[0].shape[0]: expected a whole number"),
             ({"shape": [3, 1], "data": [[5], [12], 0]}, "sugar.data[2]: expected an array of 1"),
             ({"data": [[5], [12], [0]]}, "sugar.data[0]: expected a whole number"),
             ({"data": 5}, "inputs[0].data: expected an array"),
             ({"shape": [0], "data": []}, "fiber[]: expected 0 rows"),
-            ({"shape": [1], "data": [5]}, "fiber[]: expected 1 rows"),
             *(({"datatype": it}, "sugar.datatype: expected one of UINT8") for it in UNKNOWN),
             *(
                 ({"datatype": it, "data": [5, value, 5]}, "sugar.data[1]: expected a whole number")
@@ -168,35 +161,31 @@ def test_each_fault_is_told_for_programs_too(client: Client) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [b"", b"{", b"[1,]", b"\xff\xfe", b"\xef\xbb\xbf{}", b'{"a":"\\ud800"}', b"[" * 4000, b"{}x"],
-    ids=["empty", "cut", "comma", "not-utf8", "bom", "surrogate", "deep", "trailing"],
-)
-def test_what_is_no_json_gets_400(client: Client, body: bytes) -> None:
-    for path, sentence in ((P, "The body is not JSON: "), (V1, "JSON Parse error: ")):
-        assert refused(client, path, body, 400).startswith(sentence)
-    assert refused(client, V2, body, 400).startswith("JSON Parse error: ")
+NO_JSON = [
+    b"",
+    b"{",
+    b"[1,]",
+    b"\xff\xfe",
+    b"\xef\xbb\xbf{}",
+    b'{"a":"\\ud800"}',
+    b"[" * 4000,
+    b"{}x",
+]
+NO_NUMBERS = [b'{"inputs": [%b]}' % name for name in (b"NaN", b"Infinity")]  # as JSON has them
 
 
-@pytest.mark.parametrize("path", [V1, V2])
-def test_a_number_that_json_has_not_is_no_json_but_in_the_native_dialect(
-    client: Client, path: str
-) -> None:
-    for value in ("NaN", "Infinity"):
-        assert "JSON Parse error" in refused(client, path, f'{{"inputs": [{value}]}}', 400)
+@pytest.mark.parametrize("path", [P, V1, V2])
+def test_what_is_no_json_gets_400(client: Client, path: str) -> None:
+    for body in NO_JSON if path == P else NO_JSON + NO_NUMBERS:
+        sentence = "The body is not JSON: " if path == P else "JSON Parse error: "
+        assert refused(client, path, body, 400).startswith(sentence), body
 
 
 @pytest.mark.parametrize("path", [P, "/explain", V1, V2])
 def test_a_body_over_the_limit_and_a_compressed_one_are_refused(client: Client, path: str) -> None:
-    assert "MAX_BODY_BYTES" in refused(client, path, " " * 5000, 413)
+    assert "MAX_BODY_BYTES" in refused(client, path, " " * 8193, 413)
     for encoding in ("gzip", "deflate"):
         assert "send it plain" in refused(client, path, b"?", 415, content_encoding=encoding)
-
-
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
-def test_another_content_type_gets_415_in_the_native_dialect(client: Client, kind: str) -> None:
-    assert "application/json" in refused(client, P, ROW, 415, kind=kind)
 
 
 ONE, EXAMPLE, TENSORS = {"instances": [ROW]}, {"examples": [ROW]}, {"inputs": tensors()}
@@ -212,12 +201,9 @@ OF = "/v1/models/"
         ("/predict?label=canary", ROW, 404, "it has: stable"),
         ("/predict?modle=deep", ROW, 422, "?modle: expected model, version or label"),
         ("/predict?version=-1", ROW, 422, "?version: expected a positive whole number"),
-        ("/predict?version=" + "9" * 20, ROW, 422, "?version: "),
-        ("/predict?version=%D9%A1", ROW, 422, "?version: "),
         ("/predict?version=1&version=1", ROW, 422, "?version: expected one value"),
         ("/predict?version=1&label=stable", ROW, 422, "?"),
         ("/predict?model=", ROW, 422, "?model: expected a value"),
-        ("/explain?model=bread", ROW, 404, "There is no model 'bread'"),
         ("/explain", {}, 422, "sugar: expected a number from 0 to 1000"),
         ("/explain", [ROW] * 7, 422, "at most 6 rows to explain, each by 8 predictions"),
         (V1_EXPLAIN, {"inputs": COLUMNS}, 400, "'instances'"),
@@ -227,13 +213,10 @@ OF = "/v1/models/"
         (OF + "foo/versions/50:predict", ONE, 404, "Servable not found for request: Specific(foo"),
         (OF + "a%0Ab:predict", ONE, 404, "Servable not found for request: Latest(a\nb)"),
         (OF + "calories/versions/99:predict", ONE, 404, "Specific(calories, 99)"),
-        (OF + "calories/versions/99:explain", ONE, 404, "Specific(calories, 99)"),
         (OF + f"calories/versions/{2**64}:regress", ONE, 400, "Failed to convert version"),
         (OF + "calories/labels/none:predict", ONE, 400, "Unrecognized servable version label: no"),
-        (OF + "calories/labels/none:explain", ONE, 400, "Unrecognized servable version label: no"),
         ("/v2/models/bread/infer", TENSORS, 404, "bread"),
         ("/v2/models/calories/versions/9/infer", TENSORS, 404, "9"),
-        ("/v2/models/calories/versions/x/infer", TENSORS, 404, "x"),
         ("/v2/repository/index", [], 400, ""),
         ("/v2/repository/index", "{", 400, ""),
         ("/v2/repository/index", {"ready": 1}, 400, ""),

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from collections.abc import Iterator
 
 import pytest
 from werkzeug.test import Client
@@ -11,9 +10,7 @@ from models.files import LARGEST_TEXT
 from models.manifest import REPORT
 from models.publish import publish, staging
 from models.registry import Registry
-from service.app import create_host
-from service.settings import Settings
-from tests.both_ways import both_ways
+from tests.api.conftest import Serve
 from tests.dialects import refusal
 
 PAGE = "<!doctype html><title>linear-unit: report</title>"
@@ -22,7 +19,7 @@ REPORT_OF_2 = f"/models/{MODEL}/2/report"
 
 
 @pytest.fixture
-def client(registry: Registry, shipped: Registry) -> Iterator[Client]:
+def client(registry: Registry, shipped: Registry, serve: Serve) -> Client:
     """Serves version 1 without a report, 2 with one, and 3 with one that is too large."""
     for version in (1, 2, 3):
         with staging(registry, MODEL) as draft:
@@ -34,10 +31,7 @@ def client(registry: Registry, shipped: Registry) -> Iterator[Client]:
             if version == 3:
                 os.truncate(draft / REPORT, LARGEST_TEXT + 1)
             publish(registry, draft, shipped.manifest(MODEL, 1), promote=True)
-    settings = Settings(registry=registry.root, default_model=MODEL, versions="all")
-    host = create_host(settings)
-    yield both_ways(settings, host)
-    host.close()
+    return serve(default_model=MODEL, versions="all")
 
 
 def test_a_version_gives_its_report_which_may_run_and_load_nothing(client: Client) -> None:

@@ -1,16 +1,15 @@
 """tritonclient.http, unchanged, against a real server: what a V2 client written elsewhere sees."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tritonclient.http as triton
-from tritonclient.utils import InferenceServerException
 
 from tests.conftest import SHIPPED
-from tests.dialects import COLUMNS, OUTPUTS, ROW, TABLE
+from tests.dialects import COLUMNS, OUTPUTS, ROW
 from tests.servers import Server, running
 
 
@@ -70,26 +69,3 @@ def test_infer_gives_the_numbers_of_the_native_dialect(
     assert [each["name"] for each in answer.get_response()["outputs"]] == ["upper"]
     assert answer.get_response()["id"] == "seven"
     np.testing.assert_allclose(answer.as_numpy("upper"), expected["upper"], rtol=1e-6)
-
-
-def test_one_tensor_of_features_is_taken(client: Any, expected: Any) -> None:
-    features = triton.InferInput("features", [3, 3], "FP32")
-    features.set_data_from_numpy(np.array(TABLE, np.float32))
-    answer = client.infer("calories", [features], model_version="1")
-    np.testing.assert_allclose(answer.as_numpy("calories"), expected["calories"], rtol=1e-6)
-
-
-def test_an_error_is_a_sentence_with_the_way_out(client: Any) -> None:
-    right = tensors(binary=False)
-    asked: list[tuple[str, Callable[[], object]]] = [
-        ("There is no model 'bread'", lambda: client.infer("bread", right)),
-        ("each of sugar, fiber, protein once", lambda: client.infer("calories", right[:2])),
-        ("follows the registry on disk", lambda: client.load_model("calories")),
-        (
-            "send it plain",
-            lambda: client.infer("calories", right, request_compression_algorithm="gzip"),
-        ),
-    ]
-    for sentence, ask in asked:
-        with pytest.raises(InferenceServerException, match=sentence):
-            ask()

@@ -12,11 +12,8 @@ import numpy as np
 import pytest
 from werkzeug.test import Client, TestResponse
 
-from models.registry import Registry
-from service import __version__
 from service.api.v2.read import DATATYPES
-from service.app import create_app, create_host
-from service.settings import Settings
+from tests.api.conftest import Serve
 from tests.dialects import COLUMNS, OUTPUTS, TABLE, answer, refusal, tensor, tensors
 
 LENGTH = "Inference-Header-Content-Length"
@@ -37,20 +34,8 @@ def outputs(response: TestResponse) -> dict[str, list[float]]:
     return {each["name"]: each["data"] for each in answer(response)["outputs"]}
 
 
-def test_live_ready_and_the_server_are_told(client: Client) -> None:
-    assert answer(client.get("/v2/health/live")) == {"live": True}
-    assert answer(client.get("/v2/health/ready"))["live"] is True
-    for path in ("calories", "calories/versions/1"):
-        assert answer(client.get(f"/v2/models/{path}/ready")) == {"name": "calories", "ready": True}
-    told = answer(client.get("/v2"))
-    extensions = ["binary_tensor_data", "model_repository"]
-    assert told == {"name": told["name"], "version": __version__, "extensions": extensions}
-    assert answer(client.get("/v2/")) == told
-
-
-def test_an_empty_registry_is_live_and_not_ready(registry: Registry) -> None:
-    settings = Settings(registry=registry.root)
-    client = create_app(settings, create_host(settings)).test_client()
+def test_an_empty_registry_is_live_and_not_ready(serve: Serve) -> None:
+    client = serve()
     answer(client.get("/v2/health/live"))
     assert "GET /models says why" in refusal(client.get("/v2/health/ready"), 503)
 
@@ -67,16 +52,6 @@ def test_the_metadata_list_the_tensors(client: Client, path: str) -> None:
         "inputs": [described(name) for name in COLUMNS],
         "outputs": [described(name) for name in OUTPUTS],
     }
-
-
-def test_the_example_request_gets_its_id_and_the_asked_output(infer: Infer) -> None:
-    features = tensor("features", [5, 1, 2, 12, 0, 1], "UINT32", [2, 3])
-    body = {"id": "42", "inputs": [features], "outputs": [{"name": "calories"}]}
-    found = answer(infer(body))
-    assert (found["model_name"], found["model_version"], found["id"]) == ("calories", "1", "42")
-    [output] = found["outputs"]
-    assert (output["name"], output["shape"], output["datatype"]) == ("calories", [2], "FP32")
-    assert len(output["data"]) == 2
 
 
 def test_all_outputs_are_given_or_those_asked_in_their_order(client: Client, infer: Infer) -> None:
@@ -195,10 +170,3 @@ def test_bytes_that_do_not_fit_are_refused(
 ) -> None:
     features, _ = binary("features", TABLE)
     assert sentence in refusal(infer({"inputs": [{**features, **change}]}, raw))
-
-
-@pytest.mark.parametrize("body", [b"", b"{}", b'{"ready":true}'])
-def test_the_index_lists_every_version(client: Client, body: bytes) -> None:
-    first, *_ = found = answer(client.post("/v2/repository/index", data=body))
-    assert first == {"name": "calories", "version": "1", "state": "READY", "reason": ""}
-    assert [each["name"] for each in found] == ["calories", "deep", "linear", "linear-unit"]

@@ -32,12 +32,6 @@ def test_answers_move_with_each_input_and_by_a_bounded_amount_and_intervals_are_
             assert abs(engine.predict(row)[0] - swapped)[0] > 1
 
 
-def test_more_sugar_never_lowers_the_sugar_only_line(shipped: Registry) -> None:
-    engine = load(shipped, shipped.manifest("linear-unit", 1), "litert")
-    line = engine.predict(np.linspace(0, 100, 1001, dtype=np.float32)[:, None])[0]
-    assert (np.diff(line) > 0).all()
-
-
 def test_the_shipped_calories_keeps_what_is_said_of_it(shipped: Registry) -> None:
     """Nested inside the folds: the figures of docs/model.md, from the manifest of version 1."""
     manifest = shipped.manifest("calories", 1)

@@ -2,7 +2,7 @@
 
 import json
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import Client, TestResponse
 
-from models.registry import Registry
-from service.app import create_host
 from service.codecs import formats, text_csv
-from service.codecs.media_types import preferred
-from service.settings import Settings
-from tests.both_ways import both_ways
 from tests.dialects import refusal
 
 JSON, CSV, ARROW = "application/json", formats.CSV, formats.ARROW
@@ -30,14 +25,7 @@ Post = Callable[..., TestResponse]
 patient = settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 
 
-@pytest.fixture(scope="module")
-def client(shipped: Registry) -> Iterator[Client]:
-    host = create_host(Settings(registry=shipped.root, engine="litert"))
-    yield both_ways(Settings(registry=shipped.root, max_rows=50), host)
-    host.close()
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def post(client: Client) -> Post:
     """POST a text as CSV, bytes as Arrow, and anything else as JSON."""
 
@@ -262,7 +250,7 @@ def test_what_is_no_arrow_stream_gets_400(post: Post, body: bytes) -> None:
 
 @pytest.mark.parametrize("codec", ["lz4", "zstd"])
 def test_compressed_buffers_are_refused_unread(post: Post, codec: str) -> None:
-    body = stream(floats({name: [0.0] * 10**6 for name in INPUTS}), compression=codec)
+    body = stream(floats({name: [0.0] * 10**3 for name in INPUTS}), compression=codec)
     assert "compression=None" in refusal(post(body), 400)
 
 
@@ -275,17 +263,6 @@ def test_a_truncated_stream_is_refused_or_holds_the_batches_before(post: Post) -
         else:
             assert response.status_code in {400, 422}, (length, response.data)
             refusal(response, response.status_code)
-
-
-@patient
-@given(st.lists(st.tuples(st.integers(0, 10**4), st.integers(0, 255)), min_size=1, max_size=4))
-def test_a_damaged_stream_never_fails_the_service(
-    post: Post, changes: list[tuple[int, int]]
-) -> None:
-    body = bytearray(STREAM)
-    for place, value in changes:
-        body[place % len(body)] = value
-    assert post(bytes(body)).status_code in {200, 400, 422}
 
 
 @pytest.mark.parametrize(
@@ -305,10 +282,6 @@ def test_an_accept_that_nothing_satisfies_gets_406_but_for_json(post: Post, acce
     assert "text/csv" in refusal(post(LINES, accept), 406)
     answer = post(COLUMNS, accept)
     assert (answer.status_code, answer.content_type) == (200, JSON)
-
-
-def test_the_first_of_equally_liked_formats_is_taken() -> None:
-    assert preferred("b/b, a/a", ["a/a", "b/b"]) == "a/a"
 
 
 def test_without_pyarrow_arrow_is_refused_with_what_to_install(
