@@ -9,33 +9,14 @@ from werkzeug.test import Client
 from models.publish import import_version
 from models.registry import Registry
 from tests.api.conftest import Serve
-from tests.dialects import COLUMNS, ROW, ROWS, answer, tensors
+from tests.dialects import ROW, ROWS, answer, tensors
 
-KEYS = ["calories", "lower", "upper", "in_range", "model", "version"]
 Predict = Callable[..., Any]
 
 
 @pytest.fixture
 def predict(client: Client) -> Predict:
     return lambda body, query="": answer(client.post(f"/predict{query}", json=body))
-
-
-def test_a_row_is_answered_with_calories_interval_and_source(predict: Predict) -> None:
-    found = predict(ROW)
-    assert list(found) == KEYS
-    assert found["lower"] < found["calories"] < found["upper"]
-    assert (found["in_range"], found["model"], found["version"]) == (True, "calories", 1)
-    assert predict({**ROW, "sugar": 15.1})["in_range"] is False
-
-
-def test_rows_and_columns_answer_as_each_row_alone(predict: Predict) -> None:
-    alone, rows, columns = [predict(row) for row in ROWS], predict(ROWS), predict(COLUMNS)
-    assert list(rows) == ["predictions", "model", "version"]
-    assert list(columns) == KEYS
-    for key in KEYS[:4]:
-        expected = [row[key] for row in alone]
-        assert [row[key] for row in rows["predictions"]] == pytest.approx(expected, abs=1e-4)
-        assert columns[key] == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize(

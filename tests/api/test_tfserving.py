@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from werkzeug.test import Client
 
-from tests.dialects import COLUMNS, OUTPUTS, ROW, ROWS, TABLE, answer
+from tests.dialects import COLUMNS, ROW, ROWS, TABLE, answer
 
 Ask = Callable[..., Any]
 
@@ -39,14 +39,6 @@ def test_the_metadata_hold_the_spec_and_the_signatures(client: Client) -> None:
         "tensor_shape": {"dim": [{"size": "-1", "name": ""}], "unknown_rank": False},
         "name": "serving_default_sugar:0",
     }
-
-
-def test_instances_get_a_list_of_objects_and_inputs_an_object_of_lists(ask: Ask) -> None:
-    rows = ask({"instances": ROWS})["predictions"]
-    assert [list(row) for row in rows] == [OUTPUTS] * 3
-    assert all(row["lower"] < row["calories"] < row["upper"] for row in rows)
-    columns = {name: [row[name] for row in rows] for name in OUTPUTS}
-    assert ask({"inputs": COLUMNS}) == {"outputs": columns}
 
 
 @pytest.mark.parametrize(
@@ -94,19 +86,12 @@ def test_the_content_type_does_not_matter(client: Client, content_type: str) -> 
     answer(client.post("/v1/models/calories:predict", data=body, content_type=content_type))
 
 
-def test_regress_answers_one_number_an_example(ask: Ask) -> None:
+def test_an_example_may_have_a_context_and_arrays_of_one(ask: Ask) -> None:
     predicted = ask({"inputs": COLUMNS})["outputs"]["calories"]
-    body = {"signature_name": "tensorflow/serving/regress", "examples": ROWS}
-    assert ask(body, "calories:regress") == {"results": predicted}
-    shared = {"context": {"protein": 2}, "examples": [{"sugar": 5.0, "fiber": [1.0]}]}
+    signature = "tensorflow/serving/regress"
+    shared = {
+        "signature_name": signature,
+        "context": {"protein": 2},
+        "examples": [{"sugar": 5.0, "fiber": [1.0]}],
+    }
     assert ask(shared, "calories:regress") == {"results": predicted[:1]}
-
-
-def test_explain_tells_what_each_input_adds(ask: Ask) -> None:
-    """KServe V1, "Explain"."""
-    found = ask({"instances": ROWS}, "calories:explain")
-    predicted = ask({"instances": ROWS})["predictions"]
-    assert found["predictions"] == [pytest.approx(row, abs=1e-3) for row in predicted]
-    for told, explained in zip(found["predictions"], found["explanations"], strict=True):
-        total = explained["base"] + sum(explained["contributions"].values())
-        assert total == pytest.approx(told["calories"], abs=1e-3)
