@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
+from operator import le
 from time import perf_counter
 from typing import Any
 
@@ -27,6 +28,7 @@ from service.serving.engines import Columns, Rows
 from service.serving.host import Host
 from service.serving.loaded import Loaded, Model, Models
 
+ITEM = np.ndarray.item
 INSIDE, OUTSIDE = np.array([True]), np.array([False])  # the training range, of one row
 
 
@@ -203,14 +205,11 @@ def predict(source: Loaded, rows: Rows) -> Prediction:
     answered = perf_counter()
     if len(rows) == 1:
         # Of one row, NumPy takes ten times as long as Python: as much as the whole inference.
-        finite = True
-        for column in columns:
-            finite = finite and isfinite(column.item())
-        in_range = INSIDE if source.ranges else None
-        row = rows.tolist()[0]
-        for place, (low, high) in enumerate(source.ranges):
-            if not low <= row[place] <= high:
-                in_range = OUTSIDE
+        finite = isfinite(sum(map(ITEM, columns)))  # no sum of a few float32 is inf as a float64
+        in_range = None
+        if source.ranges:
+            [row], (low, high) = rows.tolist(), source.ranges
+            in_range = INSIDE if all(map(le, low, row)) and all(map(le, row, high)) else OUTSIDE
     else:
         finite = all(np.isfinite(column).all() for column in columns)
         in_range = _in_range(source, rows)

@@ -61,7 +61,8 @@ class Loaded:
         self.low = np.array([[each.min] for each in manifest.seen], np.float32)
         self.high = np.array([[each.max] for each in manifest.seen], np.float32)
         # The same float32 numbers as Python's, to be compared with one row.
-        self.ranges = [*zip(self.low.ravel().tolist(), self.high.ravel().tolist(), strict=True)]
+        ends = self.low.ravel().tolist(), self.high.ravel().tolist()
+        self.ranges = ends if manifest.seen else None
         means = [each.mean for each in manifest.seen]
         self.mean = np.array(means, np.float32) if means else None
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from service.exchange import Exchange, Response
 from service.serving import dataplane
 from service.serving.dataplane import DataPlane, Explanation, Prediction
 from service.serving.loaded import Loaded
+
+FIRST = itemgetter(0)
 
 
 def predict(plane: DataPlane, exchange: Exchange) -> Response:
@@ -78,9 +81,7 @@ def _in_format(wanted: str, found: Prediction) -> Response:
 
 def _row(found: Prediction) -> dict[str, Any]:
     source = found.source
-    said: dict[str, Any] = {}
-    for name, column in zip(source.outputs, found.columns, strict=True):
-        said[name] = column[0]
+    said: dict[str, Any] = dict(zip(source.outputs, map(FIRST, found.columns), strict=True))
     if found.in_range is not None:
         said["in_range"] = bool(found.in_range)
     said["model"] = source.model
