@@ -44,6 +44,7 @@ class Connection(asyncio.Protocol):
         self.shakes_hands: asyncio.Task[None] | None = None  # until there is a transport
         self._listener = listener
         self._limits = listener.settings
+        self._most = self._limits.max_header_bytes  # looked up once, for pydantic takes its time
         self._application = listener.application
         self._held = listener.room.hold()
         self._head = NO_HEAD
@@ -171,7 +172,7 @@ class Connection(asyncio.Protocol):
                 self._wait_for_head(came)
                 return None
             raw, self._unread = came[: end + 4], came[end + 4 :]
-            head = heads.read(raw, self._limits.max_header_bytes)
+            head = heads.read(raw, self._most)
         except NotHTTP as refused:
             self._refuse(refused)
             return None
@@ -189,8 +190,8 @@ class Connection(asyncio.Protocol):
 
     def _wait_for_head(self, came: bytes) -> None:
         """Raises NotHTTP for one cut off or too long, and for what begins as none does."""
-        if len(came) > self._limits.max_header_bytes:
-            raise heads.too_long(came, self._limits.max_header_bytes)
+        if len(came) > self._most:
+            raise heads.too_long(came, self._most)
         if came and self._ended:
             raise NotHTTP(heads.CUT_OFF)
         if 0 < len(came) <= heads.SHORT:

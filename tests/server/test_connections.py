@@ -25,10 +25,6 @@ def server() -> Iterator[Served]:
         yield server
 
 
-def connected(server: Served) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.port), PATIENCE)
-
-
 REQUESTS = st.lists(
     st.one_of(
         st.binary(max_size=40).map(lambda body: (post(body=body), body)),
@@ -75,7 +71,7 @@ def test_with_http_1_0_a_connection_is_kept_for_who_asks(
     server: Served, asks: bytes, kept: bool
 ) -> None:
     request = b"GET /echo HTTP/1.0\r\n%b\r\n" % asks
-    with connected(server) as client:
+    with server.connect() as client:
         client.sendall(request)
         first = client.recv(65536)
         assert first.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -121,7 +117,7 @@ def test_what_fails_in_a_thread_is_an_answer_and_the_thread_goes_on(server: Serv
 
 
 def test_who_waits_for_leave_is_told_to_go_on(server: Served) -> None:
-    with connected(server) as client:
+    with server.connect() as client:
         head, _, body = post("/echo", b"abc", b"Expect: 100-continue").partition(b"\r\n\r\n")
         client.sendall(head + b"\r\n\r\n")
         assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -136,7 +132,7 @@ def test_who_sends_the_body_anyway_is_told_nothing_first(server: Served) -> None
 
 def test_who_is_refused_need_not_send_the_body(server: Served) -> None:
     sent = post("/echo", b"abc", b"Expect: 100-continue", b"X-Refuse: yes")[:-3]
-    with connected(server) as client:
+    with server.connect() as client:
         client.sendall(sent)
         told = received(client)
     assert told.startswith(b"HTTP/1.1 401 ")
@@ -194,7 +190,7 @@ def test_a_body_in_chunks_that_grows_too_large_is_refused(server: Served) -> Non
 
 def test_who_has_said_all_is_answered(server: Served) -> None:
     server.application.let_go.clear()
-    with connected(server) as client:
+    with server.connect() as client:
         client.sendall(post("/slow") + post("/echo"))
         client.shutdown(socket.SHUT_WR)
         await_(lambda: "/slow" in server.application.asked, "it is asked")
@@ -232,7 +228,7 @@ def test_who_says_nothing_is_told_nothing(server: Served, sent: bytes) -> None:
 
 def test_of_each_request_is_told_once_also_of_who_has_left(server: Served) -> None:
     server.application.let_go.clear()
-    with connected(server) as waiting, connected(server) as sending:
+    with server.connect() as waiting, server.connect() as sending:
         waiting.sendall(post("/slow", name=b"waiting"))
         sending.sendall(post("/echo", b"abc", name=b"sending")[:-1])
         await_(lambda: server.connections() >= 2, "both are there")
@@ -247,7 +243,7 @@ def test_of_each_request_is_told_once_also_of_who_has_left(server: Served) -> No
 def test_who_pipelines_without_end_keeps_nobody_waiting(server: Served) -> None:
     many = post(name=b"many") * 2000
     with ExitStack() as stack:
-        clients = [stack.enter_context(connected(server)) for _ in range(2)]
+        clients = [stack.enter_context(server.connect()) for _ in range(2)]
         for client in clients:
             client.setblocking(False)
             client.send(many)
@@ -264,7 +260,7 @@ def test_who_pipelines_without_end_keeps_nobody_waiting(server: Served) -> None:
 def test_who_reads_no_answers_is_read_no_more_requests(server: Served) -> None:
     before = server.application.left["deaf"]
     sent = 0
-    with connected(server) as client:
+    with server.connect() as client:
         client.setblocking(False)
         request = post("/big?100000", name=b"deaf")
 
@@ -291,7 +287,7 @@ def test_what_is_behind_a_refusal_is_not_read(server: Served) -> None:
 def test_a_server_that_leaves_closes_each_connection_behind_its_answer() -> None:
     with served() as server:
         assert b"Connection: close" not in exchanged(server.port, GET % b"")[:200]
-        with connected(server) as client:
+        with server.connect() as client:
             client.sendall(GET % b"")
             assert client.recv(65536)
             server.leaving = True

@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iter
 
 @pytest.mark.parametrize("name", [*ASKED, SHAPE])
 def test_bad_input_gets_one_proper_refusal(server: Server, name: str) -> None:
-    found = fuzz(name, server, 60)
+    found = fuzz(name, server, 40)
     assert found.failures == []
     assert found.requests >= 30
     assert len(found.statuses) > 1

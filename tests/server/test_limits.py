@@ -5,8 +5,6 @@ import os
 import resource
 import socket
 import struct
-import subprocess
-import sys
 from collections import Counter
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -17,33 +15,37 @@ import pytest
 from service.server.listener import Shares
 from tests.fuzz.connection import Answer, Connection
 from tests.server.tiny import Served, await_closed, exchanged, is_closed, post, received, served
-from tests.servers import PATIENCE, ROOT, await_
+from tests.servers import DEV_PYTHON, PATIENCE, await_, run
 
 SOON = 0.3  # seconds
 OK = b"HTTP/1.1 200 "
-
-
-def connected(server: Served) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.port), PATIENCE)
-
-
-def detail(told: bytes) -> str:
-    return str(json.loads(told.partition(b"\r\n\r\n")[2])["detail"])
+LAST = post("%b", b"", b"Connection: close")
 
 
 # Time.
 
 
-@pytest.mark.parametrize("sent", [b"POST /echo", post("/echo")[:-2], b"\r\nPOST"])
-def test_a_head_that_takes_too_long_is_refused(sent: bytes) -> None:
-    with served(header_seconds=SOON) as server:
+@pytest.mark.parametrize(
+    ("setting", "sent"),
+    [
+        *(("header_seconds", sent) for sent in (b"POST /echo", post()[:-2], b"\r\nPOST")),
+        ("header_seconds", post() + b"POST"),  # a second head has its own time
+        ("body_seconds", post("/echo", b"abc")[:-1]),
+    ],
+)
+def test_what_takes_too_long_to_come_is_refused(setting: str, sent: bytes) -> None:
+    with served(**{setting: SOON}) as server:
         told = exchanged(server.port, sent, finish=False)
-    assert told.startswith(b"HTTP/1.1 408 ")
-    assert "HEADER_SECONDS" in detail(told)
+        head, _, body = told[told.rindex(b"HTTP/1.1 ") :].partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 408 ")
+        assert setting.upper() in json.loads(body)["detail"]
+        if setting == "body_seconds":  # by then it is an exchange
+            assert b"\r\nX-Request-Id: one\r\n" in told
+            assert server.application.left["one"] == 1
 
 
-def test_also_one_that_comes_a_byte_at_a_time() -> None:
-    with served(header_seconds=SOON) as server, connected(server) as client:
+def test_also_what_comes_a_byte_at_a_time() -> None:
+    with served(header_seconds=SOON) as server, server.connect() as client:
         client.sendall(b"POST /")
 
         def is_refused() -> bool:
@@ -58,51 +60,26 @@ def test_also_one_that_comes_a_byte_at_a_time() -> None:
         await_(is_refused, "it is refused")
 
 
-def test_who_says_nothing_is_closed_without_a_word() -> None:
-    with served(header_seconds=SOON) as server:
+def test_who_says_nothing_first_or_between_two_requests_is_closed_without_a_word() -> None:
+    with served(header_seconds=SOON, idle_seconds=SOON) as server:
         assert exchanged(server.port, b"", finish=False) == b""
+        with server.connect() as client:
+            for _ in range(3):
+                assert server.answered(client, post())
+            assert received(client) == b""
 
 
-def test_a_body_that_takes_too_long_is_refused_in_the_dialect() -> None:
-    with served(body_seconds=SOON) as server:
-        told = exchanged(server.port, post("/echo", b"abc")[:-1], finish=False)
-        assert server.application.left["one"] == 1
-    assert told.startswith(b"HTTP/1.1 408 ")
-    assert b"\r\nX-Request-Id: one\r\n" in told
-    assert "BODY_SECONDS" in detail(told)
-
-
-def test_a_connection_is_kept_for_so_long_between_two_requests() -> None:
-    with served(idle_seconds=SOON) as server, connected(server) as client:
-        for _ in range(3):
-            client.sendall(post())
-            assert client.recv(65536).startswith(OK)
-        assert received(client) == b""
-
-
-def test_a_second_head_has_its_own_time() -> None:
-    with served(header_seconds=SOON) as server, connected(server) as client:
-        client.sendall(post())
-        assert client.recv(65536).startswith(OK)
-        client.sendall(b"POST")
-        assert received(client).startswith(b"HTTP/1.1 408 ")
-
-
-def test_who_does_not_take_an_answer_is_closed() -> None:
-    with served(write_seconds=SOON) as server, connected(server) as client:
+def test_who_does_not_take_an_answer_is_closed_and_who_takes_it_slowly_gets_all_of_it() -> None:
+    with served(write_seconds=SOON) as server, server.connect() as client:
         client.sendall(post("/big?30000000"))
         await_(lambda: server.connections() == 1, "it is there")
         await_(lambda: server.connections() == 0, "it is closed")
-
-
-def test_who_takes_it_slowly_gets_all_of_it() -> None:
-    with served() as server, connected(server) as client:
-        client.sendall(post("/big?30000000", b"", b"Connection: close"))
-        assert len(received(client)) > 30_000_000
+    with served() as server:
+        assert len(exchanged(server.port, LAST % b"/big?30000000", finish=False)) > 30_000_000
 
 
 def test_who_does_not_close_his_end_is_closed() -> None:
-    with served() as server, connected(server) as client:
+    with served() as server, server.connect() as client:
         client.sendall(b"nonsense\r\n\r\n")
         assert received(client).startswith(b"HTTP/1.1 400 ")
         await_(lambda: server.connections() == 0, "it is closed")
@@ -112,22 +89,20 @@ def test_who_does_not_close_his_end_is_closed() -> None:
 
 
 def test_all_bodies_together_are_bounded() -> None:
-    megabyte = b"a" * 2**20
+    large = post("/echo", b"a" * 2**20, b"Connection: close")
     with (
         served(max_body_bytes=2**20, max_bodies_bytes=2**20) as server,
-        connected(server) as holding,
+        server.connect() as holding,
     ):
-        holding.sendall(post("/echo", megabyte)[:-1])
+        holding.sendall(large[:-1])
         await_(lambda: server.listener.room._free < 2, "it is held")
-        refused = exchanged(server.port, post("/echo", megabyte, b"Connection: close"))
+        refused = exchanged(server.port, large)
         assert refused.startswith(b"HTTP/1.1 503 ")
         assert b"\r\nRetry-After: 1\r\n" in refused
-        small = exchanged(server.port, post("/echo", b"a", b"Connection: close"))
-        assert small.startswith(OK)
+        assert exchanged(server.port, post("/echo", b"a", b"Connection: close")).startswith(OK)
         holding.close()
         await_(lambda: server.connections() == 0, "it is gone")
-        answered = exchanged(server.port, post("/echo", megabyte, b"Connection: close"))
-        assert answered.startswith(OK)
+        assert exchanged(server.port, large).startswith(OK)
 
 
 # Connections.
@@ -135,100 +110,70 @@ def test_all_bodies_together_are_bounded() -> None:
 
 def test_for_one_connection_too_many_that_goes_which_has_been_idle_for_longest() -> None:
     with served(max_connections=3) as server, ExitStack() as stack:
-        clients = [stack.enter_context(connected(server)) for _ in range(3)]
+        clients = [stack.enter_context(server.connect()) for _ in range(3)]
         for client in clients:
-            client.sendall(post())
-            assert client.recv(65536).startswith(OK)
-        assert exchanged(server.port, post("/echo", b"", b"Connection: close"))
+            assert server.answered(client, post())
+        assert exchanged(server.port, LAST % b"/echo")
         await_closed(clients[0])
         assert not any(is_closed(client) for client in clients[1:])
 
 
-def test_who_sends_slowly_makes_room_too() -> None:
-    with served(max_connections=3) as server, ExitStack() as stack:
-        for sent in (b"POST", post("/echo", b"abc")[:-1], b""):
-            stack.enter_context(connected(server)).sendall(sent)
-        assert exchanged(server.port, post("/echo", b"", b"Connection: close"))
+@pytest.mark.parametrize("setting", ["max_connections", "max_connections_of_one_address"])
+def test_who_sends_slowly_makes_room_too(setting: str) -> None:
+    with served(**{setting: 4}) as server, ExitStack() as stack:
+        for sent in (b"", post("/echo", b"abc")[:-1], *[b"POST /unfinished"] * 100):
+            stack.enter_context(server.connect()).sendall(sent)
+        assert exchanged(server.port, LAST % b"/echo")
 
 
 def test_who_waits_for_an_answer_makes_no_room() -> None:
     with served(max_connections=2) as server, ExitStack() as stack:
-        clients = [stack.enter_context(connected(server)) for _ in range(2)]
-        for client in clients:
-            client.sendall(post("/slow"))
+        clients = busy(server, stack, 2)
         await_(lambda: server.connections() == 2, "both are there")
-        await_(lambda: "/slow" in server.application.asked, "one is asked")
-        third = stack.enter_context(connected(server))
-        third.sendall(post())
+        clients.append(stack.enter_context(server.connect()))
+        clients[-1].sendall(post())
         server.application.let_go.set()
-        for client in (*clients, third):
+        for client in clients:
             assert client.recv(65536).startswith(OK)
-
-
-def of_another_address(server: Served) -> socket.socket:
-    return socket.create_connection(
-        ("127.0.0.1", server.port), PATIENCE, source_address=("127.0.0.2", 0)
-    )
 
 
 def test_for_one_too_many_of_an_address_that_of_its_own_goes_which_has_waited_for_longest() -> None:
     with served(max_connections_of_one_address=3) as server, ExitStack() as stack:
-        other = stack.enter_context(of_another_address(server))
+        other = stack.enter_context(server.connect("127.0.0.2"))
         clients = []
         for sent in (b"POST /unfinished", post(), post("/echo", b"abc")[:-1]):
-            clients.append(stack.enter_context(connected(server)))
+            clients.append(stack.enter_context(server.connect()))
             clients[-1].sendall(sent)
             await_(lambda: server.connections() == 1 + len(clients), "it is there")
         assert clients[1].recv(65536).startswith(OK)
-        fourth = stack.enter_context(connected(server))
-        fourth.sendall(post())
-        assert fourth.recv(65536).startswith(OK)
+        assert server.answered(stack.enter_context(server.connect()), post())
         await_closed(clients[0])
         assert not any(is_closed(client) for client in (*clients[1:], other))
-
-
-def test_unfinished_heads_of_an_address_keep_out_nobody_of_it() -> None:
-    with served(max_connections_of_one_address=4) as server, ExitStack() as stack:
-        for _ in range(100):
-            stack.enter_context(connected(server)).sendall(b"POST /unfinished")
-        assert exchanged(server.port, post("/echo", b"", b"Connection: close"))
 
 
 def test_where_all_of_an_address_wait_for_answers_one_more_is_closed() -> None:
     with served(max_connections_of_one_address=2) as server, ExitStack() as stack:
         clients = busy(server, stack, 2)
-        with connected(server) as third:
+        with server.connect() as third:
             await_closed(third)
-        with of_another_address(server) as other:
-            other.sendall(post())
-            assert other.recv(65536).startswith(OK)
+        assert server.answered(stack.enter_context(server.connect("127.0.0.2")), post())
         server.application.let_go.set()
         for client in clients:
             assert client.recv(65536).startswith(OK)
 
 
 FILES = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_NOFILE, tuple(map(int, sys.argv[1:3])))
+from resource import RLIMIT_NOFILE, getrlimit, setrlimit
 from service.server.listener import most_connections
-print(most_connections(4096), *resource.getrlimit(resource.RLIMIT_NOFILE))
+for limits in ((64, 10_000), (1024, 2048), (1024, 1024)):  # a process may lower the second
+    setrlimit(RLIMIT_NOFILE, limits)
+    print(most_connections(4096), *getrlimit(RLIMIT_NOFILE))
 """
 
 
-@pytest.mark.parametrize(
-    ("soft", "hard", "found"),
-    [
-        (1024, 1024, "896 1024 1024"),
-        (1024, 2048, "1920 2048 2048"),
-        (64, 10_000, "4096 4224 10000"),
-    ],
-)
-def test_no_more_connections_are_let_in_than_files_may_be_open(
-    soft: int, hard: int, found: str
-) -> None:
-    command = [sys.executable, "-c", FILES, str(soft), str(hard)]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert ended.stdout.strip() == found
+def test_no_more_connections_are_let_in_than_files_may_be_open() -> None:
+    found = run(DEV_PYTHON, "-c", FILES).stdout.splitlines()
+    assert found == ["4096 4224 10000", "1920 2048 2048", "896 1024 1024"]
 
 
 def test_a_worker_lets_another_with_fewer_connections_go_first() -> None:
@@ -269,7 +214,7 @@ def test_without_files_a_connection_waits_for_one() -> None:
 
 def busy(server: Served, stack: ExitStack, waiting: int = 1) -> list[socket.socket]:
     """Requests for Flask: the first is being answered, the others wait."""
-    clients = [stack.enter_context(connected(server)) for _ in range(waiting)]
+    clients = [stack.enter_context(server.connect()) for _ in range(waiting)]
     for client in clients:
         client.sendall(post("/slow", name=b"busy"))
     await_(lambda: "/slow" in server.application.asked, "one is being answered")
@@ -290,21 +235,27 @@ def test_what_has_waited_for_too_long_is_refused_and_not_computed() -> None:
         assert server.application.asked.count("/slow") == 1
 
 
-def test_a_client_that_waits_less_says_so() -> None:
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_client_that_waits_less_says_so_and_the_thread_goes_on_whatever_fails(
+    *, fails: bool
+) -> None:
+    hurry = [b"X-Request-Timeout: 0.000001", *[b"X-Break: yes"] * fails]
     with served() as server, ExitStack() as stack:
         busy(server, stack)
-        hurried = stack.enter_context(connected(server))
-        hurried.sendall(post("/slow", b"", b"X-Request-Timeout: 0.000001"))
-        await_(lambda: server.connections() == 2, "it waits")
+        hurried = [stack.enter_context(server.connect()) for _ in range(2)]
+        for client in hurried:
+            client.sendall(post("/slow", b"", *hurry))
+        await_(lambda: server.connections() == 3, "they wait")
         server.application.let_go.set()
-        assert hurried.recv(65536).startswith(b"HTTP/1.1 503 ")
+        for client in hurried:
+            assert client.recv(65536).startswith(b"HTTP/1.1 500 " if fails else b"HTTP/1.1 503 ")
+        assert exchanged(server.port, LAST % b"/slow").startswith(OK)
 
 
 @pytest.mark.parametrize("given", [b"0", b"-1", b"soon", b"nan", b"", b"1_0", b"5s"])
 def test_what_is_no_time_to_wait_is_refused(given: bytes) -> None:
     with served() as server:
-        sent = post("/echo", b"", b"X-Request-Timeout: " + given, b"Connection: close")
-        told = exchanged(server.port, sent)
+        told = exchanged(server.port, post("/echo", b"", b"X-Request-Timeout: " + given))
     assert told.startswith(b"HTTP/1.1 422 ")
     assert b"seconds above 0" in told
 
@@ -331,7 +282,7 @@ def test_what_would_wait_too_long_is_refused_at_once_and_its_connection_kept() -
 
 def answered_at_once(server: Served, stack: ExitStack, request: bytes) -> list[Answer | None]:
     """What 60 clients get whose requests have all come while the loop was held."""
-    holding = stack.enter_context(connected(server))
+    holding = stack.enter_context(server.connect())
     holding.sendall(post("/hold"))
     await_(lambda: "/hold" in server.application.asked, "the loop is held")
     connections = [Connection(server.port) for _ in range(60)]
@@ -357,43 +308,18 @@ def test_what_cannot_even_be_refused_in_the_loop_is_answered_and_the_loop_goes_o
         assert {answer and answer.status for answer in answers} == {200, 500}
 
 
-def test_rows_and_health_are_answered_meanwhile() -> None:
+def test_rows_health_and_scrapes_are_answered_while_flask_is_busy_and_health_beside_a_scrape() -> (
+    None
+):
     with served() as server, ExitStack() as stack:
         busy(server, stack, 5)
-        for path in ("/echo", "/health"):
-            told = exchanged(server.port, post(path, b"", b"Connection: close"))
-            assert told.startswith(OK)
-
-
-def test_health_is_answered_while_a_scrape_runs() -> None:
-    with served() as server, connected(server) as scraper:
+        scraper = stack.enter_context(server.connect())
         scraper.sendall(post("/scrape"))
         await_(lambda: "/scrape" in server.application.asked, "it is being answered")
-        told = exchanged(server.port, post("/health", b"", b"Connection: close"))
-        assert told.startswith(OK)
+        for path in (b"/echo", b"/health"):
+            assert exchanged(server.port, LAST % path).startswith(OK)
         server.application.let_go.set()
         assert scraper.recv(65536).startswith(OK)
-
-
-def test_a_scrape_is_answered_while_flask_is_busy() -> None:
-    with served() as server, ExitStack() as stack:
-        busy(server, stack)
-        scraper = stack.enter_context(connected(server))
-        scraper.sendall(post("/scrape"))
-        await_(lambda: "/scrape" in server.application.asked, "it is being answered")
-
-
-def test_what_cannot_even_be_refused_in_a_thread_is_answered_and_the_thread_goes_on() -> None:
-    with served() as server, ExitStack() as stack:
-        [first] = busy(server, stack)
-        hurried = [stack.enter_context(connected(server)) for _ in range(2)]
-        for client in hurried:
-            client.sendall(post("/slow", b"", b"X-Request-Timeout: 0.000001", b"X-Break: yes"))
-        await_(lambda: server.connections() == 3, "they wait")
-        server.application.let_go.set()
-        for client, status in ((first, b"200"), (hurried[0], b"500"), (hurried[1], b"500")):
-            assert client.recv(65536).startswith(b"HTTP/1.1 %b " % status)
-        assert exchanged(server.port, post("/slow", b"", b"Connection: close")).startswith(OK)
 
 
 def test_what_nobody_waits_for_any_more_is_not_computed() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.gate.test_secured import Identity, identity
 from tests.server.tiny import Served, post, received, served
-from tests.servers import PATIENCE, await_
+from tests.servers import await_
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +26,9 @@ def server(own: Identity) -> Iterator[Served]:
         yield server
 
 
-def plain(server: Served) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.port), PATIENCE)
-
-
 def secured(server: Served, own: Identity) -> ssl.SSLSocket:
     trusting = ssl.create_default_context(cafile=str(own.certificate))
-    return trusting.wrap_socket(plain(server), server_hostname="127.0.0.1")
+    return trusting.wrap_socket(server.connect(), server_hostname="127.0.0.1")
 
 
 def test_requests_are_answered_one_after_another(server: Served, own: Identity) -> None:
@@ -58,7 +54,7 @@ def test_what_is_refused_is_read_by_who_still_sends(server: Served, own: Identit
 
 
 def test_who_does_not_shake_hands_is_a_connection_and_is_closed(server: Served) -> None:
-    with plain(server) as client:
+    with server.connect() as client:
         await_(lambda: server.connections() == 1, "it counts")
         assert received(client) == b""
     await_(lambda: server.connections() == 0, "it counts no more")
@@ -76,7 +72,7 @@ HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 def test_who_speaks_no_tls_is_closed_and_leaves_a_line_at_most(
     server: Served, caplog: pytest.LogCaptureFixture, sent: bytes, resets: bool
 ) -> None:
-    with caplog.at_level(logging.DEBUG), plain(server) as client:
+    with caplog.at_level(logging.DEBUG), server.connect() as client:
         caplog.clear()
         client.sendall(sent)
         if resets:
@@ -92,7 +88,7 @@ def test_who_speaks_no_tls_is_closed_and_leaves_a_line_at_most(
 def test_who_trusts_nobody_leaves_a_line_at_most(
     server: Served, own: Identity, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.DEBUG), plain(server) as client:
+    with caplog.at_level(logging.DEBUG), server.connect() as client:
         caplog.clear()
         with pytest.raises(ssl.SSLCertVerificationError):
             ssl.create_default_context().wrap_socket(client, server_hostname="127.0.0.1")
@@ -105,7 +101,7 @@ def test_who_shakes_hands_slowly_makes_room(own: Identity) -> None:
     keys = {"tls_certificate": own.certificate, "tls_key": own.key}
     with served(**keys, header_seconds=3600, max_connections=2) as server, ExitStack() as stack:
         for _ in range(4):
-            stack.enter_context(plain(server)).sendall(HELLO)
+            stack.enter_context(server.connect()).sendall(HELLO)
         with closing(secured(server, own)) as client:
             client.sendall(post("/echo", b"a", b"Connection: close"))
             assert received(client)
@@ -113,6 +109,6 @@ def test_who_shakes_hands_slowly_makes_room(own: Identity) -> None:
 
 def test_who_shakes_hands_for_ever_keeps_no_stop(own: Identity) -> None:
     keys = {"tls_certificate": own.certificate, "tls_key": own.key}
-    with served(**keys, header_seconds=3600) as server, plain(server):
+    with served(**keys, header_seconds=3600) as server, server.connect():
         await_(lambda: server.connections() == 1, "it is there")
         server.stop()

@@ -144,6 +144,16 @@ class Served:
         """How many the server has."""
         return self.listener.connections
 
+    def connect(self, source: str = "127.0.0.1") -> socket.socket:
+        """A client of that address."""
+        return socket.create_connection(("127.0.0.1", self.port), PATIENCE, (source, 0))
+
+    @staticmethod
+    def answered(client: socket.socket, sent: bytes) -> bool:
+        """Whether what a client asks is answered with 200."""
+        client.sendall(sent)
+        return client.recv(65536).startswith(b"HTTP/1.1 200 ")
+
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(self._serve())
