@@ -35,19 +35,25 @@ def answer(response: TestResponse) -> Any:
     return json.loads(response.data)
 
 
+def is_problem(told: Any, content_type: str | None, status: int) -> bool:
+    """Whether an error has the native dialect's form."""
+    named = PROBLEM <= told.keys() <= PROBLEM | {"errors"}
+    return content_type == "application/problem+json" and named and told["status"] == status
+
+
+def is_error(told: Any, content_type: str | None, _: int) -> bool:
+    """Whether an error has the form of the other dialects."""
+    is_text = told.keys() == {"error"} and isinstance(told["error"], str)
+    return content_type == "application/json" and is_text
+
+
 def refusal(response: TestResponse, status: int = 400) -> str:
     """The sentence of an error body, which has its dialect's form and nothing more."""
     assert response.status_code == status, response.data
     told = json.loads(response.data)
-    if response.request.path.lower().startswith(("/v1", "/v2")):
-        assert response.content_type == "application/json"
-        [(key, sentence)] = told.items()
-        assert key == "error"
-    else:
-        assert response.content_type == "application/problem+json"
-        assert PROBLEM <= told.keys() <= PROBLEM | {"errors"}
-        assert told["status"] == status
-        sentence = told["detail"]
-    assert isinstance(sentence, str)
+    others = response.request.path.lower().startswith(("/v1", "/v2"))
+    form = is_error if others else is_problem
+    assert form(told, response.content_type, status), response.data
+    sentence: str = told["error" if others else "detail"]
     assert "Traceback" not in sentence
     return sentence

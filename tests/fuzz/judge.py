@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.dialects import is_error, is_problem
 from tests.fuzz.asked import Request
 from tests.fuzz.connection import NOT_SPOKEN, Answer, strict_json
 
@@ -21,7 +22,7 @@ def judge(asked: Request, request_id: str, answer: Answer) -> None:
     content = read(answer)
     if answer.status >= 400 and answer.body:
         dialect = spoken(asked)
-        assert dialect == "any" or FORMS[dialect](content, answer), (dialect, answer)
+        assert dialect == "any" or formed(dialect, content, answer), (dialect, answer)
 
 
 def refused(answer: Answer) -> None:
@@ -29,7 +30,13 @@ def refused(answer: Answer) -> None:
     assert answer.status < 500 or answer.status in NOT_SPOKEN, answer
     content = read(answer)
     if answer.status >= 400 and answer.body:
-        assert any(form(content, answer) for form in FORMS.values()), answer
+        assert any(formed(dialect, content, answer) for dialect in ("native", "v1")), answer
+
+
+def formed(dialect: str, content: Any, answer: Answer) -> bool:
+    """Whether an error has the form of a dialect."""
+    form = is_problem if dialect == "native" else is_error
+    return form(content, answer.headers.get("content-type"), answer.status)
 
 
 def read(answer: Answer) -> Any:
@@ -46,22 +53,3 @@ def spoken(asked: Request) -> str:
     if asked.dialect == "any" or b"%" in path or b"//" in path or b".." in path:
         return "any"
     return {b"v1": "v1", b"v2": "v2"}.get(path.split(b"/")[1], "native")
-
-
-def _problem(content: Any, answer: Answer) -> bool:
-    return (
-        answer.headers.get("content-type") == "application/problem+json"
-        and {"type", "title", "status", "detail"} <= content.keys()
-        and content["status"] == answer.status
-    )
-
-
-def _error(content: Any, answer: Answer) -> bool:
-    return (
-        answer.headers.get("content-type") == "application/json"
-        and content.keys() == {"error"}
-        and isinstance(content["error"], str)
-    )
-
-
-FORMS = {"native": _problem, "v1": _error, "v2": _error}
