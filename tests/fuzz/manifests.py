@@ -2,124 +2,75 @@
 
 import copy
 import json
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial, reduce
+import re
+from collections.abc import Callable
+from functools import cache, partial, reduce
 from operator import getitem
 from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.fuzz.values import ANY, HARD, NESTED, TEXTS, Bytes, damaged, mostly, one_of
+from tests.fuzz.values import ANY, HARD, NESTED, TEXTS, Bytes, array, damaged, mostly, one_of, words
 
 Tree = dict[str, Any]
-Place = tuple[str | int, ...]
-
-MARK = "\x01{}\x02"  # in the tree where bytes will be that are no JSON of Python's
+MARK = "\x01"  # in the tree where bytes will be that are no JSON of Python's
 
 
 def manifests(card: Tree) -> Bytes:
     """A manifest, changed in one place or a few, in one of the worst ways, or damaged as bytes."""
     known = st.sampled_from(sorted(WORST)).map(lambda name: WORST[name](copy.deepcopy(card)))
-    few = st.sampled_from([1, 1, 2, 3]).flatmap(lambda times: changed(card, times))
-    return mostly(few, known, damaged(st.just(written(card))), st.just(written(card)))
+    right = written(card)
+    return mostly(changed(right), known, damaged(st.just(right)), st.just(right))
 
 
-def written(card: Any, raw: Mapping[str, bytes] = {}) -> bytes:
-    """The text of a manifest, with bytes in the places of their marks."""
-    text = json.dumps(card, indent=1).encode()
-    for mark, content in raw.items():
-        text = text.replace(json.dumps(mark).encode(), content)
-    return text
+def written(card: Any, raw: bytes = b"") -> bytes:
+    """The text of a manifest, with these bytes in the place of the mark."""
+    return json.dumps(card, indent=1).encode().replace(json.dumps(MARK).encode(), raw)
+
+
+TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|-?\d[\d.eE+-]*|true|false|null')
+DECODER = json.JSONDecoder()
+
+
+@cache
+def places(text: str) -> list[tuple[int, int]]:
+    """From where to where each name and each value of a text of JSON stands."""
+    starts = (token.start() for token in TOKEN.finditer(text))
+    return [(start, DECODER.raw_decode(text, start)[1]) for start in starts]
 
 
 @st.composite
-def changed(draw: st.DrawFn, card: Tree, times: int) -> bytes:
-    """The manifest with some places changed: by kind, size, number or name, or gone."""
-    tree, raw = copy.deepcopy(card), {}
-    kinds = st.sampled_from(["near"] * 8 + ["other"] * 2 + ["gone", "twice", "many", "name"])
-    for number in range(times):
-        places = list(places_of(tree))
-        told = [place for place in places if place[0] in TOLD] or places
-        *above, last = draw(st.sampled_from(places) | st.sampled_from(told))
-        holder: Any = reduce(getitem, above, tree)  # type: ignore[arg-type]  # keys of either kind
-        before = holder[last]
-        mark = MARK.format(number)
-        match draw(kinds):
-            case "near" if not isinstance(before, dict | list):
-                holder[last] = draw(near(before))
-            case "gone":
-                del holder[last]
-            case "name" if isinstance(holder, dict):
-                holder[draw(NAMES)] = holder.pop(last)
-            case "many":
-                holder[last] = many(before, draw(st.sampled_from([2, 33, 300, 20_000])))
-            case "twice" if isinstance(holder, dict):
-                holder[last] = mark
-                old = json.dumps(before).encode()
-                raw[mark] = old + b"," + json.dumps(last).encode() + b":" + draw(others(before))
-            case _:
-                holder[last] = mark
-                raw[mark] = draw(others(before))
-    return written(tree, raw)
+def changed(draw: st.DrawFn, text: bytes) -> bytes:
+    """The manifest with something else for a name or a value, or for up to three of them."""
+    some = st.lists(st.sampled_from(places(text.decode("ascii"))), min_size=1, max_size=3)
+    behind = len(text)
+    for start, end in sorted(draw(some), reverse=True):
+        if end <= behind:
+            text = text[:start] + draw(others(text[start:end])) + text[end:]
+            behind = start
+    return text
 
 
-# What the service reads of a manifest, and not only shows.
-TOLD = ("inputs", "data", "interval", "created", "files", "model", "version", "output")
-NAMES = st.text(max_size=6) | one_of(
-    "0.5 1.5 nan 1e400 0_5 -0 median ../x manifest.json calories features __proto__ 糖 \u202e",
-    *(b" 0.5", b"a" * 300, b"a\nb", "\ufeff".encode(), "\u0660.\u0665".encode()),
-).map(bytes.decode)
+def others(value: bytes) -> Bytes:
+    """JSON, more or less, that could come where `value` was; often what is near it."""
+    told = words(
+        'null true "" [] {}',
+        *(b'"%b"' % value, b'{"a":%b}' % value, *(array([value] * many) for many in (1, 33, 300))),
+    )
+    near = NAMES
+    if value[:1] in b"-0123456789":
+        number = float(value)
+        told += [b"-" + value, value + b"e3", value + b"e30", value + b".5", b"1" + b"0" * 400]
+        by, more = st.floats(0.9, 1.1), st.integers(0, 9)
+        near = by.map(lambda times: b"%r" % (number * times))
+        near |= more.map(lambda more: b"%d" % (int(number) + more))
+    return mostly(near, st.sampled_from(told) | HARD | TEXTS | TIMES | NESTED | ANY)
 
 
-def places_of(tree: Any, above: Place = ()) -> Iterator[Place]:
-    """Every place in the tree, outer ones first."""
-    pairs = tree.items() if isinstance(tree, dict) else enumerate(tree)
-    for key, value in pairs:
-        yield (*above, key)
-        if isinstance(value, dict | list):
-            yield from places_of(value, (*above, key))
-
-
-def many(value: Any, times: int) -> Any:
-    """So much more of the same."""
-    if isinstance(value, dict):
-        first = next(iter(value.values()), 0)
-        return {**value, **{f"0.{number}": first for number in range(times)}}
-    if isinstance(value, str):
-        return value * min(times, 300)
-    return (value if isinstance(value, list) else [value]) * times
-
-
-def near(value: Any) -> st.SearchStrategy[Any]:
-    """What is of the same kind, and about as large: often right."""
-    if isinstance(value, bool) or value is None:
-        return st.booleans()
-    if isinstance(value, int):
-        return st.integers(value, value + 9)
-    if isinstance(value, float):
-        return st.floats(0.9, 1.1).map(lambda times: value * times)
-    return st.text(st.characters(codec="utf-8"), max_size=9) | st.just(f"{value[:-1]}1")
-
-
-def others(value: Any) -> Bytes:
-    """JSON, more or less, that could come where `value` was."""
-    text = json.dumps(value)
-    told = [
-        text,
-        json.dumps(text),
-        f"[{text}]",
-        f'{{"a":{text}}}',
-        "null",
-        "true",
-        '""',
-        "[]",
-        "{}",
-    ]
-    if isinstance(value, int | float):
-        told += [f"-{abs(value)}", f"{value}e3", f"{value}e30", f"{value}.5", str(10**400), "NaN"]
-    return st.sampled_from(told).map(str.encode) | HARD | TEXTS | TIMES | NESTED | ANY
-
-
+NAMES = st.text(max_size=9).map(lambda text: json.dumps(text).encode()) | one_of(
+    """"0.5" "1.5" "nan" "1e400" "0_5" "-0" "median" "../x" "manifest.json" "calories" "features"
+    "__proto__" "糖" "\u202e" " 0.5" "a\\nb" "\ufeff" "\u0660.\u0665" """
+)
 TIMES = st.datetimes().map(lambda time: json.dumps(time.isoformat()).encode()) | one_of(
     """"0001-01-01T00:00:00Z" "0001-01-01T00:00:00+14:00" "9999-12-31T23:59:59-23:59" "2026-11-25"
     "2026-11-25T00:00:00" "1e308" "-62135596800" "now" """
@@ -131,7 +82,7 @@ def put(*place: str | int, as_: object) -> Callable[[Tree], bytes]:
 
     def made(card: Tree) -> bytes:
         *above, last = place
-        raw = {MARK: as_} if isinstance(as_, bytes) else {}
+        raw = as_ if isinstance(as_, bytes) else b""
         reduce(getitem, above, card)[last] = MARK if raw else as_  # type: ignore[arg-type,index]
         return written(card, raw)
 
