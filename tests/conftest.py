@@ -25,6 +25,9 @@ from models.manifest import (
 )
 from models.publish import publish, staging
 from models.registry import SHELF, Registry
+from service.app import create_host
+from service.serving.host import Host
+from service.settings import Settings
 from tests.browser import browsing
 from tests.needs import (
     lack,
@@ -111,6 +114,14 @@ def shipped_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shipped(shipped_root: Path) -> Registry:
     """The versions that ship."""
     return Registry(shipped_root)
+
+
+@pytest.fixture(scope="session")
+def host(shipped: Registry) -> Iterator[Host]:
+    """A host of the versions that ship."""
+    host = create_host(Settings(registry=shipped.root))
+    yield host
+    host.close()
 
 
 @pytest.fixture(scope="session")

@@ -14,13 +14,6 @@ from tests.both_ways import both_ways
 
 
 @pytest.fixture(scope="session")
-def host(shipped: Registry) -> Iterator[Host]:
-    host = create_host(Settings(registry=shipped.root, engine="litert"))
-    yield host
-    host.close()
-
-
-@pytest.fixture(scope="session")
 def small(shipped: Registry) -> Settings:
     """Settings whose limits are soon reached."""
     return Settings(registry=shipped.root, max_body_bytes=8192, max_rows=50)

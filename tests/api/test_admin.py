@@ -102,11 +102,6 @@ def test_a_body_of_another_kind_is_refused(
     assert sentence in refusal(ask("PUT", CANARY, **request_), status)
 
 
-def test_a_label_that_never_moved_cannot_go_back(ask: Ask) -> None:
-    ask("PUT", CANARY, json={"version": 2})
-    assert "from the start" in refusal(ask("POST", ROLLBACK, json={"label": "canary"}), 404)
-
-
 @pytest.mark.parametrize(
     ("method", "path", "body", "command"),
     [

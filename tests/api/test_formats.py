@@ -139,9 +139,8 @@ def test_the_same_table_may_be_written_in_many_ways(post: Post, body: str | byte
 @pytest.mark.parametrize(
     ("cell", "received"),
     [
-        *(("nan", "nan"), ("inf", "inf"), ("1e999", "inf"), ("-1", "-1.0"), ("", "nothing")),
-        *((it, it) for it in ("1000.00001", "true", "1_000", "٣", "0x10", "2#3")),
-        *(('"1,5"', "1,5"), ("x" * 100, "x" * 60 + "…")),
+        *(("nan", "nan"), ("1e999", "inf"), ("-1", "-1.0"), ("", "nothing"), ("2#3", "2#3")),
+        *(("1000.00001", "1000.00001"), ('"1,5"', "1,5"), ("x" * 100, "x" * 60 + "…")),
     ],
 )
 def test_a_cell_that_is_no_gram_is_refused_by_row_and_column(
@@ -177,9 +176,7 @@ def test_a_wrong_cell_of_a_later_batch_is_counted_from_the_first(post: Post) -> 
         (pa.array(["5"]), "string"),
         (pa.array([True]), "bool"),
         (pa.array([5.0]).dictionary_encode(), "dictionary<values=double, indices=int32"),
-        (pa.array([[5.0]]), "list<"),
         (pa.nulls(1), "null"),
-        (pa.array([5]).cast("timestamp[s]"), "timestamp[s]"),
         (pa.array([5], "int8").cast(pa.bool_()).cast("int8").view(pa.bool8()), "bool8"),
     ],
 )

@@ -1,15 +1,14 @@
 """What the tests of the gate share: services in this process, keys as they are written, a start."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 
 import pytest
 from flask import Flask
 from werkzeug.test import Client
 
-from models.registry import Registry
 from service import __main__ as service
-from service.app import Observer, create_app, create_host
+from service.app import Observer, create_app
 from service.serving.host import Host
 from service.settings import Settings
 from tests.both_ways import both_ways
@@ -18,13 +17,6 @@ from tests.servers import free_port
 Serve = Callable[..., Flask]
 BothWays = Callable[..., Client]
 Start = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture(scope="session")
-def host(shipped: Registry) -> Iterator[Host]:
-    host = create_host(Settings(registry=shipped.root))
-    yield host
-    host.close()
 
 
 @pytest.fixture

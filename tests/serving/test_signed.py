@@ -1,7 +1,6 @@
 """The service trusts what a key signed, if it is told to, and says what it refuses."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from service.errors import NotLoaded
 from service.serving.host import Host
 from service.settings import Settings
 from tests.conftest import Keys, make_keys
-from tests.servers import DEV_PYTHON, ROOT, SERVICE_PYTHON, free_port, run, running
+from tests.servers import DEV_PYTHON, ROOT, SERVICE_PYTHON, free_port, run
 
 MODEL = "calories"
 
@@ -90,18 +89,6 @@ def test_without_a_public_key_no_signature_is_needed_and_signing_loads_nothing_a
     sign_version(shelf, MODEL, 2, signer(keys.private))
     host.refresh()
     assert host.find(MODEL) is before
-
-
-def test_a_running_service_refuses_what_is_not_signed(
-    shelf: Registry, shipped_root: Path, keys: Keys, tmp_path: Path
-) -> None:
-    shutil.copytree(shipped_root / "deep", shelf.root / "deep")
-    settings = {"registry": shelf.root, "public_key": keys.public, "workers": 1}
-    with running(tmp_path, DEV_PYTHON, **settings) as server:
-        assert server.predict().json()["version"] == 1
-        refused = server.predict(query="?model=deep")
-    assert refused.status_code == 503
-    assert "deep/1 is not signed" in refused.json()["detail"]
 
 
 INSTALL = "pip install --require-hashes -r requirements/signing.txt"
