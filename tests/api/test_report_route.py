@@ -49,8 +49,6 @@ def test_a_version_gives_its_report_which_may_run_and_load_nothing(client: Clien
     ("path", "status", "sentence"),
     [
         (f"{MODEL}/1", 404, "linear-unit version 1 has no report/index.html"),
-        (f"{MODEL}/9", 404, "version 9 is not loaded; loaded are: 1, 2, 3"),
-        ("deep/1", 404, "There is no model 'deep'"),
         (f"{MODEL}/3", 503, "has more bytes than the 16,777,216"),
     ],
 )
