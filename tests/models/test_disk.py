@@ -174,7 +174,7 @@ def test_a_model_that_could_not_be_read_yet_is_not_denied(shelf: Registry, folde
 
 
 @pytest.mark.parametrize("name", [".", "manifest.json", "model.tflite"])
-def test_a_version_that_may_not_be_read_fails_alone_is_told_once_and_tried_again(
+def test_a_version_that_may_not_be_read_fails_alone_and_is_told_once(
     host: Host, shelf: Registry, shipped: Registry, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     import_version(shelf, shipped.folder("linear-unit", 1))

@@ -1,5 +1,6 @@
 """The host: it follows the registry, and what was served goes on whatever happens there."""
 
+import errno
 import logging
 import os
 import shutil
@@ -188,6 +189,19 @@ def test_a_failed_version_is_tried_again_when_its_files_change_and_forgotten_whe
     for _ in range(2):
         shelf.publish()
     assert (shelf.serves(), 3 in shelf.states()) == (5, False)
+
+
+def test_a_version_that_the_disk_did_not_give_is_tried_again(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> Manifest:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "model.tflite")
+
+    shelf.publish()
+    with monkeypatch.context() as fault:
+        fault.setattr(shelf.registry, "verify", fail)
+        assert shelf.serves() == 1
+    assert shelf.serves() == 2
 
 
 def test_a_model_that_is_gone_and_back_is_served_again(shelf: Shelf, shipped: Registry) -> None:
