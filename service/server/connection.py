@@ -111,7 +111,9 @@ class Connection(asyncio.Protocol):
     def expire(self) -> None:
         """The phase took too long."""
         if self._exchange:
-            self._fail(self._exchange, TooSlow(SLOW.format(self._limits.body_seconds)))
+            late = TooSlow(SLOW.format(self._limits.body_seconds))
+            if self._listener.survivor.run(self._fail, self._exchange, late) is None:
+                self.abort()
         elif self._phase is self._listener.head and not self.is_silent:
             said = heads.SLOW.format(self._limits.header_seconds)
             self._refuse(NotHTTP(said, heads.LATE))
@@ -217,10 +219,8 @@ class Connection(asyncio.Protocol):
             if length is None or len(unread) < length:
                 return self._has_last_part(exchange)
             self._is_whole = True
-            body, rest = (
-                (unread[:length], unread[length:]) if len(unread) > length else (unread, b"")
-            )
-            exchange.request.body, self._unread = bytes(body), bytes(rest)
+            exchange.request.body = bytes(unread if len(unread) == length else unread[:length])
+            self._unread = bytes(unread[length:])
         return True
 
     def _has_last_part(self, exchange: Exchange) -> bool:
@@ -241,7 +241,7 @@ class Connection(asyncio.Protocol):
         except ServiceError as error:
             self._fail(exchange, error)
             return False
-        if not chunks:
+        if not chunks and isinstance(self._unread, bytes):
             self._unread = bytearray(self._unread)  # type: ignore[assignment]
         self._read_in(self._listener.body)
         return False
