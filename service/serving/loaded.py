@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -35,10 +35,14 @@ class VersionStatus(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """What a version is, for who must let its engine go; the label is as in Loaded."""
+    """What a version is, for who must let its engine go; the label is as in Loaded.
+
+    `made` holds what observers made for the version: it goes with it.
+    """
 
     manifest: Manifest
     label: str
+    made: dict[str, Any]
 
 
 class Loaded:
@@ -53,7 +57,7 @@ class Loaded:
         self.model = manifest.model
         self.version = manifest.version
         self.label = label
-        self.chosen = Chosen(manifest, label)
+        self.chosen = Chosen(manifest, label, {})
         self.inputs = manifest.input_names
         self.outputs = manifest.output_names
         self.accepted = Accepted.by(manifest)

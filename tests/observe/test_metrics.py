@@ -279,7 +279,7 @@ def test_the_buckets_of_predictions_rise_and_reach_beyond_what_training_saw(
     assert list(bounds) == sorted(set(bounds))
     assert {low, high, *levels.values()} <= {*bounds}
     assert sum(bound < low for bound in bounds) > 0 < sum(bound > high for bound in bounds)
-    Tally().observe(SeriesKey("calories_prediction", (), bounds), np.array([low], np.float32))
+    Tally().observe([SeriesKey("calories_prediction", (), bounds)], np.array([[low]], np.float32))
 
 
 def test_what_nobody_knows_of_is_counted_on_a_scale_of_any_numbers() -> None:
@@ -289,8 +289,9 @@ def test_what_nobody_knows_of_is_counted_on_a_scale_of_any_numbers() -> None:
 
 def test_of_many_inputs_the_first_are_counted(card: Manifest) -> None:
     many = [Input(name=f"x{i}", min=0, max=1, mean=0.5) for i in range(256)]
-    counted = families.counted(card.model_copy(update={"inputs": tuple(many)}))
-    assert [given.name for given, _ in counted] == [f"x{i}" for i in range(families.MOST_INPUTS)]
+    counted = families.input_series(card.model_copy(update={"inputs": tuple(many)}))
+    names = [each.values.labels[-1] for each in counted]
+    assert names == [f"x{i}" for i in range(families.MOST_INPUTS)]
 
 
 def test_the_training_data_is_told_in_the_same_buckets(serve: Serve, shipped: Registry) -> None:

@@ -127,9 +127,8 @@ class Metrics:
             for load in _all_of(self._loads):
                 outcome = "loaded" if load.good else "failed"
                 self._tally.add(key("calories_loads_total", load.model, outcome))
-                self._tally.observe(
-                    key("calories_load_seconds", load.model), np.array([load.seconds])
-                )
+                seconds = key("calories_load_seconds", load.model)
+                self._tally.observe([seconds], np.array([[load.seconds]]))
             for each, number in _all_of(self._notes):
                 self._tally.add(each, number)
             for part, times in tuple(survived.items()):

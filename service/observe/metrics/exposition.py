@@ -23,9 +23,8 @@ from service import __version__
 from service.logs.survivor import Survivor
 from service.observe.metrics.families import (
     FAMILIES,
-    counted,
-    input_key,
-    prediction_key,
+    input_series,
+    prediction_series,
     shares,
 )
 from service.observe.metrics.tally import Numbers, SeriesKey, Tally
@@ -100,8 +99,9 @@ class Exposition(Collector):
 def _bucketed(served: Model) -> set[SeriesKey]:
     """The series that are counted in buckets of their own version."""
     cards = [source.manifest for source in served.loaded.values()]
-    inputs = {input_key(card, given) for card in cards for given, _ in counted(card)}
-    return inputs.union(map(prediction_key, cards))
+    return {
+        each.values for card in cards for each in (prediction_series(card), *input_series(card))
+    }
 
 
 def _add_counted(
@@ -137,11 +137,11 @@ def _add_training(found: Families, served: Model) -> None:
     for source in served.loaded.values():
         card = source.manifest
         rows = card.data.rows if card.data else 0
-        for given, _ in counted(card) if rows else ():
-            series = input_key(card, given)
+        for given, (series, *_) in zip(card.inputs, input_series(card), strict=False):
             upto = [*(round(part * rows) for part in shares(given).values()), rows]
             buckets = _buckets(series, np.array([*upto, 0.0]))
-            found["calories_training_input"].add_metric(series.labels, buckets, None)
+            if rows:
+                found["calories_training_input"].add_metric(series.labels, buckets, None)
 
 
 def _process(pid: int) -> Iterator[tuple[str, float]]:

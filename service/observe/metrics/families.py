@@ -3,7 +3,7 @@
 from itertools import islice
 from typing import Literal, NamedTuple
 
-from models.manifest import LARGEST, Input, Manifest, Output, Seen
+from models.manifest import LARGEST, Input, Manifest, Output
 from service.observe.metrics.tally import SeriesKey
 
 # Seconds: the fast path takes tens of microseconds, a large body tens of milliseconds.
@@ -131,21 +131,36 @@ def key(family: str, *labels: str) -> SeriesKey:
     return SeriesKey(family, labels, FAMILIES[family].bounds)
 
 
-def prediction_key(card: Manifest) -> SeriesKey:
-    """The series of a version's predictions."""
-    labels = (card.model, str(card.version))
-    return SeriesKey("calories_prediction", labels, around(card.output))
+class Series(NamedTuple):
+    """What is counted of one quantity of a version: its values, and those out of its range.
+
+    `outside` is None where nobody knows the range.
+    """
+
+    values: SeriesKey
+    outside: SeriesKey | None
+    low: float = -LARGEST
+    high: float = LARGEST
 
 
-def input_key(card: Manifest, given: Input) -> SeriesKey:
-    """The series of one input of a version."""
-    labels = (card.model, str(card.version), given.name)
-    return SeriesKey("calories_input", labels, tuple(shares(given)))
+def prediction_series(card: Manifest) -> Series:
+    """Of a version's predictions."""
+    labels, output = (card.model, str(card.version)), card.output
+    values = SeriesKey("calories_prediction", labels, around(output))
+    if output.min is None or output.max is None:
+        return Series(values, None)
+    outside = key("calories_prediction_out_of_range_total", *labels)
+    return Series(values, outside, output.min, output.max)
 
 
-def counted(card: Manifest) -> list[tuple[Input, Seen]]:
-    """The inputs of a version that are counted, and what training saw of them."""
-    return list(islice(zip(card.inputs, card.seen, strict=False), MOST_INPUTS))
+def input_series(card: Manifest) -> list[Series]:
+    """Of the inputs of a version that are counted; none where nobody knows what training saw."""
+    found = []
+    for given, (low, high, _) in islice(zip(card.inputs, card.seen, strict=False), MOST_INPUTS):
+        labels = (card.model, str(card.version), given.name)
+        values = SeriesKey("calories_input", labels, tuple(shares(given)))
+        found.append(Series(values, key("calories_input_out_of_range_total", *labels), low, high))
+    return found
 
 
 def around(output: Output) -> tuple[float, ...]:

@@ -2,17 +2,16 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.manifest import Manifest
 from service.exchange import Dialect, Operation
 from service.logs.survivor import Survivor
-from service.observe.metrics.families import counted, input_key, key, prediction_key
+from service.observe.metrics.families import Series, input_series, key, prediction_series
 from service.observe.metrics.tally import Tally
 from service.serving.engines import Rows
 from service.serving.loaded import Chosen
@@ -44,35 +43,36 @@ def _count_alike(tally: Tally, group: list[Record]) -> None:
     version = (chosen.manifest.model, str(chosen.manifest.version)) if chosen else ("", "")
     requests = key("calories_requests_total", dialect, route, *version, str(int(status)))
     tally.add(requests, len(group))
-    tally.observe(key("calories_request_seconds", dialect), np.array(seconds))
+    tally.observe([key("calories_request_seconds", dialect)], np.array([seconds]))
     if refusal:
         tally.add(key("calories_refused_total", snake(refusal)), len(group))
     cells, found = (np.frombuffer(b"".join(parts), np.float32) for parts in (rows, answers))
     if chosen and len(found):
         sizes = np.fromiter(filter(None, map(len, answers)), np.int64) // found.itemsize
-        tally.observe(key("calories_request_rows", dialect), sizes)
+        tally.observe([key("calories_request_rows", dialect)], sizes[None])
         tally.add(key("calories_rows_total", *version, chosen.label), len(found))
-        _count_rows(tally, chosen.manifest, cells.reshape(len(found), -1), found)
+        _count_rows(tally, chosen, cells.reshape(len(found), -1), found)
 
 
-def _count_rows(tally: Tally, card: Manifest, rows: Rows, answers: NDArray[np.float32]) -> None:
+def _count_rows(tally: Tally, chosen: Chosen, rows: Rows, answers: NDArray[np.float32]) -> None:
     """Count float32 [n, k] rows and [n] predictions of one version in its buckets."""
-    version, output = (card.model, str(card.version)), card.output
-    tally.observe(prediction_key(card), answers)
-    if output.min is not None and output.max is not None:
-        outside = _outside(answers, output.min, output.max)
-        tally.add(key("calories_prediction_out_of_range_total", *version), outside)
-    inputs = counted(card)
-    columns = rows.T[: len(inputs)].copy()
-    for (given, (low, high, _)), column in zip(inputs, columns, strict=True):
-        tally.observe(input_key(card, given), column)
-        outside = _outside(column, low, high)
-        tally.add(key("calories_input_out_of_range_total", *version, given.name), outside)
+    if "series" not in chosen.made:
+        card = chosen.manifest
+        chosen.made["series"] = ([prediction_series(card)], input_series(card))
+    prediction, inputs = chosen.made["series"]
+    _count_values(tally, prediction, answers[None])
+    if inputs:
+        _count_values(tally, inputs, rows.T[: len(inputs)].copy())
 
 
-def _outside(values: NDArray[np.float32], low: float, high: float) -> int:
-    """How many are; compared as float32, like the data plane's `in_range`."""
-    return int(np.count_nonzero((values < np.float32(low)) | (values > np.float32(high))))
+def _count_values(tally: Tally, series: Sequence[Series], values: NDArray[np.float32]) -> None:
+    """Count float32 [k, n] values of k series; ranges are float32, as in the data plane."""
+    tally.observe([each.values for each in series], values)
+    low, high = np.array([(each.low, each.high) for each in series], np.float32).T[:, :, None]
+    outside = np.count_nonzero((values < low) | (values > high), axis=1)
+    for each, number in zip(series, outside.tolist(), strict=True):
+        if each.outside:
+            tally.add(each.outside, number)
 
 
 def snake(name: str) -> str:

@@ -1,7 +1,7 @@
 """A tally: series with their numbers in NumPy arrays, so that workers add up by adding arrays."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,11 +43,16 @@ class Tally:
         """Count `amount` more."""
         self._add(key, np.array([amount], np.float64))
 
-    def observe(self, key: SeriesKey, values: NDArray[Any]) -> None:
-        """Count every value [n] in the buckets; it is compared with bounds of its own dtype."""
-        bounds = np.array(key.bounds, values.dtype)[:, None]
-        upto = np.count_nonzero(values <= bounds, axis=1)
-        self._add(key, np.array([*upto, len(values), values.sum(dtype=np.float64)], np.float64))
+    def observe(self, keys: Sequence[SeriesKey], values: NDArray[Any]) -> None:
+        """Count values [k, n] in the buckets of k series; bounds are of the values' own dtype."""
+        most = max(len(each.bounds) for each in keys)
+        bounds = [each.bounds + each.bounds[-1:] * (most - len(each.bounds)) for each in keys]
+        upto = np.count_nonzero(
+            values[:, None] <= np.array(bounds, values.dtype)[..., None], axis=2
+        )
+        sums, n = values.sum(axis=1, dtype=np.float64).tolist(), values.shape[1]
+        for each, counts, total in zip(keys, upto.tolist(), sums, strict=True):
+            self._add(each, np.array([*counts[: len(each.bounds)], n, total], np.float64))
 
     def update(self, other: "Tally") -> None:
         """Add all that another counted."""
