@@ -25,10 +25,10 @@ def main() -> None:
 
 
 def taken(browser: Browser, url: str, scheme: str) -> bytes:
-    """The page with a cereal where the curves bend."""
+    """The page with a row where the curves bend."""
     page = Visits(browser)(url, scheme=scheme, size=SIZE)
     page.locator(".dot").first.wait_for(state="attached")
-    page.locator("#cereal").select_option(label="Basic 4")
+    page.locator("#example").select_option(label="Basic 4")
     page.locator("#measured").wait_for()
     page.locator(".dot[aria-selected=true]").wait_for()
     page.wait_for_timeout(500)  # until nothing moves any more

@@ -1,7 +1,6 @@
 """The pages: to try the models, to read a report, to see the OpenAPI document; and their files."""
 
 import json
-import math
 import mimetypes
 from collections.abc import Callable
 from functools import partial
@@ -12,7 +11,6 @@ from urllib.parse import parse_qs
 from weakref import WeakKeyDictionary
 
 from models.labels import STABLE
-from models.manifest import FIRST_SCHEMA_ACCEPTS
 from service.errors import NotFound, ServiceError
 from service.exchange import Dialect, Exchange, Operation, Response
 from service.pages.headers import HTML, REPORT_POLICY, guards, revalidated
@@ -57,7 +55,6 @@ def operations(
 def front(plane: DataPlane | None, template: Template, exchange: Exchange) -> Response:
     """The page where anyone can try the models; where it may tell, with its first question."""
     words = {
-        "largest": f"{FIRST_SCHEMA_ACCEPTS[1]:g}",
         "default_model": plane.default_model if plane else "",
         "first_row": first_row(plane) if plane else "",
     }
@@ -106,12 +103,15 @@ def report(plane: DataPlane, exchange: Exchange) -> Response:
 
 
 def first_row(plane: DataPlane) -> str:
-    """JSON of the middle cereal in whole grams: the page asks it at once; "" when none answers."""
+    """JSON of the row in the middle of the training data: the page asks it at once.
+
+    "" when none answers.
+    """
     try:
-        inputs = plane.choose(label=STABLE).manifest.inputs
+        manifest = plane.choose(label=STABLE).manifest
     except ServiceError:
         return ""
-    row = {
-        each.name: math.floor(each.quantiles.get("0.5", each.min or 0.0) + 0.5) for each in inputs
-    }
+    row = {}
+    for each, (least, most) in zip(manifest.inputs, manifest.accepted, strict=True):
+        row[each.name] = min(max(each.quantiles.get("0.5", each.mean or 0.0), least), most)
     return json.dumps(row, separators=(",", ":"))

@@ -12,6 +12,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
@@ -37,7 +38,7 @@ def page(visit: Visits, server: Server) -> Page:
 
 def drawn(page: Page) -> Page:
     page.locator(".dot").first.wait_for(state="attached")
-    expect(page.locator("#calories")).to_have_text(re.compile(r"\d"))
+    expect(page.locator("#value")).to_have_text(re.compile(r"\d"))
     return page
 
 
@@ -57,39 +58,39 @@ def fill(page: Page, **grams: float) -> None:
 def expect_prediction(page: Page, server: Server, grams: dict[str, float], query: str = "") -> None:
     """The number and the interval are the service's own for the row."""
     answer = server.predict(grams, query).json()
-    expect(page.locator("#calories")).to_have_text(f"{answer['calories']:.0f}")
+    expect(page.locator("#value")).to_have_text(f"{answer['calories']:.0f}")
     interval = f"{answer['lower']:.0f} to {answer['upper']:.0f}"
     expect(page.locator("#interval")).to_contain_text(interval)
 
 
 def test_a_moved_slider_moves_everything(page: Page, server: Server) -> None:
-    assert row(page) == {"sugar": 7, "fiber": 2, "protein": 3}, "a cereal in the middle"
+    assert row(page) == {"sugar": 7, "fiber": 1.75, "protein": 2.5}, "the middle of training"
     expect_prediction(page, server, row(page))
     expect(page.locator("#version")).to_have_text("calories, version 1")
     slider = page.get_by_role("slider", name="sugar")
     slider.focus()
     for _ in range(4):
         slider.press("ArrowRight")
-    assert row(page) == {"sugar": 9, "fiber": 2, "protein": 3}
+    assert row(page) == {"sugar": 9, "fiber": 1.75, "protein": 2.5}
     expect_prediction(page, server, row(page))
     answer = requests.post(f"{server.url}/explain", json=row(page), timeout=PATIENCE).json()
     bars = page.get_by_role("table", name="What each input adds")
     for name, kcal in answer["contributions"].items():
         expect(bars.get_by_role("row", name=name)).to_contain_text(f"{abs(kcal):.1f}")
-    expect(page.locator("#curl")).to_contain_text('{"sugar":9,"fiber":2,"protein":3}')
-    expect(page.locator("#said")).to_have_text(re.compile(r"\d+ kilocalories, between"))
+    expect(page.locator("#curl")).to_contain_text('{"sugar":9,"fiber":1.75,"protein":2.5}')
+    expect(page.locator("#said")).to_have_text(re.compile(r"\d+ kcal a serving, between"))
 
 
 def test_a_number_that_cannot_be_is_told_and_so_is_one_outside_the_training_range(
     page: Page,
 ) -> None:
-    before = page.locator("#calories").text_content()
+    before = page.locator("#value").text_content()
     fill(page, fiber=1001)
     expect(page.locator("#hint-fiber")).to_have_text("a number from 0 to 1,000")
     expect(page.locator("#input-fiber")).to_have_attribute("aria-invalid", "true")
-    expect(page.locator("#calories")).to_have_text(str(before))
+    expect(page.locator("#value")).to_have_text(str(before))
     fill(page, fiber=2)
-    expect(page.locator("#hint-fiber")).to_have_text("trained on 0 to 14 g")
+    expect(page.locator("#hint-fiber")).to_have_text("trained on 0 to 14 g a serving")
     expect(page.locator("#outside")).to_be_hidden()
     fill(page, sugar=40)
     expect(page.locator("#outside")).to_contain_text("Outside what the model was trained on: sugar")
@@ -102,11 +103,11 @@ def test_every_model_has_a_curve_with_its_answer(page: Page, server: Server) -> 
         name = str(line.locator(".name").text_content())
         grams = {"sugar": 7} if name == "linear-unit" else row(page)
         kcal = server.predict(grams, f"?model={name}").json()["calories"]
-        expect(line.locator(".kcal")).to_have_text(f"{kcal:.0f} kcal")
+        expect(line.locator(".value")).to_have_text(f"{kcal:.0f}")
     assert page.locator("#chart canvas").evaluate(INKED) > 1000
     page.get_by_role("radio", name="protein").check(force=True)
     expect(page.locator("#chart-axis")).to_have_text("protein, g a serving")
-    expect(page.locator("#held")).to_have_text("Held where they are: sugar 7 g, fiber 2 g.")
+    expect(page.locator("#held")).to_have_text("Held where they are: sugar 7, fiber 1.75.")
 
 
 # Pixels of a canvas that something was drawn on.
@@ -119,11 +120,11 @@ INKED = """canvas => {
 def test_a_cereal_is_taken_from_the_list_by_its_dot_or_by_the_keyboard(
     page: Page, server: Server
 ) -> None:
-    measured, cereals = page.locator("#measured"), page.get_by_label("Take a real cereal")
+    measured, cereals = page.locator("#measured"), page.get_by_label("Take a training row")
     cereals.select_option(label="Cheerios")
     assert row(page) == {"sugar": 1, "fiber": 2, "protein": 6}
     expect_prediction(page, server, row(page))
-    expect(measured).to_have_text("Cheerios: 110 kcal on its package, 2 more than predicted")
+    expect(measured).to_have_text("Cheerios: measured 110, 2 more than predicted")
     fill(page, sugar=2)
     expect(measured).to_be_hidden()
     expect(cereals).to_have_value("")
@@ -139,12 +140,12 @@ def test_a_cereal_is_taken_from_the_list_by_its_dot_or_by_the_keyboard(
     dot.hover()
     expect(tip).to_be_visible()
     dot.click()
-    expect(measured).to_contain_text("Smacks: 110 kcal")
+    expect(measured).to_contain_text("Smacks: measured 110")
     expect(cereals).to_have_value(re.compile(r"\d+"))
     page.locator(".dot[tabindex='0']").focus()
     page.keyboard.press("End")
     last = page.locator(".dot:focus")
-    expect(last).to_have_attribute("aria-label", re.compile("15 g sugar"))
+    expect(last).to_have_attribute("aria-label", re.compile("sugar 15 g"))
     expect(last.locator(".tip")).to_be_visible()
     page.keyboard.press("Enter")
     expect(page.locator("#input-sugar")).to_have_value("15")
@@ -178,6 +179,86 @@ def test_the_lines_to_copy_give_the_answer_of_the_page(page: Page, server: Serve
         page.get_by_role("link", name="How it was trained").click()
     assert page.url == f"{server.url}/models/calories/1/report"
     expect(page.locator("h1")).to_contain_text("calories")
+
+
+# Models of any table.
+
+
+@pytest.mark.parametrize("model", ["one", "stranger", "sixty", "bare"])
+def test_a_model_of_any_table_is_asked_and_drawn_by_what_its_manifest_says(
+    visit: Visits, others: Server, model: str
+) -> None:
+    told = requests.get(f"{others.url}/models/{model}/1", timeout=PATIENCE).json()
+    names, output = [each["name"] for each in told["inputs"]], told["output"]["name"]
+    page = visit(others.url)
+    page.locator("#model").select_option(model)
+    expect(page).to_have_title(f"Predict {output}")
+    cells = [(name, f"{place % 7 - 2.5}") for place, name in enumerate(names)]
+    lines = list(zip(*reversed(cells), strict=True))
+    paste(page.locator(".input [type=number]").first, "\n".join(map("\t".join, lines)))
+    answer = others.predict({name: float(cell) for name, cell in cells}, f"?model={model}").json()
+    await_(lambda: abs(number(page.locator("#value")) - answer[output]) < 0.1, "it is told")
+    expect(page.locator("#interval")).to_be_visible(visible=bool(told["interval"]))
+    expect(page.locator("#why")).to_be_visible(visible=model != "bare")
+    if model != "bare":  # the mean, the largest ten, the sum of the others, the answer
+        bars = page.locator("#contributions tr")
+        expect(bars).to_have_count(min(len(names), 11) + 2)
+        changes = [number(each) for each in page.locator("#contributions .change").all()]
+        assert sum(changes[:-1]) == pytest.approx(changes[-1], abs=0.1)
+    expect(page.locator(".dot")).to_have_count(9 if model == "stranger" else 0)
+    assert page.locator("#chart canvas").evaluate(INKED) > 1000
+    assert page.locator("img").count() == 0
+    for width, height in (DESK, PHONE):
+        page.set_viewport_size({"width": width, "height": height})
+        await_(lambda: bool(page.evaluate(FITTING)), "nothing reaches beyond the page's edge")
+        assert_accessible(page)
+
+
+def paste(field: Locator, text: str) -> None:
+    """Paste as from a spreadsheet."""
+    field.evaluate(
+        """(field, text) => {
+            const clipboardData = new DataTransfer();
+            clipboardData.setData("text/plain", text);
+            const options = { clipboardData, bubbles: true, cancelable: true };
+            field.dispatchEvent(new ClipboardEvent("paste", options));
+        }""",
+        text,
+    )
+
+
+def number(element: Locator) -> float:
+    """What is written there."""
+    return written(str(element.text_content()))
+
+
+def written(text: str) -> float:
+    return float(text.replace("\N{MINUS SIGN}", "-").replace(",", ""))
+
+
+def test_cells_of_a_spreadsheet_fill_the_fields_from_one_on(page: Page, server: Server) -> None:
+    paste(page.locator("#input-fiber"), "3\t4.5\t99\n")
+    expect_prediction(page, server, {"sugar": 7, "fiber": 3, "protein": 4.5})
+    paste(page.locator("#input-sugar"), "2\nmuch\n5")
+    expect(page.locator("#hint-fiber")).to_have_text("a number from 0 to 1,000")
+    expect_prediction(page, server, {"sugar": 2, "fiber": 3, "protein": 5})
+
+
+def test_numbers_of_any_size_are_told_with_the_digits_that_matter(page: Page) -> None:
+    rng = np.random.default_rng(0)
+    values = rng.uniform(-1, 1, 1000) * 10.0 ** rng.uniform(-38, 38, 1000)
+    told: list[Any] = page.evaluate(
+        """async (values) => {
+            const { short, widened } = await import("/static/page/numbers.js");
+            const before = (at) => values.at(at - 1);
+            return values.map((value, at) => [short(value), ...widened([value, before(at)])]);
+        }""",
+        values.tolist(),
+    )
+    for value, before, (text, low, high) in zip(values, np.roll(values, 1), told, strict=True):
+        assert written(text) == pytest.approx(value, rel=0.001)
+        assert len(text) < 13
+        assert low <= min(value, before) < max(value, before) <= high
 
 
 # A table of one's own.
@@ -241,11 +322,11 @@ def test_the_page_speaks_the_browsers_language_until_another_is_chosen(
 ) -> None:
     page = drawn(visit(server.url, language="zh-CN"))
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
-    expect(page.locator("#serving-title")).to_have_text("一份含有")
+    expect(page.locator("#serving-title")).to_have_text("输入")
     expect(page.locator("#hint-sugar")).to_contain_text("0 至 15 克")
     page.get_by_role("button", name="English").click()
-    expect(page.locator("#serving-title")).to_have_text("A serving holds")
-    expect(page.locator("#interval")).to_contain_text("held-out cereals")
+    expect(page.locator("#serving-title")).to_have_text("Inputs")
+    expect(page.locator("#interval")).to_contain_text("held-out rows")
     page.reload()
     expect(drawn(page).locator("html")).to_have_attribute("lang", "en")
     missing = page.evaluate(
@@ -276,7 +357,7 @@ def test_the_keyboard_reaches_everything_and_its_place_is_seen(page: Page) -> No
     assert reached == [
         "language",
         *(f"{kind}-{name}" for name in row(page) for kind in ("input", "slider")),
-        "cereal",
+        "example",
         "model",
         "report",
         "axis",
@@ -306,7 +387,7 @@ def test_axe_finds_nothing_and_nothing_moves_by_itself_at_a_desk_and_on_a_phone(
     visit: Visits, server: Server, language: str, scheme: str
 ) -> None:
     page = drawn(visit(server.url, language=language, scheme=scheme))
-    page.locator("#cereal").select_option(label="Smacks")
+    page.locator("#example").select_option(label="Smacks")
     expect(page.locator("#measured")).to_be_visible()
     expect(drop(page, "sugar,fiber,protein\n1,x,3\n").locator("li")).to_have_count(1)
     assert page.evaluate(MOVING) == 0  # so there is nothing to take away for less motion
@@ -344,13 +425,13 @@ def test_an_old_answer_never_comes_after_a_new_one(visit: Visits, server: Server
         else:
             held.append(route)
 
-    page.route("**/explain*", hold_the_first)
+    page.route("**/predict*", hold_the_first)
     fill(page, sugar=1)
     await_(lambda: settled(page) and bool(held), "the question for 1 g is under way")
     fill(page, sugar=14)
-    expect_prediction(page, server, {"sugar": 14, "fiber": 2, "protein": 3})
+    expect_prediction(page, server, {"sugar": 14, "fiber": 1.75, "protein": 2.5})
     held[0].abort()  # it was given up, and its answer is nobody's any more
-    expect_prediction(page, server, {"sugar": 14, "fiber": 2, "protein": 3})
+    expect_prediction(page, server, {"sugar": 14, "fiber": 1.75, "protein": 2.5})
 
 
 def settled(page: Page) -> bool:
@@ -384,7 +465,7 @@ def test_a_service_without_a_model_with_another_or_that_is_down_is_told_and_aske
         fill(page, sugar=4)
         expect(page.locator("#version")).to_have_text("calories, version 2")
         expect(page.locator("#report")).to_be_hidden()
-        expect(page.locator("#cereals")).to_be_hidden()
+        expect(page.locator("#examples")).to_be_hidden()
         expect(page.locator(".dot")).to_have_count(0)
         server.stop()
     fill(page, sugar=3)
@@ -392,7 +473,7 @@ def test_a_service_without_a_model_with_another_or_that_is_down_is_told_and_aske
     expect(banner.get_by_role("button", name="Ask now")).to_be_visible()
     with running(tmp_path, **settings) as server:
         expect(banner).to_be_hidden()
-        expect_prediction(page, server, {"sugar": 3, "fiber": 2, "protein": 3})
+        expect_prediction(page, server, {"sugar": 3, "fiber": 1.75, "protein": 2.5})
 
 
 def test_a_key_is_asked_for_kept_and_never_shown(visit: Visits, closed: Server) -> None:
@@ -448,11 +529,11 @@ def test_what_could_not_be_answered_is_asked_again_when_the_service_wants(
     banner = page.get_by_role("alert")
     expect(drawn(page).get_by_role("alert")).to_be_hidden()
     busy = {"status": 503, "headers": {"retry-after": "1"}}
-    page.route("**/explain*", lambda route: route.fulfill(**busy), times=1)
+    page.route("**/predict*", lambda route: route.fulfill(**busy), times=1)
     fill(page, sugar=3)
     expect(banner).to_contain_text("The service is busy")
     expect(banner).to_be_hidden()
-    expect_prediction(page, server, {"sugar": 3, "fiber": 2, "protein": 3})
+    expect_prediction(page, server, {"sugar": 3, "fiber": 1.75, "protein": 2.5})
 
 
 # How it is served.

@@ -48,7 +48,7 @@ def test_the_page_asks_for_all_its_modules_at_once_and_has_its_first_row(
     page = client.get("/").text
     loaded = re.findall(r'(?:modulepreload" href|script src)="static/page/([^"]+)"', page)
     assert sorted(loaded) == sorted(each.name for each in (STATIC / "page").glob("*.js"))
-    row = '{"sugar":7,"fiber":2,"protein":3}'
+    row = '{"sugar":7.0,"fiber":1.75,"protein":2.5}'
     assert f'data-first-row="{escape(row)}"' in page
 
 

@@ -1,9 +1,9 @@
-/** The chart: a curve a model by uPlot, with the place where the sliders stand. */
+/** The chart: a curve a model by uPlot, with the place where the inputs stand. */
 
 import { byId, make } from "./dom.js";
-import { inputName, short, words } from "./language.js";
+import { called, words } from "./language.js";
+import { short, ticks, widened } from "./numbers.js";
 import { drawPoints } from "./points.js";
-import { per } from "./prediction.js";
 
 /** @typedef {import("./curves.js").Curve} Curve */
 /** @typedef {import("./catalogue.js").Example} Example */
@@ -17,12 +17,17 @@ export const DASHES = [[], [10, 5], [2, 5], [12, 4, 2, 4], [6, 3], [1, 3]];
  * @property {Curve[]} curves
  * @property {number[]} places along the axis
  * @property {Input} axis
- * @property {import("./catalogue.js").Row} row where the sliders stand
+ * @property {import("./catalogue.js").Row} row where the inputs stand
  * @property {import("./catalogue.js").Manifest} manifest of the model that answers
  * @property {Example[]} examples
- * @property {Example | undefined} cereal
+ * @property {Example | undefined} example
  * @property {(example: Example) => void} take
  */
+
+/** What ticks may be apart: 1, 2 or 5 times a power of ten. */
+const STEPS = Array.from({ length: 80 }, (_, place) => place - 40).flatMap((power) =>
+  [1, 2, 5].map((each) => Number(`${each}e${power}`)),
+);
 
 /** @type {any} */
 let plot;
@@ -48,7 +53,7 @@ export function drawChart(wanted) {
 function data() {
   const { curves, places } = drawing;
   const { lower, upper } = answering();
-  return [places, lower, upper, ...curves.map((each) => each.calories)];
+  return [places, lower, upper, ...curves.map((each) => each.values)];
 }
 
 const answering = () => {
@@ -64,8 +69,8 @@ function options() {
     legend: { show: false },
     cursor: { show: false },
     hooks: { draw: [overlay] },
-    scales: { x: { time: false, range: () => [0, drawing.places.at(-1)] }, y: { range } },
-    axes: [axis({ size: 34 }), axis({ size: 44 })],
+    scales: { x: { time: false, range: () => [drawing.places[0], drawing.places.at(-1)] }, y: { range } },
+    axes: [axis({ size: 34 }), axis({ size: wide })],
     bands: [{ series: [2, 1], fill: () => colour("--band") }],
     series: [
       {},
@@ -89,41 +94,48 @@ const axis = (more) => ({
   grid: { stroke: () => colour("--rule"), width: 1 },
   ticks: { show: false },
   gap: 8,
-  values: (/** @type {any} */ _, /** @type {number[]} */ splits) => splits.map(short),
+  incrs: STEPS,
+  splits: (/** @type {[any, number, number, number, number]} */ ...[, , low, high, step]) =>
+    ticks(low, high, step),
+  values: (/** @type {[any, number[], number, number, number]} */ ...[, splits, , , step]) =>
+    splits.map((each) => short(each, step)),
   ...more,
 });
 
-/** The curves and the dots, rounded outwards so that a moved slider seldom moves the axis. */
+/** Pixels that the longest number takes. @param {any} _ @param {string[] | null} texts */
+const wide = (_, texts) => Math.max(44, 18 + 8 * Math.max(...(texts ?? [""]).map((each) => each.length)));
+
+/** Of the curves and the dots. */
 function range() {
   const { curves, examples } = drawing;
   const { lower, upper } = answering();
-  const measured = examples.map((each) => each.calories);
-  const all = [...curves.map((each) => each.calories), lower, upper, measured].flat();
-  return [Math.floor(Math.min(...all) / 20) * 20, Math.ceil(Math.max(...all) / 20) * 20];
+  const measured = examples.map((each) => each.value);
+  return widened([...curves.map((each) => each.values), lower, upper, measured].flat());
 }
 
 /** Places over the plot, as shares of it, so that they stay where they are when it is resized. */
 function overlay(/** @type {any} */ plot) {
-  const { axis, row, manifest, examples, cereal, take } = drawing;
-  const [at, unit] = [row[axis.name], words.per[per(manifest)] ?? per(manifest)];
+  const { axis, row, manifest, examples, example, take } = drawing;
+  const at = row[axis.name];
   const [left, right] = [plot.scales.x.min, plot.scales.x.max];
   const [bottom, top] = [plot.scales.y.min, plot.scales.y.max];
-  const x = (/** @type {number} */ grams) => `${((grams - left) / (right - left)) * 100}%`;
-  const y = (/** @type {number} */ kcal) => `${((top - kcal) / (top - bottom)) * 100}%`;
-  const untrained = [
-    make("span", { className: "untrained", style: { "--x": "0%", "--to": x(axis.min) } }),
-    make("span", { className: "untrained", style: { "--x": x(axis.max), "--to": "100%" } }),
-  ];
+  const x = (/** @type {number} */ value) => `${((value - left) / (right - left)) * 100}%`;
+  const y = (/** @type {number} */ value) => `${((top - value) / (top - bottom)) * 100}%`;
+  const untrained = [[left, axis.min ?? left], [axis.max ?? right, right]].map(([from, to]) =>
+    make("span", { className: "untrained", style: { "--x": x(from), "--to": x(to) } }),
+  );
   const standing = [
     make("span", { className: "standing", style: { "--x": x(at) } }),
     make("span", { className: "here", style: { "--x": x(at), "--y": y(answering().here) } }),
   ];
-  const marks = make("div", { className: "marks" }, ...untrained, ...(at <= right ? standing : []));
+  const seen = at >= left && at <= right;
+  const marks = make("div", { className: "marks" }, ...untrained, ...(seen ? standing : []));
   plot.over.querySelector(".marks")?.remove();
   plot.over.prepend(marks);
-  drawPoints(plot.over, examples, axis.name, { x, y, cereal: cereal?.name, take });
-  byId("chart-unit").textContent = words.kcalPer(unit);
-  byId("chart-axis").textContent = words.gramsPer(inputName(axis.name), unit);
+  drawPoints(plot.over, examples, { x, y, axis, output: manifest.output, example, take });
+  const [across, up] = [axis, manifest.output].map(called);
+  byId("chart-unit").textContent = up.unit || up.name;
+  byId("chart-axis").textContent = words.quantity(across.name, across.unit);
 }
 
 function size() {

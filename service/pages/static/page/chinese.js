@@ -2,18 +2,15 @@
 
 /** @type {Record<string, string>} */
 export const page = {
-  title: "这一碗有多少热量？",
-  lead: "由每份谷物早餐的糖、膳食纤维和蛋白质含量，预测它的热量。",
-  serving: "一份含有",
-  realCereal: "选一种真实的谷物",
+  title: "预测",
+  serving: "输入",
+  realRow: "选用一行训练数据",
   model: "模型",
-  answer: "预测热量",
+  answer: "预测值",
   report: "训练报告",
-  why: "各项成分的贡献",
-  whyHint: "精确的 Shapley 值，以各项均为平均值的谷物为基准。",
+  why: "各项输入的贡献",
   curves: "各模型学到了什么",
-  against: "横轴",
-  dots: "每个点是一种用于训练的谷物。指向它可看到名称，点击即可选用。",
+  dots: "每个点是一行训练数据。指向它可看到名称，点击即可选用。",
   file: "为整张表格评分",
   drop: "把 CSV 文件拖到这里",
   choose: "选择文件",
@@ -25,53 +22,61 @@ export const page = {
 
 /** What the service expects, where its sentence is known. @param {string} sentence */
 const expectation = (sentence) =>
-  sentence.replace(/^a number from 0 to (\d+) \(grams a serving\)$/, "0 到 $1 之间的数（克）");
+  sentence
+    .replace(/ \(.*\)$/, "") // the unit
+    .replace(/^a number from (\S+) to (\S+)$/, "$1 到 $2 之间的数")
+    .replace(/^a number from (\S+) up$/, "不小于 $1 的数")
+    .replace(/^a number up to (\S+)$/, "不大于 $1 的数")
+    .replace(/^a finite number$/, "有限的数");
 
 /** @type {typeof import("./english.js").english} */
 export const chinese = {
-  documentTitle: "谷物热量预测服务",
   otherLanguage: "English",
-  inputs: { sugar: "糖", fiber: "膳食纤维", protein: "蛋白质" },
   comma: "、",
-  per: { "a serving": "每份", "per 100 g": "每 100 克" },
+  title: (output) => `预测${output}`,
+  lead: (inputs) => `根据${inputs}。`,
+  inputs: (n) => `${n} 项输入`,
 
   slider: (name) => `${name}，滑块`,
-  trainedOn: (low, high) => `训练范围：${low} 至 ${high} 克`,
+  trainedOn: (low, high) => `训练范围：${low} 至 ${high}`,
   notTaken: (model) => `${model} 不使用此项`,
-  grams: (largest) => `请输入 0 到 ${largest} 之间的数`,
-  anyCereal: "请选择…",
+  number(low, high) {
+    if (low && high) return `请输入 ${low} 到 ${high} 之间的数`;
+    if (low) return `请输入不小于 ${low} 的数`;
+    return high ? `请输入不大于 ${high} 的数` : "请输入一个数";
+  },
+  anyExample: "请选择…",
 
-  between: (low, high, tenths) => `${low} 至 ${high}；未参与训练的谷物中，每 10 种有 ${tenths} 种落在各自的区间内`,
-  said: (kcal, low, high) => `${kcal} 千卡，介于 ${low} 与 ${high} 之间`,
-  measured: (name, measured, off) => `${name}：包装标示 ${measured} 千卡，${off}`,
-  over: (kcal) => `比预测值低 ${kcal}`,
-  under: (kcal) => `比预测值高 ${kcal}`,
+  between: (low, high, tenths) => `${low} 至 ${high}；未参与训练的数据中，每 10 行有 ${tenths} 行落在各自的区间内`,
+  said: (value, bounds) => (bounds.length ? `${value}，介于 ${bounds.join(" 与 ")} 之间` : value),
+  measured: (name, measured, off) => `${name}：实测 ${measured}，${off}`,
+  over: (off) => `比预测值低 ${off}`,
+  under: (off) => `比预测值高 ${off}`,
   exact: "与预测值相同",
   outside: (names) => `超出模型的训练范围：${names}。此结果仅供参考。`,
   version: (model, version) => `${model}，版本 ${version}`,
 
-  contributions: "各项成分对预测值的贡献（千卡）",
-  input: "成分",
-  change: "千卡",
-  average: "平均谷物",
+  contributions: (unit) => `各项输入对预测值的贡献${unit && `（${unit}）`}`,
+  average: "平均行",
+  others: (n) => `其余 ${n} 项`,
   sum: "预测值",
 
+  exactly: "精确的 Shapley 值，以各项均为平均值的一行为基准。",
+  sampled: (error) => `抽样得到的 Shapley 值（标准误不超过 ${error}），以各项均为平均值的一行为基准。`,
+
   held: (held) => `其余保持不变：${held}。`,
-  kcal: (kcal) => `${kcal} 千卡`,
-  gram: "克",
-  kcalPer: (per) => `千卡（${per}）`,
-  gramsPer: (name, per) => `${name}，克（${per}）`,
-  points: "图中的谷物；用方向键移动，按回车键选用",
-  point: (names, kcal, grams, input) => `${names}：${kcal} 千卡，${input} ${grams} 克`,
-  andMore: (n) => `另有 ${n} 种`,
+  against: () => "横轴",
+  quantity: (name, unit) => (unit ? `${name}，${unit}` : name),
+  points: "图中的训练数据；用方向键移动，按回车键选用",
+  point: (names, output, input) => `${names}：${output}，${input}`,
+  andMore: (n) => `另有 ${n} 行`,
   straightLine: "单个单元：一条直线",
   plane: "单个单元：平面的一条边",
   stack: (widths, activation) => `${widths} 个 ${activation}：在单元激活处转折`,
   stacks: (members, widths, activation) =>
     `${members} 个网络（${widths} 个 ${activation}）的平均`,
-  and: " 与 ",
 
-  columns: (columns) => `需要以克为单位的列：${columns}；其他列原样保留，结果作为新列加入。`,
+  columns: (columns) => `需要这些列：${columns}；其他列原样保留，结果作为新列加入。`,
   scoring: (name) => `正在为 ${name} 评分……`,
   scored: (rows, name) => `${name} 的 ${rows.toLocaleString("zh-CN")} 行已评分。`,
   download: "下载评分后的 CSV",
@@ -94,10 +99,6 @@ export const chinese = {
   keyLabel: "密钥",
   keyUse: "使用",
   keyKept: "密钥只保留到此标签页关闭，并且只发送给此服务。",
-  sources: {
-    cereals:
-      "用 80 Cereals 数据表训练：1993 年包装上标示的早餐谷物营养成分，取自 Python 软件包 dmba（MIT 许可证）。",
-  },
   source: (rows, source) => `用 ${source} 的 ${rows.toLocaleString("zh-CN")} 行数据训练。`,
   noModel: "没有已加载的模型，原因见服务日志。",
   refused: (sentence) => `服务拒绝了请求：${sentence}`,

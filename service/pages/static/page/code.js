@@ -4,12 +4,15 @@ import { key } from "./trouble.js";
 import { byId } from "./dom.js";
 import { onLanguage, words } from "./language.js";
 
-/** @param {string} model empty for the default one @param {Record<string, number>} row */
-export function showCode(model, row) {
+/**
+ * @param {string} model empty for the default one @param {Record<string, number>} row
+ * @param {string} output whose value is printed
+ */
+export function showCode(model, row, output) {
   const url = new URL(`predict${model ? `?model=${model}` : ""}`, location.href).href;
   const body = JSON.stringify(row);
   byId("curl").textContent = curl(url, body);
-  byId("python").textContent = python(url, row);
+  byId("python").textContent = python(url, row, output);
 }
 
 /** @param {string} url @param {string} body */
@@ -18,12 +21,12 @@ function curl(url, body) {
   return `curl -s ${quoted(url)}${closed} \\\n  -H 'content-type: application/json' \\\n  -d ${quoted(body)}`;
 }
 
-/** @param {string} url @param {Record<string, number>} row */
-function python(url, row) {
+/** @param {string} url @param {Record<string, number>} row @param {string} output */
+function python(url, row, output) {
   const body = JSON.stringify(row).replaceAll(",", ", ").replaceAll(":", ": ");
   const closed = key ? `\n    headers={"x-api-key": os.environ["API_KEY"]},` : "";
   const imports = key ? "import os\n\nimport requests" : "import requests";
-  return `${imports}\n\nanswer = requests.post(\n    ${JSON.stringify(url)},\n    json=${body},${closed}\n    timeout=10,\n)\nprint(answer.json()["calories"])`;
+  return `${imports}\n\nanswer = requests.post(\n    ${JSON.stringify(url)},\n    json=${body},${closed}\n    timeout=10,\n)\nprint(answer.json()["${output}"])`;
 }
 
 /** A word of a shell's line. @param {string} text */

@@ -1,48 +1,73 @@
-/** What each input adds, as bars that lead from the average cereal to the prediction. */
+/** What each input adds, as bars that lead from the average row to the prediction. */
 
 import { byId, make } from "./dom.js";
-import { inputName, number, onLanguage, signed, words } from "./language.js";
+import { called, onLanguage, words } from "./language.js";
+import { grain, part } from "./numbers.js";
 
-/** @typedef {import("./prediction.js").Answer} Answer */
+/** @typedef {import("./catalogue.js").Manifest} Manifest */
 
-/** @type {Answer | undefined} */
+/**
+ * @typedef {object} Explained what POST /explain answers to one row
+ * @property {number} value
+ * @property {number} base
+ * @property {Record<string, number>} contributions
+ * @property {number} [standard_error] where the values are sampled
+ */
+
+const MOST = 10; // bars: of more inputs, the largest, and the sum of the others
+
+/** @type {[Explained, Manifest] | undefined} */
 let last;
 
-/** @param {Answer} answer */
-export function showContributions(answer) {
-  last = answer;
-  const { base, contributions, calories } = answer;
+/** @param {Explained} answer @param {Manifest} manifest */
+export function showContributions(answer, manifest) {
+  last = [answer, manifest];
+  const { base, value } = answer;
   let sum = base;
-  const steps = Object.entries(contributions).map(([name, kcal]) => {
+  const steps = largest(answer, manifest).map(([name, change]) => {
     const from = sum;
-    sum += kcal;
-    return { name: inputName(name), from, to: sum, kcal };
+    sum += change;
+    return { name, from, to: sum, change };
   });
-  const ends = [base, calories, ...steps.map((each) => each.to)];
+  const ends = [base, value, ...steps.map((each) => each.to)];
   const [low, high] = [Math.min(...ends), Math.max(...ends)];
-  const room = Math.max((high - low) * 0.08, 2);
-  const at = (/** @type {number} */ kcal) =>
-    `${((kcal - low + room) / (high - low + 2 * room)) * 100}%`;
+  const size = grain(Math.max(Math.abs(base), Math.abs(value)), manifest);
+  const room = Math.max((high - low) * 0.08, size);
+  const at = (/** @type {number} */ place) =>
+    `${((place - low + room) / (high - low + 2 * room)) * 100}%`;
+  const total = (/** @type {string} */ name, /** @type {number} */ place) =>
+    line("total", name, at(place), at(place), part(place, size));
   byId("contributions").replaceChildren(
-    make("caption", { className: "unseen" }, words.contributions),
-    line("total", words.average, at(base), at(base), number(base, 1)),
-    ...steps.map(({ name, from, to, kcal }) =>
-      line(
-        direction(kcal),
-        name,
-        at(Math.min(from, to)),
-        at(Math.max(from, to)),
-        signed(kcal),
-      ),
-    ),
-    line("total", words.sum, at(calories), at(calories), number(calories, 1)),
+    make("caption", { className: "unseen" }, words.contributions(called(manifest.output).unit)),
+    total(words.average, base),
+    ...steps.map(({ name, from, to, change }) => {
+      const [start, end] = [Math.min(from, to), Math.max(from, to)];
+      const text = part(change, size, "exceptZero");
+      return line(direction(text), name, at(start), at(end), text);
+    }),
+    total(words.sum, value),
   );
+  const error = answer.standard_error;
+  byId("why-hint").textContent = error === undefined ? words.exactly : words.sampled(part(error, size));
 }
 
-/** What is shown as 0.0 goes neither way. @param {number} kcal */
-function direction(kcal) {
-  if (signed(kcal) === number(0, 1)) return "";
-  return kcal < 0 ? "lowers" : "raises";
+/**
+ * Names and what they add, in the order of the inputs, or of many the largest first.
+ * @param {Explained} answer @param {Manifest} manifest @returns {[string, number][]}
+ */
+function largest({ contributions }, { inputs }) {
+  /** @type {[string, number][]} */
+  const all = inputs.map((each) => [called(each).name, contributions[each.name]]);
+  if (all.length <= MOST) return all;
+  all.sort(([, one], [, two]) => Math.abs(two) - Math.abs(one));
+  const others = all.splice(MOST);
+  return [...all, [words.others(others.length), others.reduce((sum, [, each]) => sum + each, 0)]];
+}
+
+/** What is shown as 0.0 goes neither way. @param {string} text with its sign */
+function direction(text) {
+  if (text.startsWith("+")) return "raises";
+  return text.startsWith("−") ? "lowers" : "";
 }
 
 /** @param {string} kind @param {string} name @param {string} from @param {string} to @param {string} text */
@@ -51,10 +76,10 @@ function line(kind, name, from, to, text) {
   return make(
     "tr",
     { className: kind },
-    make("th", { scope: "row" }, name),
+    make("th", { scope: "row" }, make("span", {}, name)),
     make("td", { className: "track", "aria-hidden": "true" }, bar),
-    make("td", { className: "kcal" }, text),
+    make("td", { className: "change" }, text),
   );
 }
 
-onLanguage(() => last && showContributions(last));
+onLanguage(() => last && showContributions(...last));

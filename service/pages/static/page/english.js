@@ -1,64 +1,70 @@
 /** What the scripts say, in English; what the document itself says stands in its HTML. */
 
-/** @type {Record<string, string>} */
-const inputs = { sugar: "sugar", fiber: "fiber", protein: "protein" };
-
 /** @param {number} n @param {string} one */
 const count = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
 
 export const english = {
-  documentTitle: "The calorie service",
   otherLanguage: "中文",
-  inputs,
   comma: ", ",
-  /** @type {Record<string, string>} */
-  per: { "a serving": "a serving", "per 100 g": "per 100 g" },
+  /** @param {string} output */
+  title: (output) => `Predict ${output}`,
+  /** @param {string} inputs */
+  lead: (inputs) => `From ${inputs}.`,
+  /** @param {number} n */
+  inputs: (n) => count(n, "input"),
 
   /** @param {string} name */
   slider: (name) => `${name}, slider`,
-  /** @param {string} low @param {string} high */
-  trainedOn: (low, high) => `trained on ${low} to ${high} g`,
+  /** @param {string} low @param {string} high with its unit */
+  trainedOn: (low, high) => `trained on ${low} to ${high}`,
   /** @param {string} model */
   notTaken: (model) => `${model} does not take it`,
-  /** @param {string} largest */
-  grams: (largest) => `a number from 0 to ${largest}`,
-  anyCereal: "choose …",
+  /** @param {string} low @param {string} high empty where any number is taken */
+  number(low, high) {
+    if (low && high) return `a number from ${low} to ${high}`;
+    if (low) return `a number from ${low} up`;
+    return high ? `a number up to ${high}` : "a number";
+  },
+  anyExample: "choose …",
 
   /** @param {string} low @param {string} high @param {string} tenths */
   between: (low, high, tenths) =>
-    `${low} to ${high}; of held-out cereals ${tenths} in 10 lay within theirs`,
-  /** @param {string} kcal @param {string} low @param {string} high */
-  said: (kcal, low, high) => `${kcal} kilocalories, between ${low} and ${high}`,
+    `${low} to ${high}; of held-out rows ${tenths} in 10 lay within theirs`,
+  /** @param {string} value with its unit @param {string[]} bounds none without an interval */
+  said: (value, bounds) => (bounds.length ? `${value}, between ${bounds.join(" and ")}` : value),
   /** @param {string} name @param {string} measured @param {string} off */
-  measured: (name, measured, off) => `${name}: ${measured} kcal on its package, ${off}`,
-  /** @param {string} kcal */
-  over: (kcal) => `${kcal} less than predicted`,
-  /** @param {string} kcal */
-  under: (kcal) => `${kcal} more than predicted`,
+  measured: (name, measured, off) => `${name}: measured ${measured}, ${off}`,
+  /** @param {string} off */
+  over: (off) => `${off} less than predicted`,
+  /** @param {string} off */
+  under: (off) => `${off} more than predicted`,
   exact: "as predicted",
   /** @param {string} names */
   outside: (names) => `Outside what the model was trained on: ${names}. Do not trust this much.`,
   /** @param {string} model @param {number} version */
   version: (model, version) => `${model}, version ${version}`,
 
-  contributions: "What each input adds to the prediction, in kcal",
-  input: "input",
-  change: "kcal",
-  average: "average cereal",
+  /** @param {string} unit */
+  contributions: (unit) => `What each input adds to the prediction${unit && `, in ${unit}`}`,
+  average: "average row",
+  /** @param {number} n */
+  others: (n) => count(n, "other"),
   sum: "prediction",
+
+  exactly: "Exact Shapley values, against a row that is average in everything.",
+  /** @param {string} error */
+  sampled: (error) =>
+    `Sampled Shapley values (standard error ${error} or less), against a row that is average in everything.`,
 
   /** @param {string} held */
   held: (held) => `Held where they are: ${held}.`,
-  /** @param {string} kcal */
-  kcal: (kcal) => `${kcal} kcal`,
-  gram: "g",
-  /** @param {string} per */
-  kcalPer: (per) => `kcal ${per}`,
-  /** @param {string} name @param {string} per */
-  gramsPer: (name, per) => `${name}, g ${per}`,
-  points: "Cereals in the chart; arrow keys move, Enter takes one",
-  /** @param {string} names @param {string} kcal @param {string} grams @param {string} input */
-  point: (names, kcal, grams, input) => `${names}: ${kcal} kcal, ${grams} g ${input}`,
+  /** @param {string} output */
+  against: (output) => `${output} against`,
+  /** @param {string} name @param {string} unit */
+  quantity: (name, unit) => (unit ? `${name}, ${unit}` : name),
+  points: "Rows in the chart; arrow keys move, Enter takes one",
+  /** @param {string} names @param {string} output @param {string} input */
+  point: (names, output, input) => `${names}: ${output}, ${input}`,
   /** @param {number} n */
   andMore: (n) => `and ${n} more`,
   straightLine: "one unit: a straight line",
@@ -68,11 +74,10 @@ export const english = {
   /** @param {number} members @param {string} widths @param {string} activation */
   stacks: (members, widths, activation) =>
     `the mean of ${members} stacks of ${widths} ${activation}`,
-  and: " and ",
 
   /** @param {string} columns */
   columns: (columns) =>
-    `With the columns ${columns}, in grams; others are carried through. The answers come as new columns.`,
+    `With the columns ${columns}; others are carried through. The answers come as new columns.`,
   /** @param {string} name */
   scoring: (name) => `Scoring ${name} …`,
   /** @param {number} rows @param {string} name */
@@ -104,11 +109,6 @@ export const english = {
   keyLabel: "Key",
   keyUse: "Use it",
   keyKept: "It is kept until this tab is closed, and sent to this service only.",
-  /** @type {Record<string, string>} */
-  sources: {
-    cereals:
-      "Trained on the 80 Cereals table: breakfast cereals as their packages described them in 1993, from the Python package dmba (MIT licence).",
-  },
   /** @param {number} rows @param {string} source */
   source: (rows, source) => `Trained on ${count(rows, "row")} of ${source}.`,
   noModel: "No model is loaded; the log of the service says why.",

@@ -8,7 +8,7 @@ import { onLanguage, words } from "./language.js";
 /** @typedef {import("./catalogue.js").Manifest} Manifest */
 
 const LARGEST = 50 * 1024 * 1024; // bytes; a page should not hold more
-const ROWS = 20_000; // a request; the service takes more, a person sees it move
+const CELLS = 60_000; // a request; the service takes more, a person sees it move
 const PATIENCE = 60; // seconds for one of them
 
 /** A file that is not as it must be, with a sentence a fault. */
@@ -121,8 +121,9 @@ function read(name, content, inputs) {
  */
 async function predicted({ rows, places }, manifest, signal) {
   const answers = [];
-  for (let start = 0; start < rows.length; start += ROWS) {
-    const part = rows.slice(start, start + ROWS).map((row) => places.map((place) => row[place]));
+  const step = Math.ceil(CELLS / places.length);
+  for (let start = 0; start < rows.length; start += step) {
+    const part = rows.slice(start, start + step).map((row) => places.map((place) => row[place]));
     try {
       const response = await ask(address("predict", manifest), {
         method: "POST",
@@ -142,7 +143,7 @@ async function predicted({ rows, places }, manifest, signal) {
   return answers;
 }
 
-/** The service's faults, `sugar[17]` counted in the whole file. @param {Refused} refused @param {number} start */
+/** The service's faults, `width[17]` counted in the whole file. @param {Refused} refused @param {number} start */
 function told(refused, start) {
   if (!refused.faults.length) return [refused.message];
   return refused.faults.map(({ field, expected, received }) => {

@@ -6,6 +6,7 @@ import { english } from "./english.js";
 import { keep, recall } from "./kept.js";
 
 const CHOSEN = "language";
+const FEW = 12; // names that a sentence can hold
 
 export let words = english;
 export let language = "en";
@@ -25,33 +26,34 @@ export function startLanguage() {
   });
 }
 
-/** A number with so many digits after the point. @param {number} value */
-export function number(value, digits = 0) {
-  return value.toLocaleString(language, {
-    minimumFractionDigits: digits,
-    maximumFractionDigits: digits,
-  });
+/**
+ * What a quantity is called, its unit, and a sentence about it: in the page's language where its
+ * manifest has it.
+ * @param {import("./catalogue.js").Quantity} quantity
+ */
+export function called({ words, ...itself }) {
+  const own = words[language] ?? words[language.slice(0, 2)] ?? itself;
+  return {
+    name: own.name || itself.name,
+    unit: own.unit || itself.unit,
+    description: own.description || itself.description,
+  };
 }
 
-/** Grams, kcal: a number with as many digits as it needs. @param {number} value */
-export const short = (value) => value.toLocaleString(language, { maximumFractionDigits: 2 });
+/** @param {string} number @param {string} unit may be empty */
+export const withUnit = (number, unit) => (unit ? `${number} ${unit}` : number);
 
-/** A number with its sign, a true minus; nothing has none. @param {number} value */
-export function signed(value, digits = 1) {
-  const size = number(Math.abs(value), digits);
-  if (size === number(0, digits)) return size;
-  return (value < 0 ? "−" : "+") + size;
+/** A few names, or how many there are. @param {import("./catalogue.js").Quantity[]} quantities */
+export function listed(quantities) {
+  if (quantities.length > FEW) return words.inputs(quantities.length);
+  return new Intl.ListFormat(language).format(quantities.map((each) => called(each).name));
 }
-
-/** What an input is called; one that was named by its trainer keeps that name. @param {string} name */
-export const inputName = (name) => words.inputs[name] ?? name;
 
 /** @param {string} wanted */
 function speak(wanted) {
   language = wanted;
   words = language === "en" ? english : chinese;
   document.documentElement.lang = language;
-  document.title = words.documentTitle;
   const other = byId("language");
   other.textContent = words.otherLanguage;
   other.lang = language === "en" ? "zh-CN" : "en";

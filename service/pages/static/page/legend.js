@@ -1,21 +1,22 @@
 /** The legend: each model's line, what it answers here, and what it is. */
 
 import { byId, make } from "./dom.js";
-import { language, number, words } from "./language.js";
+import { language, words } from "./language.js";
+import { answered } from "./numbers.js";
 
 /** @typedef {import("./catalogue.js").Manifest} Manifest */
 /** @typedef {import("./curves.js").Curve} Curve */
 
-/** @param {Curve[]} curves @param {string} answering */
+/** @param {Curve[]} curves @param {Manifest} answering */
 export function drawLegend(curves, answering) {
   byId("legend").replaceChildren(
     ...curves.map(({ manifest, here }, place) =>
       make(
         "li",
-        { className: manifest.model === answering ? "answering" : "" },
+        { className: manifest.model === answering.model ? "answering" : "" },
         swatch(place),
         make("span", { className: "name" }, manifest.model),
-        make("span", { className: "kcal" }, words.kcal(number(here))),
+        make("span", { className: "value" }, answered(here, answering)),
         make("span", { className: "what" }, described(manifest)),
       ),
     ),
@@ -36,6 +37,7 @@ function swatch(place) {
 
 /** @param {Manifest} manifest */
 function described({ architecture, inputs }) {
+  if (!architecture) return "";
   const { hidden, activation, members } = architecture;
   if (!hidden.length) return inputs.length === 1 ? words.straightLine : words.plane;
   const widths = new Intl.ListFormat(language).format(hidden.map(String));

@@ -3,42 +3,47 @@
  *
  *   api        asks the service          trouble    says when it does not answer
  *   catalogue  what is served            latest     the newest question only
- *   inputs     sliders and fields        cereals    the picker
+ *   inputs     sliders and fields        examples   the picker
  *   prediction, contributions, legend    what came back
  *   curves, chart, points                the picture
  *   first      asked before the rest
  *   file, code                           whole tables, own programs
- *   language   English and Chinese       dom        small helpers
+ *   language   English and Chinese       numbers    of any size
+ *   dom        small helpers
  */
 
-import { Refused } from "./api.js";
-import { examples, load, taken } from "./catalogue.js";
-import { showCereal, startCereals } from "./cereals.js";
+import { post, Refused } from "./api.js";
+import { address, examples, family, load, taken } from "./catalogue.js";
 import { drawChart } from "./chart.js";
 import { showCode, startCode } from "./code.js";
 import { showContributions } from "./contributions.js";
 import { ask, grid } from "./curves.js";
 import { byId, make, tell } from "./dom.js";
+import { showExample, startExamples } from "./examples.js";
 import { scoreBy, startFile } from "./file.js";
-import { askFirst, explain } from "./first.js";
-import { end, limitTo, outside, row, setRow, startInputs } from "./inputs.js";
-import { inputName, onLanguage, short, startLanguage, words } from "./language.js";
+import { askFirst, predict } from "./first.js";
+import { limitTo, outside, reach, row, setRow, SLIDERS, startInputs } from "./inputs.js";
+import { called, listed, onLanguage, startLanguage, words } from "./language.js";
 import { latest } from "./latest.js";
 import { drawLegend } from "./legend.js";
+import { short } from "./numbers.js";
 import { showPrediction } from "./prediction.js";
 import { say } from "./trouble.js";
 
 /** @typedef {import("./catalogue.js").Example} Example */
 /** @typedef {import("./catalogue.js").Manifest} Manifest */
 
-/** @type {import("./catalogue.js").Catalogue} */
-let catalogue;
+/** @type {Manifest[]} the default model first */
+let served = [];
 /** @type {Manifest} the model that answers */
 let model;
+/** @type {import("./catalogue.js").Family} what is shown beside it */
+let kin;
 /** @type {Example[]} */
-let cereals = [];
-/** @type {Example | undefined} the cereal that was taken, when nothing moved since */
-let cereal;
+let shown = [];
+let shownOf = ""; // the version whose rows they are
+/** @type {Example | undefined} the row that was taken, when nothing moved since */
+let example;
 /** @type {import("./chart.js").Drawing | undefined} */
 let picture;
 let axis = "";
@@ -52,9 +57,8 @@ async function start() {
   await renew();
   onLanguage(() => {
     if (!model) return;
-    listAxes();
+    describe();
     showPicture();
-    showSource();
   });
 }
 
@@ -69,22 +73,16 @@ async function renew() {
 }
 
 async function learn() {
-  catalogue = await load();
-  if (!catalogue.models.length) {
+  served = await load();
+  if (!served.length) {
     renewSoon();
     return say(words.noModel);
   }
   byId("main").classList.remove("waiting");
-  startInputs(catalogue.inputs, moved);
-  const options = catalogue.models.map((each) => make("option", { value: each.model }, each.model));
+  const options = served.map((each) => make("option", { value: each.model }, each.model));
   byId("model").replaceChildren(...options);
   byId("model").onchange = () => choose(byId("model").value);
-  listAxes();
-  choose(model?.model);
-  cereals = await examples(catalogue.models[0]);
-  startCereals(cereals, take);
-  byId("dots").hidden = !cereals.length;
-  refresh();
+  await choose(model?.model);
 }
 
 /** Workers move to a new version within a second of each other: wait for all. */
@@ -93,56 +91,97 @@ function renewSoon() {
   renewing = true;
 }
 
-/** A person moved a slider or typed: no cereal is taken any more. */
+/** A person moved a slider or typed: no row of the training data is taken any more. */
 function moved() {
-  cereal = undefined;
+  example = undefined;
   refresh();
 }
 
-/** @param {Example} example */
-function take(example) {
-  cereal = example;
-  setRow(example.row);
+/** @param {Example} wanted */
+function take(wanted) {
+  example = wanted;
+  setRow(wanted.row);
   refresh();
 }
 
 /** Answer by this model from now on. @param {string} [name] */
-function choose(name) {
-  model = catalogue.models.find((each) => each.model === name) ?? catalogue.models[0];
+async function choose(name) {
+  model = served.find((each) => each.model === name) ?? served[0];
+  kin = family(served, model);
   byId("model").value = model.model;
+  startInputs(kin.inputs, model.output.name, moved);
   limitTo(model.model, model.inputs);
   scoreBy(model);
-  showSource();
+  if (!kin.inputs.some((each) => each.name === axis)) axis = kin.inputs[0].name;
+  describe();
+  const { widest } = kin;
+  const of = `${widest.model} ${widest.version}`;
+  if (of !== shownOf) forget();
+  refresh();
+  if (of === shownOf) return;
+  shownOf = of;
+  const found = await examples(widest);
+  if (of !== shownOf) return; // another was chosen meanwhile
+  shown = found;
+  startExamples(shown, take);
   refresh();
 }
 
-/** Show or ask for all that depends on the sliders. */
+/** The rows shown are of another model. */
+function forget() {
+  shown = [];
+  example = picture = undefined;
+  startExamples(shown, take);
+}
+
+/** Say what the chosen model does, from its manifest. */
+function describe() {
+  const { name, description } = called(model.output);
+  document.title = byId("title").textContent = words.title(name);
+  byId("lead").textContent = description || words.lead(listed(model.inputs));
+  const { source, rows } = model.data ?? { source: "", rows: 0 };
+  byId("source").textContent = source && words.source(rows, source);
+  byId("why").hidden = !explained(model);
+  listAxes(words.against(name));
+}
+
+/** Whether anyone knows what to explain against. @param {Manifest} manifest */
+const explained = ({ inputs }) => inputs.every((each) => each.mean !== null);
+
+/** Show or ask for all that depends on the inputs. */
 function refresh() {
-  showCereal(cereal);
-  showCode(model === catalogue.models[0] ? "" : model.model, taken(model, row));
-  const now = { model, cereal, row: { ...row } };
-  predict(now);
+  showExample(example);
+  showCode(model === served[0] ? "" : model.model, taken(model, row), model.output.name);
+  const now = { model, kin, example, row: { ...row } };
+  answer(now);
   draw(now);
 }
 
-/** @typedef {{model: Manifest, cereal: Example | undefined, row: import("./catalogue.js").Row}} Now */
+/** @typedef {{model: Manifest, kin: import("./catalogue.js").Family, example: Example | undefined, row: import("./catalogue.js").Row}} Now */
 
-const predict = latest(async (signal, /** @type {Now} */ now) => {
-  const { model, cereal, row } = now;
-  const answer = await explain(model, taken(model, row), signal);
-  const beyond = outside(model.inputs, row).map((each) => each.name);
-  showPrediction({ answer, manifest: model, examples: cereals, cereal, outside: beyond });
-  showContributions(answer);
+const answer = latest(async (signal, /** @type {Now} */ now) => {
+  const { model, example, row } = now;
+  const found = await predict(model, taken(model, row), signal);
+  const value = found[model.output.name];
+  showPrediction({
+    answer: { ...found, value }, manifest: model, examples: shown, example,
+    outside: outside(model.inputs, row),
+  });
   performance.mark("answer");
-  if (answer.version !== model.version) renewSoon();
+  if (explained(model)) explain(now);
+  if (found.version !== model.version) renewSoon();
 }, failed);
 
-const draw = latest(async (signal, /** @type {Now} */ { model, cereal, row }) => {
-  const { models, inputs } = catalogue;
-  const input = inputs.find((each) => each.name === axis) ?? inputs[0];
-  const places = grid(end(input));
-  const curves = await ask(models, row, input.name, places, signal);
-  picture = { curves, places, axis: input, row, manifest: model, examples: cereals, cereal, take };
+const explain = latest(async (signal, /** @type {Now} */ { model, row }) => {
+  const found = await post(address("explain", model), taken(model, row), signal);
+  showContributions({ ...found, value: found[model.output.name] }, model);
+}, failed);
+
+const draw = latest(async (signal, /** @type {Now} */ { model, kin, example, row }) => {
+  const input = kin.inputs.find((each) => each.name === axis) ?? kin.inputs[0];
+  const places = grid(reach(input, row[input.name]));
+  const curves = await ask(kin.models, row, input.name, places, signal);
+  picture = { curves, places, axis: input, row, manifest: model, examples: shown, example, take };
   showPicture();
 }, failed);
 
@@ -158,32 +197,36 @@ function showPicture() {
   if (!picture) return;
   const { axis, row, manifest, curves } = picture;
   const others = manifest.inputs.filter((each) => each.name !== axis.name);
-  const held = others.map(({ name }) => `${inputName(name)} ${short(row[name])} ${words.gram}`);
+  const held =
+    others.length > SLIDERS
+      ? [listed(others)]
+      : others.map((each) => `${called(each).name} ${short(row[each.name])}`);
   tell(byId("held"), held.length ? words.held(held.join(words.comma)) : "");
-  drawLegend(curves, manifest.model);
+  drawLegend(curves, manifest);
   drawChart(picture);
 }
 
-/** The inputs that the chart can run along, as radio buttons. */
-function listAxes() {
-  axis ||= catalogue.inputs[0].name;
-  const legend = byId("axis").querySelector("legend");
-  const choices = catalogue.inputs.map(({ name }) => {
-    const radio = make("input", {
-      type: "radio", name: "axis", value: name, checked: name === axis,
-      onchange: () => {
-        axis = name;
-        refresh();
-      },
-    });
-    return make("label", {}, radio, make("span", {}, inputName(name)));
+/** The inputs that the chart can run along: buttons, or of many a list. @param {string} title */
+function listAxes(title) {
+  const legend = make("legend", {}, title);
+  const change = (/** @type {string} */ name) => {
+    axis = name;
+    refresh();
+  };
+  const names = kin.inputs.map((each) => ({ value: each.name, text: called(each).name }));
+  if (names.length > SLIDERS) {
+    const options = names.map(({ value, text }) => make("option", { value }, text));
+    const list = make("select", { onchange: () => change(list.value), "aria-label": title }, ...options);
+    list.value = axis;
+    return byId("axis").replaceChildren(legend, list);
+  }
+  const choices = names.map(({ value, text }) => {
+    const checked = value === axis;
+    const onchange = () => change(value);
+    const radio = make("input", { type: "radio", name: "axis", value, checked, onchange });
+    return make("label", {}, radio, make("span", {}, text));
   });
   byId("axis").replaceChildren(legend, ...choices);
-}
-
-function showSource() {
-  const { source, rows } = model.data;
-  byId("source").textContent = words.sources[source] ?? words.source(rows, source);
 }
 
 start();

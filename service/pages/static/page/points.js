@@ -1,36 +1,46 @@
-/** The cereals over the chart: elements, so that pointer, keyboard and screen reader find them. */
+/** The training rows over the chart: elements, so that pointer, keyboard and screen reader find them. */
 
 import { make } from "./dom.js";
-import { inputName, onLanguage, short, words } from "./language.js";
+import { called, onLanguage, withUnit, words } from "./language.js";
+import { short } from "./numbers.js";
 
 /** @typedef {import("./catalogue.js").Example} Example */
+/** @typedef {import("./catalogue.js").Quantity} Quantity */
 
 /**
  * @typedef {object} Placing
- * @property {(grams: number) => string} x
- * @property {(kcal: number) => string} y
- * @property {string | undefined} cereal the one that was taken
+ * @property {(value: number) => string} x
+ * @property {(value: number) => string} y
+ * @property {Quantity} axis
+ * @property {Quantity} output
+ * @property {Example | undefined} example the one that was taken
  * @property {(example: Example) => void} take
  */
 
-const NAMED = 4; // cereals at one place that a tip names
+const NAMED = 4; // rows at one place that a tip names
 
 let drawn = "";
 onLanguage(() => (drawn = ""));
 
 /**
- * Draw a dot for each place where cereals lie. One dot is reached by Tab, the others from it by
- * the arrow keys; Enter and a click take the next cereal of those that lie there.
- * @param {HTMLElement} over @param {Example[]} examples @param {string} axis @param {Placing} placing
+ * Draw a dot for each place where rows lie. One dot is reached by Tab, the others from it by
+ * the arrow keys; Enter and a click take the next row of those that lie there.
+ * @param {HTMLElement} over @param {Example[]} examples @param {Placing} placing
  */
-export function drawPoints(over, examples, axis, { x, y, cereal, take }) {
-  const places = group(examples, axis);
-  const wanted = JSON.stringify([axis, cereal, y(0), y(100), x(1), places.length]);
+export function drawPoints(over, examples, { x, y, axis, output, example, take }) {
+  const places = group(examples, axis.name);
+  const chosenName = example?.name ?? "";
+  const ends = [x(0), x(1), y(0), y(1)];
+  const wanted = JSON.stringify([axis, output.name, chosenName, ends, places.length]);
+  const text = (/** @type {Quantity} */ quantity, /** @type {number} */ value) => {
+    const { name, unit } = called(quantity);
+    return `${name} ${withUnit(short(value), unit)}`;
+  };
   const before = over.querySelector(".points");
   if (before && wanted === drawn) return;
   drawn = wanted;
   const dots = places.map((here) => {
-    const [{ row, calories }] = here;
+    const [{ row, value }] = here;
     const named = here.map((each) => each.name);
     return make(
       "div",
@@ -38,17 +48,17 @@ export function drawPoints(over, examples, axis, { x, y, cereal, take }) {
         role: "option",
         className: "dot",
         tabIndex: -1,
-        "aria-selected": String(named.includes(cereal ?? "")),
-        "aria-label": words.point(listed(named), short(calories), short(row[axis]), inputName(axis)),
-        data: { many: String(Math.min(here.length, 4)), side: side(x(row[axis])) },
-        style: { "--x": x(row[axis]), "--y": y(calories) },
-        onclick: () => take(here[(named.indexOf(cereal ?? "") + 1) % here.length]),
+        "aria-selected": String(named.includes(chosenName)),
+        "aria-label": words.point(listed(named), text(output, value), text(axis, row[axis.name])),
+        data: { many: String(Math.min(here.length, 4)), side: side(x(row[axis.name])) },
+        style: { "--x": x(row[axis.name]), "--y": y(value) },
+        onclick: () => take(here[(named.indexOf(chosenName) + 1) % here.length]),
       },
       make("span", { className: "tip" }, listed(named)),
     );
   });
   const list = make("div", { role: "listbox", className: "points", "aria-label": words.points }, ...dots);
-  const chosen = Math.max(places.findIndex((here) => here.some((each) => each.name === cereal)), 0);
+  const chosen = Math.max(places.findIndex((here) => here.some((each) => each.name === chosenName)), 0);
   if (dots.length) dots[chosen].tabIndex = 0;
   list.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => steer(event, dots));
   for (const kind of ["focusin", "pointerover"]) {
@@ -72,17 +82,17 @@ function side(at) {
   return share > 75 ? "left" : "both";
 }
 
-/** The cereals by place, from left to right and from below. @param {Example[]} examples @param {string} axis */
+/** The rows by place, from left to right and from below. @param {Example[]} examples @param {string} axis */
 function group(examples, axis) {
   /** @type {Map<string, Example[]>} */
   const places = new Map();
   for (const each of examples) {
     if (!(axis in each.row)) continue;
-    const place = `${each.row[axis]} ${each.calories}`;
+    const place = `${each.row[axis]} ${each.value}`;
     places.set(place, [...(places.get(place) ?? []), each]);
   }
   return [...places.values()].sort(
-    ([one], [two]) => one.row[axis] - two.row[axis] || one.calories - two.calories,
+    ([one], [two]) => one.row[axis] - two.row[axis] || one.value - two.value,
   );
 }
 

@@ -1,27 +1,27 @@
-/** The prediction: the number, its interval on a scale of measured cereals, and who answered. */
+/** The prediction: the number, its interval on a scale of measured rows, and who answered. */
 
 import { byId, make, tell } from "./dom.js";
-import { inputName, language, number, onLanguage, words } from "./language.js";
+import { called, language, listed, onLanguage, withUnit, words } from "./language.js";
+import { answered, short, widened } from "./numbers.js";
 
 /** @typedef {import("./catalogue.js").Manifest} Manifest */
 /** @typedef {import("./catalogue.js").Example} Example */
+/** @typedef {import("./catalogue.js").Input} Input */
 
 /**
- * @typedef {object} Answer of POST /explain to one row
- * @property {number} calories
- * @property {number} lower
- * @property {number} upper
+ * @typedef {object} Answer of POST /predict to one row
+ * @property {number} value
+ * @property {number} [lower]
+ * @property {number} [upper]
  * @property {string} model
  * @property {number} version
- * @property {number} base
- * @property {Record<string, number>} contributions
  *
  * @typedef {object} Shown
  * @property {Answer} answer
  * @property {Manifest} manifest
  * @property {Example[]} examples
- * @property {Example | undefined} cereal the one that was taken, when nothing moved since
- * @property {string[]} outside the names of inputs outside the training range
+ * @property {Example | undefined} example the one that was taken, when nothing moved since
+ * @property {Input[]} outside the training range
  */
 
 const QUIET = 700; // ms without a new answer until it is said aloud
@@ -34,36 +34,41 @@ let saying;
 /** @param {Shown} shown */
 export function showPrediction(shown) {
   last = shown;
-  const { answer, manifest, cereal, outside } = shown;
-  const [kcal, low, high] = [answer.calories, answer.lower, answer.upper].map((each) => number(each));
-  byId("calories").textContent = kcal;
-  byId("unit").textContent = words.kcalPer(words.per[per(manifest)] ?? per(manifest));
-  byId("interval").textContent = words.between(low, high, tenths(manifest));
-  tell(byId("measured"), cereal && compared(cereal, answer));
-  tell(byId("outside"), outside.length ? words.outside(outside.map(inputName).join(words.comma)) : "");
+  const { answer, manifest, example, outside } = shown;
+  const text = (/** @type {number} */ value) => answered(value, manifest);
+  const { unit } = called(manifest.output);
+  const value = byId("value");
+  value.textContent = text(answer.value);
+  value.style.setProperty("--digits", String(value.textContent.length));
+  byId("unit").textContent = unit;
+  const bounds = [answer.lower, answer.upper].filter((each) => each !== undefined).map(text);
+  tell(byId("interval"), bounds.length ? words.between(...both(bounds), tenths(manifest)) : "");
+  tell(byId("measured"), example && compared(example, answer, manifest));
+  tell(byId("outside"), outside.length ? words.outside(listed(outside)) : "");
   byId("version").textContent = words.version(answer.model, answer.version);
   linkReport(answer, manifest);
   drawScale(shown);
   clearTimeout(saying);
-  saying = setTimeout(() => say(words.said(kcal, low, high)), QUIET);
+  saying = setTimeout(() => {
+    byId("said").textContent = words.said(withUnit(value.textContent, unit), bounds);
+  }, QUIET);
 }
-
-/** "a serving" of "kcal a serving". @param {Manifest} manifest */
-export const per = ({ output }) => output.unit.replace(/^kcal /, "");
 
 onLanguage(() => last && showPrediction(last));
 
+/** @param {string[]} bounds @returns {[string, string]} */
+const both = ([low, high]) => [low, high];
+
 /** Nine of ten, for an interval of 90 %. @param {Manifest} manifest */
-const tenths = ({ interval }) => Number((interval.coverage * 10).toFixed(1)).toLocaleString(language);
+const tenths = ({ interval }) =>
+  Number(((interval?.coverage ?? 0) * 10).toFixed(1)).toLocaleString(language);
 
-/** @param {string} sentence */
-const say = (sentence) => (byId("said").textContent = sentence);
-
-/** @param {Example} cereal @param {Answer} answer */
-function compared({ name, calories }, answer) {
-  const off = Math.round(calories - answer.calories);
-  const words_ = off === 0 ? words.exact : (off > 0 ? words.under : words.over)(number(Math.abs(off)));
-  return words.measured(name, number(calories), words_);
+/** @param {Example} example @param {Answer} answer @param {Manifest} manifest */
+function compared({ name, value }, answer, manifest) {
+  const [measured, predicted] = [value, answer.value].map((each) => answered(each, manifest));
+  const off = answered(Math.abs(value - answer.value), manifest);
+  const word = value > answer.value ? words.under : words.over;
+  return words.measured(name, measured, measured === predicted ? words.exact : word(off));
 }
 
 /** @param {Answer} answer @param {Manifest} manifest */
@@ -73,20 +78,25 @@ function linkReport({ model, version }, { files }) {
   link.href = `models/${model}/${version}/report`;
 }
 
-/** The interval over the measured calories of all cereals. @param {Shown} shown */
-function drawScale({ answer, examples, cereal }) {
-  const measured = examples.map((each) => each.calories);
-  const first = 20 * Math.floor(Math.min(...measured, answer.lower) / 20);
-  const last = 20 * Math.ceil(Math.max(...measured, answer.upper) / 20);
-  const at = (/** @type {number} */ kcal) => `${((kcal - first) / (last - first)) * 100}%`;
-  const mark = (/** @type {string} */ className, /** @type {number} */ kcal) =>
-    make("span", { className, style: { "--at": at(kcal) } });
+/** The interval over what was measured; nothing where there is neither. @param {Shown} shown */
+function drawScale({ answer, examples, example, manifest }) {
+  const { value, lower, upper } = answer;
+  const { min, max } = manifest.output;
+  const measured = examples.map((each) => each.value);
+  const known = [...measured, lower, upper, min, max].filter((each) => typeof each === "number");
+  byId("scale").hidden = !known.length;
+  if (!known.length) return;
+  const [first, last] = widened([...known, value]);
+  const at = (/** @type {number} */ each) => `${((each - first) / (last - first)) * 100}%`;
+  const mark = (/** @type {string} */ className, /** @type {number} */ each) =>
+    make("span", { className, style: { "--at": at(each) } });
+  const [low, high] = [lower ?? value, upper ?? value].map(at);
   byId("scale").replaceChildren(
-    make("span", { className: "band", style: { "--at": at(answer.lower), "--to": at(answer.upper) } }),
-    ...[...new Set(measured)].map((kcal) => mark("tick", kcal)),
-    mark("here", answer.calories),
-    ...(cereal ? [mark("truth", cereal.calories)] : []),
-    make("span", { className: "end", style: { "--at": "0%" } }, number(first)),
-    make("span", { className: "end last", style: { "--at": "100%" } }, number(last)),
+    make("span", { className: "band", hidden: low === high, style: { "--at": low, "--to": high } }),
+    ...[...new Set(measured)].map((each) => mark("tick", each)),
+    mark("here", value),
+    ...(example ? [mark("truth", example.value)] : []),
+    make("span", { className: "end", style: { "--at": "0%" } }, short(first)),
+    make("span", { className: "end last", style: { "--at": "100%" } }, short(last)),
   );
 }
