@@ -63,7 +63,7 @@ def _loop(
     """Seconds of one model.fit, standardised by its own rows as the other is."""
     seconds = []
     for mask in masks[: fits + 1]:
-        rows, goal = _standard(data.rows[mask]), _standard(data.calories[mask])
+        rows, goal = _standard(data.rows[mask]), _standard(data.target[mask])
         began = time.perf_counter()
         _compiled(architecture, steps).fit(
             rows, goal, batch_size=len(rows), epochs=steps, shuffle=False, verbose=0

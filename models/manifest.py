@@ -204,12 +204,20 @@ class Architecture(Card):
 
 
 class Data(Card):
-    """What the model was fitted on."""
+    """What the model was fitted on.
+
+    `origin` is a sentence on where the table is from, `year` that of its figures. `filled` counts
+    inputs that were missing there and took their column's mean; a request must give every input
+    all the same.
+    """
 
     source: Text
     rows: Count
     left_out: Count
     sha256: Text
+    origin: Text = ""
+    year: Annotated[int, Field(ge=1, le=9999)] | None = None
+    filled: Count = 0
 
 
 class Score(Card):

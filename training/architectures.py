@@ -89,6 +89,19 @@ ARCHITECTURES = {
 }
 
 
+def of_size(rows: int, inputs: int) -> Architecture:
+    """A network for any table, whose widths and steps follow the table's size."""
+    width = 32 if rows < 2000 else 64
+    return Architecture(
+        "network",
+        "network",
+        tuple(f"x{number}" for number in range(inputs)),
+        (width, width),
+        Recipe(loss="squared", steps=600, learning_rate=0.01, weight_decays=(0.03,)),
+        members=3,
+    )
+
+
 def build(architecture: Architecture) -> keras.Model:
     """The Keras model: a Sequential of Dense layers, or the average of several of them.
 

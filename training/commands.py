@@ -1,11 +1,11 @@
-"""Fit a model of a cereal's calories and publish it.
+"""Fit a model of a table and publish it.
 
-python -m training                                    the default model, `calories`
+python -m training                                    the cereals' default model
 python -m training all                                all four, each compared with the others
 python -m training evaluate                           the comparison alone, nothing published
-python -m training --architecture linear-unit         calories from sugar alone
-python -m training --architecture deep --inputs sugar,fiber
-python -m training --data my.csv --target kcal --column sugar=sugars_g
+python -m training --architecture linear-unit         one unit, of one input
+python -m training --data houses.csv --target price --unit kUSD
+python -m training --data houses.toml                 the same, as the table's card has it
 python -m training drift FOLDER                       is what is asked what was trained on?
 """
 
@@ -13,27 +13,27 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import keras
 from pydantic import ValidationError
 from rich.console import Console
 
-from models.manifest import INPUT_NAME, MOST_INPUTS, MOST_LAYERS, TAKEN, fault
+from models.labels import NAME
+from models.manifest import INPUT_NAME, LARGEST, MOST_INPUTS, MOST_LAYERS, TAKEN, fault
 from models.numbers import SHOWN, decimal, whole, whole_argument
 from models.publish import Sign
 from models.registry import Registry, RegistryError, checked, usual
 from training import console as show
 from training.architectures import ARCHITECTURES, Architecture
-from training.dataset import SOURCES, load
+from training.card import Changes, shipped
 from training.exit_codes import HELD_BACK
 from training.export import ExportError
 from training.folds import LeaveEachOut, Scheme
 from training.learners import Networks
 from training.publish import publish_trained
 from training.tables import DataError
-from training.train import Config, Trained, train, train_all
+from training.train import Config, Trained, prepare, train, train_all
 from training.validate import validate
 
 
@@ -46,8 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config = Config(
         architecture=_architecture(parser, options),
         data=options.data,
-        target=options.target,
-        columns=dict(options.column),
+        changes=Changes(
+            target=options.target,
+            unit=options.unit,
+            inputs=options.inputs,
+            columns=dict(options.column),
+            accept=dict(options.accept),
+            missing=options.missing,
+        ),
+        hidden=options.hidden,
+        activation=options.activation,
         seed=options.seed,
         coverage=options.coverage,
     )
@@ -56,26 +64,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return COMMANDS[options.command](config, options, Console())
     except (DataError, ExportError, RegistryError, OSError) as error:
         print(f"training: {error}", file=sys.stderr)
-    except ValidationError as error:  # as of calories so large that their squares are infinite
+    except ValidationError as error:  # as of a target so large that its squares are infinite
         print(f"training: This cannot be published: {fault(error)}.", file=sys.stderr)
     return 1
 
 
 def _one(config: Config, options: argparse.Namespace, console: Console) -> int:
     """Train one architecture and publish it."""
-    checked(options.model or config.architecture.model)
-    with show.progress(console, config.architecture.name, options.tensorboard) as watch:
+    if options.model:
+        checked(options.model)
+    with show.progress(console, options.tensorboard) as watch:
         trained = train(config, watch)
     show.tell_data(console, trained)
-    show.tell_comparison(console, trained.evaluation.comparison)
+    show.tell_comparison(console, trained)
     return _publish(trained, options, console)
 
 
 def _all(config: Config, options: argparse.Namespace, console: Console) -> int:
     """Train all architectures and publish each under its own name."""
+    if config.data not in shipped():
+        raise DataError(
+            f"all: trains the models of a table that ships ({', '.join(shipped())}); leave 'all' "
+            "out for another table."
+        )
     everything = train_all(config)
     show.tell_data(console, everything[0])
-    show.tell_comparison(console, everything[0].evaluation.comparison)
+    show.tell_comparison(console, everything[0])
     return max(_publish(trained, options, console) for trained in everything)
 
 
@@ -83,12 +97,12 @@ def _evaluate(config: Config, options: argparse.Namespace, console: Console) -> 
     """Print the comparison; with --other-folds, the chosen architecture on other folds too."""
     everything = train_all(config)
     show.tell_data(console, everything[0])
-    show.tell_comparison(console, everything[0].evaluation.comparison)
+    show.tell_comparison(console, everything[0])
     for trained in everything:
         show.tell_intervals(console, trained)
     if options.other_folds:
-        data = load(config.data, config.architecture.inputs, config.target, config.columns)
-        networks = Networks(config.architecture, config.seed)
+        architecture, data = prepare(config)
+        networks = Networks(architecture, config.seed)
         for scheme in (Scheme(seed=1), LeaveEachOut()):
             show.tell_folds(console, validate(networks, data, scheme), scheme, data)
     return 0
@@ -98,7 +112,7 @@ def _publish(trained: Trained, options: argparse.Namespace, console: Console) ->
     show.tell_weights(console, trained)
     show.tell_interval(console, trained)
     registry = Registry(options.registry)
-    model = options.model or trained.config.architecture.model
+    model = options.model or model_of(trained)
     published = publish_trained(
         trained, registry, model, force_label=options.force_label, sign=_signer(options)
     )
@@ -118,21 +132,33 @@ def _signer(options: argparse.Namespace) -> Sign | None:
 COMMANDS = {"one": _one, "all": _all, "evaluate": _evaluate}
 
 
-def _architecture(parser: argparse.ArgumentParser, options: argparse.Namespace) -> Architecture:
-    """The named architecture with the user's inputs, layers and activation in it."""
-    chosen = ARCHITECTURES[options.architecture]
-    if chosen.hidden == () and options.hidden:
+def model_of(trained: Trained) -> str:
+    """The name to publish under: the architecture's for a table that ships, else the table's own.
+
+    `Boston houses.csv` becomes boston-houses; a file whose name holds no letters, its target.
+    """
+    data = trained.data
+    if data.source in shipped():
+        return trained.architecture.model
+    for text in (data.model, Path(data.source).stem, data.output.name, "table"):
+        name = re.sub("[^a-z0-9_]+", "-", text.lower()).strip("-_")[:63]
+        if NAME.fullmatch(name):
+            return name
+    raise AssertionError
+
+
+def _architecture(
+    parser: argparse.ArgumentParser, options: argparse.Namespace
+) -> Architecture | None:
+    """The named architecture, if one is named; tells what cannot be changed in it."""
+    chosen = ARCHITECTURES[options.architecture] if options.architecture else None
+    if chosen and chosen.hidden == () and options.hidden:
         parser.error(f"--hidden: {chosen.name} has no hidden layers; use --architecture deep")
     try:
-        keras.activations.get(options.activation)
+        keras.activations.get(options.activation or "relu")
     except ValueError:
         parser.error(f"--activation: Keras has no activation '{options.activation}'")
-    return replace(
-        chosen,
-        inputs=options.inputs or chosen.inputs,
-        hidden=options.hidden or chosen.hidden,
-        activation=options.activation,
-    )
+    return chosen
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -167,6 +193,17 @@ def _pair(text: str) -> tuple[str, str]:
     return name, column
 
 
+def _bounds(text: str) -> tuple[str, tuple[float, float]]:
+    name, equals, span = text.partition("=")
+    low, _, high = span.partition(":")
+    least, most = (decimal(each, -LARGEST, LARGEST) for each in (low, high))
+    if not (name and equals) or least is None or most is None or not least < most:
+        raise argparse.ArgumentTypeError(
+            f"expected INPUT=LOW:HIGH as in area=0:1000; got {text[:SHOWN]!r}"
+        )
+    return name, (least, most)
+
+
 def _share(text: str) -> float:
     share = decimal(text) or 0.0
     if not 0 < share < 1:
@@ -182,17 +219,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("command", nargs="?", choices=COMMANDS, default="one", help=argparse.SUPPRESS)
-    add("--architecture", choices=ARCHITECTURES, default="ensemble", help="default: ensemble")
-    add("--inputs", type=_names, metavar="A,B", help="input columns, as in sugar,fiber")
-    add("--hidden", type=_widths, metavar="N,N", help="widths of the hidden layers, as in 4,3")
-    add("--activation", default="relu", help="any of Keras's, default: relu")
+    add(
+        "--architecture",
+        choices=ARCHITECTURES,
+        help="default: the card's, else a network of the table's size",
+    )
+    add(
+        "--inputs",
+        type=_names,
+        default=(),
+        metavar="A,B",
+        help="default: the card's, else every column of numbers but the target",
+    )
+    add("--hidden", type=_widths, default=(), metavar="N,N", help="widths of the hidden layers")
+    add("--activation", default="", help="any of Keras's, default: relu")
     add(
         "--data",
         default="cereals",
         metavar="FILE",
-        help=f"{', '.join(SOURCES)}, or a CSV or Parquet file",
+        help=f"{', '.join(shipped())}; or a CSV or Parquet file, or its card, a TOML file",
     )
-    add("--target", default="calories", metavar="COLUMN", help="default: calories")
+    add("--target", default="", metavar="COLUMN", help="to predict; default: the card's")
+    add("--unit", default="", help="of the target; default: the card's")
     add(
         "--column",
         type=_pair,
@@ -200,6 +248,19 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="INPUT=COLUMN",
         help="what an input is called in the data; may be repeated",
+    )
+    add(
+        "--accept",
+        type=_bounds,
+        action="append",
+        default=[],
+        metavar="INPUT=LOW:HIGH",
+        help="what is answered of an input, default: any float32; may be repeated",
+    )
+    add(
+        "--missing",
+        choices=("drop", "mean"),
+        help="a row that lacks an input is left out (drop, the default) or gets the input's mean",
     )
     add("--seed", type=whole_argument(0, 2**32 - 1), default=0, help="default: 0")
     add("--coverage", type=_share, default=0.9, help="share of truths in the interval, default 0.9")

@@ -1,6 +1,7 @@
 """What a training shows on the terminal and writes for TensorBoard."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,24 +20,25 @@ from training.publish import Published
 from training.train import Trained
 from training.validate import Validated
 
-EXAMPLE = {"sugar": 5.0, "fiber": 1.0, "protein": 2.0}
+PRINTED = 200  # parameters; more are a wall of numbers
+EXAMPLES = 8  # inputs of the row that is shown
 
 
 @contextmanager
-def progress(console: Console, title: str, logs: Path | None) -> Iterator[fit.Watch]:
+def progress(console: Console, logs: Path | None) -> Iterator[fit.Watch]:
     """A progress bar with the losses; with `logs`, the same as TensorBoard scalars."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     writer = tf.summary.create_file_writer(str(logs)) if logs else None
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task(title, total=None)
+        task = bar.add_task("training", total=None)
 
         def watch(seen: fit.Progress) -> None:
-            held_out = f", held out {seen.held_out:.2f}" if seen.held_out is not None else ""
+            held_out = f", held out {seen.held_out:.4g}" if seen.held_out is not None else ""
             bar.update(
                 task,
                 total=seen.steps,
                 completed=seen.step,
-                description=f"{title}: error {seen.training:.2f} kcal{held_out}",
+                description=f"error {seen.training:.4g}{held_out}",
             )
             if writer:
                 with writer.as_default(step=seen.step):
@@ -52,21 +54,25 @@ def progress(console: Console, title: str, logs: Path | None) -> Iterator[fit.Wa
 
 
 def tell_data(console: Console, trained: Trained) -> None:
-    """Which rows were used, and which were not."""
-    for rows in trained.data.left_out:
-        console.print(str(rows), highlight=False, soft_wrap=True)
-    console.print(f"{len(trained.data)} rows of {trained.data.source}")
+    """Which columns and rows were used, and which were not."""
+    data = trained.data
+    for told in (*data.notes, *data.left_out):
+        console.print(str(told), highlight=False, soft_wrap=True, markup=False)
+    if data.filled:
+        console.print(f"filled: {data.filled:,} missing cells with their column's mean")
+    console.print(f"{len(data)} rows of {data.source}", markup=False)
 
 
 def tell_weights(console: Console, trained: Trained) -> None:
-    """The weights in kcal a gram: a formula for a linear unit, a table a layer otherwise."""
-    architecture = trained.config.architecture
+    """The weights in the table's units: a formula for a linear unit, a table a layer otherwise."""
+    architecture = trained.architecture
     console.print(f"{architecture.name}: {trained.model.count_params()} parameters")
     if not architecture.hidden:
         kernel, bias = trained.model.get_weights()
         terms = [f"{w:+.4f} {i}" for w, i in zip(kernel[:, 0], architecture.inputs, strict=True)]
-        console.print(f"calories = {bias[0]:.3f} {' '.join(terms)}", highlight=False)
-    elif architecture.members == 1:
+        name = trained.data.output.name
+        console.print(f"{name} = {bias[0]:.3f} {' '.join(terms)}", highlight=False)
+    elif architecture.members == 1 and architecture.parameters <= PRINTED:
         for number, layer in enumerate(trained.model.layers, 1):
             kernel, bias = layer.get_weights()
             console.print(f"layer {number}: weights {kernel.shape[0]} by {kernel.shape[1]}")
@@ -77,25 +83,27 @@ def tell_weights(console: Console, trained: Trained) -> None:
 def tell_interval(console: Console, trained: Trained) -> None:
     """The interval, and what was chosen inside the folds."""
     interval = trained.interval
-    if len(trained.config.architecture.recipe.weight_decays) > 1:
+    width = f"±{interval.half_width:.{digits(trained)}f}{unit(trained)}"
+    if len(trained.architecture.recipe.weight_decays) > 1:
         console.print(f"weight decay {trained.weight_decay:g}, chosen inside the folds")
     console.print(
-        f"{interval.coverage:.0%} interval: ±{interval.half_width:.1f} kcal "
+        f"{interval.coverage:.0%} interval: {width} "
         f"({interval.observed:.1%} of held-out truths inside)"
     )
 
 
-def tell_comparison(console: Console, lines: Sequence[Compared]) -> None:
+def tell_comparison(console: Console, trained: Trained) -> None:
     """One line for each architecture and baseline, worst first."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("held out", no_wrap=True)
     for title in ("MAE", "RMSE", "R²", "less l.s.", "interval", "inside", "seconds"):
         table.add_column(title, justify="right", no_wrap=True)
-    for line in lines:
-        table.add_row(*_cells(line))
+    for line in trained.evaluation.comparison:
+        table.add_row(*_cells(line, digits(trained)))
     console.print(table)
     console.print(
-        "MAE, RMSE, interval: kcal. less l.s.: MAE minus that of least squares, 95 % interval.\n"
+        f"MAE, RMSE, interval:{unit(trained) or ' as the target'}. "
+        "less l.s.: MAE minus that of least squares, 95 % interval.\n"
         "inside: held-out truths in the interval. seconds: fitting all folds.",
         style="dim",
     )
@@ -103,34 +111,45 @@ def tell_comparison(console: Console, lines: Sequence[Compared]) -> None:
 
 def tell_intervals(console: Console, trained: Trained) -> None:
     """The interval that ships beside CV+, both made inside the folds and tried on their rows."""
-    truth, coverage = trained.data.calories, trained.interval.coverage
+    truth, coverage = trained.data.target, trained.interval.coverage
     ours = intervals.measured(trained.validated, truth, coverage)
     reference = intervals.cv_plus(trained.validated, truth, coverage)
     console.print(
         f"{trained.validated.name}: {coverage:.0%} intervals of "
-        f"±{ours.half_width:.1f} kcal hold {ours.observed:.1%}; "
-        f"CV+, ±{reference.half_width:.1f} kcal on average, {reference.observed:.1%}",
+        f"±{ours.half_width:.{digits(trained)}f}{unit(trained)} hold {ours.observed:.1%}; "
+        f"CV+, ±{reference.half_width:.{digits(trained)}f} on average, {reference.observed:.1%}",
         highlight=False,
     )
 
 
 def tell_folds(console: Console, validated: Validated, scheme: Scheme, data: Dataset) -> None:
     """The score on other folds."""
-    score = evaluate.score(validated.held_out, data.calories)
+    score = evaluate.score(validated.held_out, data.target)
     console.print(
-        f"{validated.name} on {scheme}: mean absolute error {score.mean_absolute_error:.2f} kcal",
+        f"{validated.name} on {scheme}: mean absolute error {score.mean_absolute_error:.4g}",
         highlight=False,
     )
 
 
-def _cells(line: Compared) -> Iterator[str]:
+def digits(trained: Trained, more: int = 0) -> int:
+    """Digits after the point that tell something: two for a target that varies by one."""
+    spread = float(trained.data.target.std())
+    return int(np.clip(2 + more - math.floor(math.log10(spread)), 0, 9))
+
+
+def unit(trained: Trained) -> str:
+    """The target's unit after a number; nothing where nobody gave it."""
+    return f" {trained.data.output.unit}".rstrip()
+
+
+def _cells(line: Compared, digits: int) -> Iterator[str]:
     yield line.name
-    yield f"{line.mean_absolute_error:.2f}"
-    yield f"{line.root_mean_squared_error:.2f}"
+    yield f"{line.mean_absolute_error:.{digits + 1}f}"
+    yield f"{line.root_mean_squared_error:.{digits + 1}f}"
     yield f"{line.r2:.3f}"
     low, high = line.difference
-    yield f"{low:+.1f} to {high:+.1f}"
-    yield f"±{line.half_width:.1f}" if line.half_width is not None else ""
+    yield f"{low:+.{digits}f} to {high:+.{digits}f}"
+    yield f"±{line.half_width:.{digits}f}" if line.half_width is not None else ""
     yield f"{line.coverage:.1%}" if line.coverage is not None else ""
     yield f"{line.seconds:.1f}"
 
@@ -138,10 +157,13 @@ def _cells(line: Compared) -> Iterator[str]:
 def tell_published(console: Console, trained: Trained, published: Published, folder: Path) -> None:
     """Where the version is, an answer of it, and whether it is stable."""
     manifest = published.manifest
-    row = [EXAMPLE.get(name, manifest.inputs[i].mean) for i, name in enumerate(trained.data.inputs)]
-    answer = float(trained.model(np.array([row], np.float32))[0, 0])
-    grams = ", ".join(f"{g:g} g {n}" for g, n in zip(row, trained.data.inputs, strict=True))
-    console.print(f"{grams}: {answer:.1f} kcal (± {trained.interval.half_width:.1f})")
+    row = {name: trained.data.example[name] for name in manifest.input_names}
+    answer = float(trained.model(np.array([[*row.values()]], np.float32))[0, 0])
+    given = ", ".join(f"{name} {value:g}" for name, value in [*row.items()][:EXAMPLES])
+    more = f" and {len(row) - EXAMPLES} more" if len(row) > EXAMPLES else ""
+    width, after = trained.interval.half_width, digits(trained)
+    told = f"{manifest.output.name} {answer:.{after}f} (± {width:.{after}f}){unit(trained)}"
+    console.print(f"{given}{more}: {told}", soft_wrap=True, markup=False)
     console.print(
         f"published {manifest.model} version {manifest.version} in {folder} "
         f"(twin and SavedModel differ by {published.difference:.0e} of the largest answer)",

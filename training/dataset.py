@@ -1,19 +1,25 @@
-"""The dataset: rows of inputs in grams and the calories they come with."""
+"""The dataset: rows of inputs and the target that they come with, and what each column is."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.files import shown
-from models.manifest import sha256
+from models.manifest import Input, Output
 from training import usda
-from training.tables import DataError, Origin, numbers, read, require
+from training.card import Changes, TableCard, find
+from training.columns import input_of, inputs_of, output_of, telling
+from training.tables import DataError, Floats, Table, open_table
 
-CEREALS = Path(__file__).parent / "data" / "cereals.csv"
 MIN_ROWS = 20  # ten folds of two rows: below that, held-out errors say nothing
+
+UNCHANGED = Changes()
+
+MADE: Mapping[str, Callable[[], Table]] = {"usda": usda.by_serving, "usda-100g": usda.by_100g}
 
 
 @dataclass(frozen=True)
@@ -32,66 +38,122 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Dataset:
-    """`rows` is float64 [n, k] in g in the order of `inputs`, `calories` float64 [n] in kcal.
+    """`rows` is float64 [n, k] in the order of `columns`, `target` float64 [n].
 
-    Both are `per` so much food: "a serving" or "per 100 g".
+    `columns` and `output` say what they are; `origin` and `year` where the table is from.
+    `example` is a row to show the model with, by input. `filled` counts cells that were missing
+    and hold their column's mean. `notes` are sentences on what was taken of the table.
     """
 
     source: str
     sha256: str
-    inputs: tuple[str, ...]
+    columns: tuple[Input, ...]
+    output: Output
     names: tuple[str, ...]
-    rows: NDArray[np.float64]
-    calories: NDArray[np.float64]
-    left_out: tuple[LeftOut, ...]
-    per: str
+    rows: Floats
+    target: Floats
+    left_out: tuple[LeftOut, ...] = ()
+    example: Mapping[str, float] = field(default_factory=dict)
+    filled: int = 0
+    origin: str = ""
+    model: str = ""
+    year: int | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.calories)
+        return len(self.target)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the inputs."""
+        return tuple(each.name for each in self.columns)
 
     def of(self, inputs: Sequence[str]) -> "Dataset":
         """The same rows with these inputs only."""
-        columns = [self.inputs.index(name) for name in inputs]
-        return replace(self, inputs=tuple(inputs), rows=self.rows[:, columns])
+        places = [self.inputs.index(name) for name in inputs]
+        columns = tuple(self.columns[place] for place in places)
+        return replace(self, columns=columns, rows=self.rows[:, places])
 
 
-def load(
-    source: str, inputs: Sequence[str], target: str = "calories", columns: Mapping[str, str] = {}
-) -> Dataset:
-    """Read one of `SOURCES`, or a CSV or Parquet file.
+def load(source: str, inputs: Sequence[str] = (), changes: Changes = UNCHANGED) -> Dataset:
+    """Read a table that ships, a card's, or a CSV or Parquet file, as the changes would have it.
 
-    `columns` says what an input is called in the file, where that differs. A row with an
-    empty cell or another fault is left out and told in `left_out`. Raises DataError for a file
-    that cannot be read, a missing column, a cell that is no finite number, and too few rows.
+    `inputs` are what the architecture asks for; they hold where the card has them all. A row that
+    lacks the target, or an input that is not filled, or has another fault is left out and told in
+    `left_out`. Raises DataError for a file that cannot be read, a missing column, a cell that is
+    no finite number, and too few rows.
     """
-    found = SOURCES[source]() if source in SOURCES else Origin(Path(source), read(Path(source)))
-    path, table = found.path, found.table
-    headers = [*({**found.columns, **columns}.get(i, i) for i in inputs), target]
-    for header in headers:
-        require(path, table, header)
-    cells = np.array([numbers(path, header, table[header]) for header in headers]).T
-    empty = {f"without {h}": np.isnan(cells[:, i]) for i, h in enumerate(headers)}
-    names = [str(name) for name in table.get("name", [f"row {i + 1}" for i in range(len(cells))])]
-    kept, left_out = _sift(names, {**found.faults, **empty})
+    found = find(source)
+    card = found.card
+    table = MADE[found.name]() if found.name in MADE else open_table(found.path)
+    output, header = output_of(table, card, changes)
+    chosen = inputs_of(table, card, changes, inputs, header)
+    cells = table.numbers([*chosen.headers.values(), header])
+    chosen, places = telling(table.path, chosen, cells, header)
+    if len(places) < cells.shape[1] - 1:
+        cells = cells[:, [*places, -1]]
+    filled = 0
+    if (changes.missing or card.missing) == "mean":
+        filled = _fill(table.path, [*chosen.headers.values()], cells[:, :-1])
+    faults = dict(table.faults)
+    for place, column in enumerate((*chosen.headers.values(), header)):
+        faults[f"without {column}"] = np.isnan(cells[:, place])
+    named = card.rows in table.kinds
+    names = table.texts(card.rows) if named else [f"row {i + 1}" for i in range(len(cells))]
+    kept, left_out = _sift(names, faults)
     if kept.sum() < MIN_ROWS:
         raise DataError(
-            f"{path} has {kept.sum()} complete rows; at least {MIN_ROWS} are needed to train "
+            f"{table.path} has {kept.sum()} complete rows; at least {MIN_ROWS} are needed to train "
             "and to measure the error on rows that were held out."
+            + "".join(f" {rows}." for rows in left_out[:3])
         )
-    if len(np.unique(cells[kept, -1])) < 2:
+    if left_out:
+        cells = cells[kept]
+    if (cells[:, -1] == cells[0, -1]).all():
         raise DataError(
-            f"{path} has the same {target} in every row: there is nothing to learn from it."
+            f"{table.path} has the same {header} in every row: there is nothing to learn from it."
         )
+    with table.path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Dataset(
-        source=source if source in SOURCES else shown(path.name),
-        sha256=sha256(path.read_bytes()),
-        inputs=tuple(inputs),
+        source=shown(found.name),
+        sha256=digest,
+        columns=tuple(input_of(name, card, changes) for name in chosen.headers),
+        output=output,
         names=_chosen(names, kept),
-        rows=cells[kept, :-1],
-        calories=cells[kept, -1],
+        rows=cells[:, :-1],
+        target=cells[:, -1],
         left_out=left_out,
-        per=found.per,
+        example=_example(card, chosen.headers, cells),
+        filled=filled,
+        origin=card.source,
+        model=card.model,
+        year=card.year,
+        notes=chosen.notes,
     )
+
+
+def _example(card: TableCard, names: Iterable[str], cells: Floats) -> Mapping[str, float]:
+    """What the card gives of each input, else its median."""
+    said = {name: each.example for name, each in card.inputs.items()}
+    return {
+        name: float(np.median(cells[:, place]) if (it := said.get(name)) is None else it)
+        for place, name in enumerate(names)
+    }
+
+
+def _fill(path: Path, headers: Sequence[str], cells: Floats) -> int:
+    """Put each column's mean where a cell [n, k] is missing; gives how many were.
+
+    The mean is that of all rows, held-out ones too: it tells a fold very little of them.
+    """
+    missing = np.isnan(cells)
+    for place, header in enumerate(headers):
+        if missing[:, place].all():
+            raise DataError(f"{path}: column '{header}' has no number, and so no mean to fill in.")
+        if missing[:, place].any():
+            cells[missing[:, place], place] = np.nanmean(cells[:, place])
+    return int(missing.sum())
 
 
 def _sift(
@@ -109,14 +171,3 @@ def _sift(
 
 def _chosen(names: Sequence[str], rows: NDArray[np.bool_]) -> tuple[str, ...]:
     return tuple(name for name, chosen in zip(names, rows, strict=True) if chosen)
-
-
-def _cereals() -> Origin:
-    return Origin(CEREALS, read(CEREALS), columns={"sugar": "sugars"})
-
-
-SOURCES: Mapping[str, Callable[[], Origin]] = {
-    "cereals": _cereals,
-    "usda": usda.by_serving,
-    "usda-100g": usda.by_100g,
-}

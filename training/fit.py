@@ -66,7 +66,7 @@ def fit(  # noqa: PLR0913, PLR0917  what decides a fit, spelled out
     rng = np.random.default_rng(seed)
     start = [initial(architecture, rng) for _ in range(members)]
     standard = (data.rows[None] - _stack(inputs, "mean")) / _stack(inputs, "scale")
-    goal = (data.calories[None] - _stack(output, "mean")) / _stack(output, "scale")
+    goal = (data.target[None] - _stack(output, "mean")) / _stack(output, "scale")
     trainer = _Trainer(
         architecture,
         rows=_repeat(standard, members),
@@ -195,7 +195,7 @@ def _standardisations(
         scale = values.std(axis=0)
         return Standardisation(values.mean(axis=0), np.where(scale > 0, scale, 1.0))
 
-    return [of(data.rows[m]) for m in masks], [of(data.calories[m]) for m in masks]
+    return [of(data.rows[m]) for m in masks], [of(data.target[m]) for m in masks]
 
 
 def _stack(parts: list[Standardisation], field: str) -> NDArray[np.float64]:
@@ -231,7 +231,7 @@ def _progress(
     data: Dataset,
     masks: NDArray[np.bool_],
 ) -> Progress:
-    error = np.abs(predictions - data.calories)
+    error = np.abs(predictions - data.target)
     held_out = float(error[~masks].mean()) if not masks.all() else None
     return Progress(step, architecture.recipe.steps, float(error[masks].mean()), held_out)
 

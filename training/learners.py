@@ -90,7 +90,7 @@ class Baseline:
         """One fit after another."""
         return np.stack(
             [
-                self.makers[setting]().fit(data.rows[mask], data.calories[mask]).predict(data.rows)
+                self.makers[setting]().fit(data.rows[mask], data.target[mask]).predict(data.rows)
                 for mask, setting in zip(masks, chosen, strict=True)
             ]
         )

@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from models.labels import STABLE
-from models.manifest import Architecture, Code, Data, Evaluation, Input, Manifest, Output
+from models.manifest import Architecture, Code, Data, Evaluation, Input, Manifest, Quantity
 from models.publish import Sign, publish, staging
 from models.registry import Registry
 from training import gate, report, sample
 from training.dataset import Dataset
 from training.export import export
+from training.tables import Floats
 from training.train import Trained
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -47,7 +49,6 @@ def publish_trained(
 
     Raises ExportError when twin and SavedModel differ.
     """
-    inputs = ranges(trained.data)
     held_back = ""
 
     def passes() -> bool:
@@ -57,10 +58,16 @@ def publish_trained(
         return not held_back
 
     with staging(registry, model) as draft:
-        difference = export(trained.model, inputs, "calories", trained.interval.half_width, draft)
+        manifest = describe(trained, model)
+        difference = export(
+            trained.model,
+            manifest.inputs,
+            manifest.output.name,
+            trained.interval.half_width,
+            draft,
+        )
         report.write(report.content_of(trained, model), draft)
         sample.write(trained.data, draft)
-        manifest = describe(trained, inputs, model)
         number = publish(registry, draft, manifest, promote=passes, sign=sign)
     return Published(registry.manifest(model, number), difference, held_back)
 
@@ -70,10 +77,10 @@ def _stable(registry: Registry, model: str) -> Evaluation | None:
     return registry.manifest(model, registry.labelled(model, STABLE)).evaluation
 
 
-def describe(trained: Trained, inputs: tuple[Input, ...], model: str) -> Manifest:
+def describe(trained: Trained, model: str) -> Manifest:
     """The manifest, but for the version and the checksums, which publishing adds."""
     config, data = trained.config, trained.data
-    architecture = config.architecture
+    architecture = trained.architecture
     return Manifest(
         model=model,
         version=1,
@@ -92,14 +99,17 @@ def describe(trained: Trained, inputs: tuple[Input, ...], model: str) -> Manifes
                 "ai-edge-litert": version("ai-edge-litert"),
             },
         ),
-        inputs=inputs,
-        output=Output(name="calories", unit=f"kcal {data.per}"),
+        inputs=ranges(data),
+        output=measured(data.output, data.target),
         interval=trained.interval,
         data=Data(
             source=data.source,
             rows=len(data),
-            left_out=sum(len(rows.names) for rows in data.left_out),
+            left_out=sum(len(each.names) for each in data.left_out),
             sha256=data.sha256,
+            origin=data.origin,
+            year=data.year,
+            filled=data.filled,
         ),
         evaluation=trained.evaluation,
         code=_revision(),
@@ -110,17 +120,23 @@ def describe(trained: Trained, inputs: tuple[Input, ...], model: str) -> Manifes
 
 def ranges(data: Dataset) -> tuple[Input, ...]:
     """What each input was in training."""
-    return tuple(
-        Input(
-            name=name,
-            unit=f"g {data.per}",
-            accept=(0.0, 1000.0),
-            min=float(column.min()),
-            max=float(column.max()),
-            mean=float(column.mean()),
-            quantiles={f"{q:g}": float(np.quantile(column, q)) for q in QUANTILES},
-        )
-        for name, column in zip(data.inputs, data.rows.T, strict=True)
+    return tuple(map(measured, data.columns, data.rows.T))
+
+
+Described = TypeVar("Described", bound=Quantity)
+
+
+def measured(quantity: Described, values: Floats) -> Described:
+    """The quantity with what training saw of it, values float64 [n]."""
+    levels = np.quantile(values, QUANTILES)
+    return type(quantity).model_validate(
+        {
+            **dict(quantity),
+            "min": float(values.min()),
+            "max": float(values.max()),
+            "mean": float(values.mean()),
+            "quantiles": {f"{q:g}": float(it) for q, it in zip(QUANTILES, levels, strict=True)},
+        }
     )
 
 

@@ -1,7 +1,6 @@
 """The rows a version shows of what it was trained on: training.csv in its folder.
 
-name,sugar,fiber,protein,calories
-100%_Bran,6,10,4,70
+The first column is the row's name, the last the target.
 """
 
 import csv
@@ -20,7 +19,7 @@ def write(data: Dataset, version: Path) -> None:
     chosen = np.linspace(0, len(data) - 1, min(len(data), MOST)).round().astype(int)
     with (version / ROWS).open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["name", *data.inputs, "calories"])
+        writer.writerow(["name", *data.inputs, data.output.name])
         for i in chosen:
-            figures = (*data.rows[i], data.calories[i])
+            figures = (*data.rows[i], data.target[i])
             writer.writerow([data.names[i], *(f"{figure:.9g}" for figure in figures)])

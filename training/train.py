@@ -1,8 +1,8 @@
 """The training job as one pure call: a frozen config in, a fitted and measured model out."""
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -10,8 +10,15 @@ import tensorflow as tf
 
 from models.manifest import Compared, Evaluation, Interval
 from training import evaluate, intervals
-from training.architectures import ARCHITECTURES, Architecture, with_weights
-from training.dataset import Dataset, load
+from training.architectures import (
+    ARCHITECTURES,
+    SUGAR_FIBER_PROTEIN,
+    Architecture,
+    of_size,
+    with_weights,
+)
+from training.card import Changes, find
+from training.dataset import UNCHANGED, Dataset, load
 from training.fit import Fit, Watch, fit
 from training.folds import scheme_for
 from training.learners import Learner, Networks, baselines, simple_baselines
@@ -20,12 +27,17 @@ from training.validate import Validated, choose, validate
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides the outcome of a training."""
+    """Everything that decides the outcome of a training.
 
-    architecture: Architecture = ARCHITECTURES["ensemble"]
+    Without an architecture it is the card's, or one of the table's size. `hidden` and
+    `activation` take the place of the architecture's own.
+    """
+
+    architecture: Architecture | None = None
     data: str = "cereals"
-    target: str = "calories"
-    columns: Mapping[str, str] = field(default_factory=dict)
+    changes: Changes = UNCHANGED
+    hidden: tuple[int, ...] = ()
+    activation: str = ""
     seed: int = 0
     coverage: float = 0.9
 
@@ -38,6 +50,7 @@ class Trained:
     """
 
     config: Config
+    architecture: Architecture
     data: Dataset
     fit: Fit
     model: keras.Model
@@ -50,34 +63,54 @@ class Trained:
 
 def train(config: Config, watch: Watch = lambda _: None) -> Trained:
     """Read the data, fit and measure; raises DataError."""
-    data = load(config.data, config.architecture.inputs, config.target, config.columns)
-    return train_on(data, config, simple_baselines(), watch)
+    architecture, data = prepare(config)
+    return train_on(data, architecture, config, simple_baselines(), watch)
+
+
+def prepare(config: Config) -> tuple[Architecture, Dataset]:
+    """The rows, and the architecture that is to be fitted to them; raises DataError."""
+    chosen = config.architecture or ARCHITECTURES.get(find(config.data).card.architecture)
+    data = load(config.data, chosen.inputs if chosen else (), config.changes)
+    architecture = chosen or of_size(len(data), len(data.inputs))
+    return replace(
+        architecture,
+        inputs=data.inputs,
+        hidden=config.hidden or architecture.hidden,
+        activation=config.activation or architecture.activation,
+    ), data
 
 
 def train_all(config: Config) -> tuple[Trained, ...]:
     """Train every architecture; each is compared with all others and with every baseline."""
-    widest = max((each.inputs for each in ARCHITECTURES.values()), key=len)
-    data = load(config.data, widest, config.target, config.columns)
+    architectures, data = contestants(config)
     scheme = scheme_for(len(data))
     others = [validate(each, data, scheme) for each in baselines(len(data))]
     trained = [
-        train_on(data.of(each.inputs), replace(config, architecture=each), simple_baselines())
-        for each in ARCHITECTURES.values()
+        train_on(data.of(each.inputs), each, config, simple_baselines()) for each in architectures
     ]
     lines = evaluate.compare(
-        [*others, *(each.validated for each in trained)], data.calories, config.coverage
+        [*others, *(each.validated for each in trained)], data.target, config.coverage
     )
     return tuple(_with_comparison(each, lines) for each in trained)
 
 
+def contestants(config: Config) -> tuple[Sequence[Architecture], Dataset]:
+    """The introduction's architectures where the table has their inputs; else two for any table."""
+    chosen, data = prepare(config)
+    if {*SUGAR_FIBER_PROTEIN} <= {*data.inputs}:
+        return [*ARCHITECTURES.values()], data
+    return [replace(ARCHITECTURES["linear"], inputs=data.inputs), chosen], data
+
+
 def train_on(
     data: Dataset,
+    architecture: Architecture,
     config: Config,
     rivals: Iterable[Learner],
     watch: Watch = lambda _: None,
 ) -> Trained:
     """Choose the settings, fit each fold and all rows, and measure beside the rivals."""
-    architecture, truth = config.architecture, data.calories
+    truth = data.target
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
     scheme, networks = scheme_for(len(data)), Networks(architecture, config.seed)
@@ -91,6 +124,7 @@ def train_on(
     others = [validate(each, data, scheme) for each in rivals]
     return Trained(
         config=config,
+        architecture=architecture,
         data=data,
         fit=fitted,
         model=with_weights(architecture, fitted.networks[-1]),

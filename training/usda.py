@@ -11,9 +11,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pyarrow import csv
 
-from training.tables import DataError, Origin, Table
+from training.tables import DataError, Table, in_memory
 
 KIND, CATEGORY = "branded_food", "Cereal"
 FIGURES = {
@@ -45,20 +48,19 @@ ROUNDING_GRAMS = 3 / 2
 Columns = dict[str, NDArray[np.float64]]
 
 
-def by_serving(path: Path | None = None) -> Origin:
+def by_serving(path: Path | None = None) -> Table:
     """The cereals with their figures for the portion that the package names."""
     path = path or installed()
     names, figures = read(path)
     serving = _serving(figures)
-    return Origin(path, {"name": names, **serving}, faults=faults(serving))
+    return in_memory(path, {"name": names, **serving}, faults(serving))
 
 
-def by_100g(path: Path | None = None) -> Origin:
+def by_100g(path: Path | None = None) -> Table:
     """The same cereals with their figures per 100 g, as the file has them."""
     path = path or installed()
     names, figures = read(path)
-    table: Table = {"name": names, **figures}
-    return Origin(path, table, faults=faults(_serving(figures)), per="per 100 g")
+    return in_memory(path, {"name": names, **figures}, faults(_serving(figures)))
 
 
 def installed() -> Path:
@@ -77,10 +79,6 @@ def read(path: Path) -> tuple[list[str], Columns]:
 
     A figure that the file lacks is NaN. Raises DataError for a file without those columns.
     """
-    import pyarrow as pa  # noqa: PLC0415  pyarrow takes a while to load, and few need it
-    import pyarrow.compute as pc  # noqa: PLC0415
-    from pyarrow import csv  # noqa: PLC0415
-
     wanted = csv.ConvertOptions(include_columns=list(COLUMNS.values()))
     try:
         foods = csv.read_csv(path, convert_options=wanted).rename_columns(list(COLUMNS))

@@ -78,7 +78,7 @@ def choose(learner: Learner, data: Dataset, scheme: Scheme) -> Choice:
         np.repeat(np.arange(learner.settings), len(stacked)),
     ).reshape(learner.settings, folds, splits, rows)
     left_out = outer[:, None] & ~inner
-    error = np.abs(predictions - data.calories)
+    error = np.abs(predictions - data.target)
     errors = np.where(left_out, error, 0).sum(axis=(2, 3)) / left_out.sum(axis=(1, 2))
     settings = errors.argmin(axis=0)
     return Choice(

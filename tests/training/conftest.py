@@ -30,11 +30,11 @@ def unfitted(
     """
     rng = np.random.default_rng(seed)
     inputs = Standardisation(data.rows.mean(axis=0), data.rows.std(axis=0) + 1e-9)
-    output = Standardisation(data.calories.mean(), data.calories.std())
+    output = Standardisation(data.target.mean(), data.target.std())
     first = [initial(architecture, rng) for _ in range(architecture.members)]
     if not architecture.hidden:
         rows = (data.rows - inputs.mean) / inputs.scale
-        goal = (data.calories - output.mean) / output.scale
+        goal = (data.target - output.mean) / output.scale
         slopes = np.asarray(np.linalg.lstsq(rows, goal)[0], np.float64)
         first = [[(slopes[:, None], np.zeros(1))]]
     networks = [fold(each, inputs, output) for each in first]

@@ -63,7 +63,7 @@ class Offset:
         return len(self.offsets)
 
     def predict(self, data: Dataset, _: Masks, chosen: Settings) -> NDArray[np.float64]:
-        return np.asarray(data.calories + np.array(self.offsets)[chosen][:, None])
+        return np.asarray(data.target + np.array(self.offsets)[chosen][:, None])
 
 
 def test_the_best_setting_is_chosen_in_every_fold(cereals: Dataset) -> None:
@@ -75,9 +75,9 @@ def test_the_best_setting_is_chosen_in_every_fold(cereals: Dataset) -> None:
 def test_a_held_out_row_has_no_part_in_the_choice(cereals: Dataset) -> None:
     """The truth of the rows that fold 0 leaves out changes; its choice must not."""
     [vectors] = [each for each in baselines(len(cereals)) if each.settings > 1]
-    changed = np.where(SMALL.outer(len(cereals))[0], cereals.calories, 999.0)
+    changed = np.where(SMALL.outer(len(cereals))[0], cereals.target, 999.0)
     before = choose(vectors, cereals, SMALL)
-    after = choose(vectors, replace(cereals, calories=changed), SMALL)
+    after = choose(vectors, replace(cereals, target=changed), SMALL)
     assert before.settings[0] == after.settings[0]
     np.testing.assert_array_equal(before.predictions[0], after.predictions[0])
 
@@ -87,7 +87,7 @@ def test_scores_are_what_is_known_of_them(cereals: Dataset, least_squares: Valid
     perfect = score(np.stack([truth, truth]), truth)
     assert (perfect.mean_absolute_error, perfect.root_mean_squared_error, perfect.r2) == (0, 0, 1)
     assert score(np.full((1, 10), truth.mean()), truth).r2 == pytest.approx(0)
-    found = score(least_squares.held_out, cereals.calories)
+    found = score(least_squares.held_out, cereals.target)
     assert found.mean_absolute_error == pytest.approx(11.465, abs=0.01)
 
 
@@ -104,7 +104,7 @@ def test_the_comparison_has_the_worst_first_and_intervals_where_there_are_inner_
     assert isinstance(simple, Baseline)
     quick = Baseline("quick", simple.makers, inner=False)
     validated = [validate(each, cereals, SMALL) for each in (simple, quick, median)]
-    lines = compare(validated, cereals.calories, 0.9)
+    lines = compare(validated, cereals.target, 0.9)
     assert [line.name for line in lines] == ["median", LEAST_SQUARES, "quick"]
     assert lines[1].difference == lines[2].difference == (0, 0)
     assert [line.coverage is None for line in lines] == [False, False, True]
@@ -119,10 +119,10 @@ def test_intervals_hold_about_as_many_truths_as_they_claim(
     cereals: Dataset, least_squares: Validated
 ) -> None:
     for found in (
-        measured(least_squares, cereals.calories, 0.9),
-        cv_plus(least_squares, cereals.calories, 0.9),
+        measured(least_squares, cereals.target, 0.9),
+        cv_plus(least_squares, cereals.target, 0.9),
     ):
         assert 0.86 < found.observed < 0.97
         assert found.half_width == pytest.approx(26.5, abs=1.5)
-    widths = [half_width(least_squares, cereals.calories, each) for each in (0.5, 0.8, 0.95)]
+    widths = [half_width(least_squares, cereals.target, each) for each in (0.5, 0.8, 0.95)]
     assert widths == sorted(widths)

@@ -103,7 +103,7 @@ def test_the_same_seed_gives_the_same_bits_whatever_a_fold_does_not_see(
 ) -> None:
     seen = halves[0]
     rows = np.where(seen[:, None], cereals.rows, 99.0)
-    changed = replace(cereals, rows=rows, calories=np.where(seen, cereals.calories, 999.0))
+    changed = replace(cereals, rows=rows, target=np.where(seen, cereals.target, 999.0))
     again = fit(changed, halves)
     np.testing.assert_array_equal(fitted.predictions[0][seen], again.predictions[0][seen])
     assert np.abs(fitted.predictions[1] - again.predictions[1]).max() > 1

@@ -25,7 +25,7 @@ from training.report.svg import Picture, signed
 from training.train import Config, train
 
 ALWAYS = ["Learning", "Predicted and measured", "Calibration", "Comparison"]
-UNITS = re.compile(r"\((g a serving|kcal|kcal a serving|no unit|%)\)|training step")
+UNITS = re.compile(r"\((g|kcal|no unit|%)\)|training step")
 Make = Callable[..., Content]
 
 
@@ -125,7 +125,7 @@ def test_an_architecture_gets_the_sections_that_make_sense_for_it(
 
 def test_the_five_worst_rows_are_named(make: Make) -> None:
     content = make("linear-unit")
-    error = np.abs(content.predicted - content.data.calories)
+    error = np.abs(content.predicted - content.data.target)
     rows = worst(content)
     assert sorted(error)[-5:] == sorted(error[rows])
     for place, row in enumerate(rows, 1):
@@ -204,7 +204,7 @@ def test_of_very_many_rows_some_are_drawn_and_the_page_says_so(make: Make) -> No
             data,
             names=data.names * 100,
             rows=np.tile(data.rows, (100, 1)),
-            calories=np.tile(data.calories, 100),
+            target=np.tile(data.target, 100),
         ),
         held_out=np.tile(content.held_out, (1, 100)),
         half_widths=np.tile(content.half_widths, 100),

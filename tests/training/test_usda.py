@@ -48,9 +48,8 @@ def test_figures_are_those_of_the_file_or_their_share_of_a_serving(tmp_path: Pat
     per_100g = {"calories": 390, "sugar": 29.27, "fiber": 4.9, "protein": 7.32}
     for origin, share in ((usda.by_100g(path), 1), (usda.by_serving(path), 0.41)):
         for name, figure in per_100g.items():
-            assert list(origin.table[name]) == pytest.approx([figure * share])
-    assert list(usda.by_serving(path).table["portion"]) == [41]
-    assert usda.by_100g(path).per == "per 100 g"
+            assert origin.read([name])[name].to_pylist() == pytest.approx([figure * share])
+    assert usda.by_serving(path).texts("portion") == ["41.0"]
 
 
 @pytest.mark.parametrize(
@@ -58,8 +57,8 @@ def test_figures_are_those_of_the_file_or_their_share_of_a_serving(tmp_path: Pat
     [("branded_food", "sr_legacy_food"), (",Cereal,", ",Processed Cereal Products,")],
 )
 def test_only_branded_cereals_are_taken(tmp_path: Path, cell: str, other: str) -> None:
-    table = usda.by_serving(excerpt(tmp_path, SOUND, OATS.replace(cell, other))).table
-    assert list(table["name"]) == ["HONEY NUT ROLLIN' OATS"]
+    table = usda.by_serving(excerpt(tmp_path, SOUND, OATS.replace(cell, other)))
+    assert table.texts("name") == ["HONEY NUT ROLLIN' OATS"]
 
 
 def test_a_row_that_cannot_be_right_or_tells_nothing_new_has_its_fault(tmp_path: Path) -> None:
@@ -85,11 +84,11 @@ def test_the_installed_file_gives_thousands_of_plausible_servings() -> None:
     assert len(data) + sum(counts.values()) == 5980
     assert counts.keys() == FAULTY.keys()
     assert 2500 < len(data) < 3500
-    assert 150 < data.calories.mean() < 200
+    assert 150 < data.target.mean() < 200
     assert data.sha256 == sha256(usda.installed().read_bytes())
     by_100g = load("usda-100g", ["portion"])
     assert data.names == by_100g.names
-    np.testing.assert_allclose(data.calories, by_100g.calories * data.rows[:, 0] / 100)
+    np.testing.assert_allclose(data.target, by_100g.target * data.rows[:, 0] / 100)
 
 
 def test_another_file_in_its_place_is_one_sentence(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ class Content:
     @property
     def inside(self) -> NDArray[np.bool_]:
         """Whether a row's truth lies in its held-out interval: bool [n]."""
-        return np.asarray(np.abs(self.predicted - self.data.calories) <= self.half_widths)
+        return np.asarray(np.abs(self.predicted - self.data.target) <= self.half_widths)
 
     @property
     def medians(self) -> Floats:
@@ -82,7 +82,7 @@ def content_of(trained: Trained, model: str) -> Content:
 
     return Content(
         model=model,
-        architecture=trained.config.architecture,
+        architecture=trained.architecture,
         data=data,
         networks=trained.fit.networks[-1],
         predict=predict,

@@ -40,16 +40,16 @@ def learning(content: Content) -> Chart:
 
 def worst(content: Content) -> list[int]:
     """The rows whose held-out prediction is furthest from the truth, the furthest first."""
-    error = np.abs(content.predicted - content.data.calories)
+    error = np.abs(content.predicted - content.data.target)
     return [int(row) for row in np.argsort(-error, kind="stable")[:WORST]]
 
 
 def measured(content: Content) -> Chart:
     """Each row's truth over its held-out prediction, and the interval around that."""
-    predicted, truth = content.predicted, content.data.calories
+    predicted, truth = content.predicted, content.data.target
     low, high = predicted - content.half_widths, predicted + content.half_widths
-    x = Axis.over(f"predicted, held out (kcal {content.data.per})", predicted)
-    y = Axis.over(f"measured (kcal {content.data.per})", truth, low, high)
+    x = Axis.over("predicted, held out (kcal)", predicted)
+    y = Axis.over("measured (kcal)", truth, low, high)
     inside = content.inside
     chart = Chart(
         About(

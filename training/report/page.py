@@ -59,7 +59,7 @@ def _lead(content: Content) -> str:
     rows = f"{len(content.data):,} rows of {content.data.source}"
     some = len(content.sample) < len(content.data)
     return (
-        f"Calories {content.data.per} of cereal, from its {listed(content.data.inputs)}: "
+        f"Calories, from its {listed(content.data.inputs)}: "
         f"{_what(content)}, fitted on {rows}."
         + (f" The pictures show {len(content.sample)} of them." if some else "")
     )

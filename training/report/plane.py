@@ -17,12 +17,12 @@ def against(content: Content, index: int) -> Chart:
     """Calories against one input, the others at their median, with the band of the interval."""
     data, name = content.data, content.data.inputs[index]
     grams = data.rows[:, index]
-    x = Axis.over(f"{name} (g {data.per})", grams)
+    x = Axis.over(f"{name} (g)", grams)
     line = np.linspace(max(x.low, 0), x.high, 241)
     rows = np.tile(content.medians, (len(line), 1))
     rows[:, index] = line
     calories, lower, upper = content.predict(rows)
-    y = Axis.over(f"calories (kcal {data.per})", data.calories, lower, upper)
+    y = Axis.over("calories (kcal)", data.target, lower, upper)
     others = "" if len(data.inputs) == 1 else ", the other inputs at their median"
     chart = Chart(
         About(
@@ -36,7 +36,7 @@ def against(content: Content, index: int) -> Chart:
         y,
     )
     chart.band(line, lower, upper)
-    chart.dots(grams[content.sample], data.calories[content.sample], "dot data")
+    chart.dots(grams[content.sample], data.target[content.sample], "dot data")
     chart.line(line, calories)
     chart.key(
         {"model": "line", f"{content.coverage:.0%} interval": "area band", "data": "dot data"}
@@ -48,8 +48,8 @@ def plane(content: Content) -> Chart:
     """Calories over the two inputs that move them most, the others at their median."""
     data = content.data
     first, second = strongest_pair(_reach(content))
-    x = Axis.over(f"{data.inputs[first]} (g {data.per})", data.rows[:, first])
-    y = Axis.over(f"{data.inputs[second]} (g {data.per})", data.rows[:, second])
+    x = Axis.over(f"{data.inputs[first]} (g)", data.rows[:, first])
+    y = Axis.over(f"{data.inputs[second]} (g)", data.rows[:, second])
     points = np.maximum(mesh(content.medians, first, second, x, y), 0)
     calories = content.predict(points)[0].reshape(GRID, GRID)
     chart = Chart(

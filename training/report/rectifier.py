@@ -101,7 +101,7 @@ def _along(content: Content, unit: Unit) -> Chart:
     grams, sums = rows[:, 0], unit.sums(rows)
     chart = Chart(
         About("fold", FOLD, "The output of the unit is a line that bends at its crease."),
-        x := Axis.over(f"{content.data.inputs[0]} (g {content.data.per})", grams),
+        x := Axis.over(f"{content.data.inputs[0]} (g)", grams),
         Axis.over("output of the unit (no unit)", np.maximum(sums, 0), np.zeros(1)),
     )
     line = np.linspace(x.low, x.high, 201)
@@ -115,8 +115,8 @@ def _across(content: Content, unit: Unit) -> Chart:
     spread = np.abs(unit.weights) * content.data.rows.std(axis=0)
     first, second = strongest_pair(spread)
     names, rows = content.data.inputs, content.data.rows[content.sample]
-    x = Axis.over(f"{names[first]} (g {content.data.per})", rows[:, first])
-    y = Axis.over(f"{names[second]} (g {content.data.per})", rows[:, second])
+    x = Axis.over(f"{names[first]} (g)", rows[:, first])
+    y = Axis.over(f"{names[second]} (g)", rows[:, second])
     chart = Chart(
         About(
             "fold",

@@ -175,9 +175,9 @@ def _worst(content: Content) -> Table:
     rows = [
         (
             f"{place}. {content.name(row)}",
-            f"{content.data.calories[row]:g}",
+            f"{content.data.target[row]:g}",
             f"{content.predicted[row]:.0f}",
-            signed(content.predicted[row] - content.data.calories[row]),
+            signed(content.predicted[row] - content.data.target[row]),
         )
         for place, row in enumerate(measured.worst(content), 1)
     ]
