@@ -138,7 +138,7 @@ function forget() {
 function describe() {
   const { name, description } = called(model.output);
   document.title = byId("title").textContent = words.title(name);
-  byId("lead").textContent = description || words.lead(listed(model.inputs));
+  byId("lead").textContent = `${description} ${words.lead(listed(model.inputs))}`;
   const { source, rows } = model.data ?? { source: "", rows: 0 };
   byId("source").textContent = source && words.source(rows, source);
   byId("why").hidden = !explained(model);
