@@ -5,11 +5,13 @@
     deep          sugar, fiber, protein -> Dense(4, relu) -> Dense(3, relu) -> Dense(1)
     ensemble      several deeper networks side by side, averaged
 
-Every network takes grams and answers kcal: the standardisation that training needs is
-folded into the first and last layer afterwards (`fold`), so a printed weight is kcal a
-gram and the parameter count is the network's own.
+Every network takes and answers the units of the table: the standardisation that training
+needs is folded into the first and last layer afterwards (`fold`), so a printed weight is
+kcal a gram and the parameter count is the network's own. Any other table has a network of
+its size (`of_size`), which keeps outliers within bounds first.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,18 +27,22 @@ Network = list[Layer]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the weights are found: full-batch Adam on standardised data, cosine to zero.
+    """How the weights are found: Adam on standardised data, cosine to zero.
 
+    Each step sees all rows, or `batch` of them, drawn anew. With `clip` an input beyond the
+    outermost rows of training, one in 1,000 on either side, counts as if it were there.
     Of `weight_decays` one is chosen inside the folds. The decay is decoupled (AdamW,
     Loshchilov and Hutter 2019) and holds for kernels only. `patience` steps without an
     improvement of the loss end the training early.
     """
 
-    loss: str  # "absolute" or "squared" error
+    loss: str  # "absolute", "squared" or "huber"
     steps: int
     learning_rate: float = 0.01
     weight_decays: tuple[float, ...] = (0.0,)
     patience: int = 200
+    batch: int = 0
+    clip: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,29 +95,43 @@ ARCHITECTURES = {
 }
 
 
-def of_size(rows: int, inputs: int) -> Architecture:
-    """A network for any table, whose widths and steps follow the table's size."""
-    width = 32 if rows < 2000 else 64
-    return Architecture(
-        "network",
-        "network",
-        tuple(f"x{number}" for number in range(inputs)),
-        (width, width),
-        Recipe(loss="squared", steps=600, learning_rate=0.01, weight_decays=(0.03,)),
-        members=3,
-    )
+def _size(hidden: tuple[int, ...], steps: int, batch: int, *decays: float) -> Architecture:
+    recipe = Recipe("huber", steps, 0.01, decays, patience=steps, batch=batch, clip=True)
+    return Architecture("network", "network", (), hidden, recipe, members=3)
 
 
-def build(architecture: Architecture) -> keras.Model:
+SIZES = {  # of a table, by the rows that it has fewer than
+    1_000: _size((32, 32), 500, 0, 0.3, 3.0),
+    2_000: _size((64, 64), 1000, 0, 0.1),
+    10_000: _size((64, 64), 1500, 256, 0.1, 1.0),
+    100_000: _size((128, 128), 4000, 1024, 0.01),
+    sys.maxsize: _size((128, 128), 3000, 8192, 0.01),
+}
+
+
+def of_size(rows: int) -> Architecture:
+    """A network for any table, whose widths and steps follow the number of its rows."""
+    return next(network for most, network in SIZES.items() if rows < most)
+
+
+def build(architecture: Architecture, outliers: "Outliers | None" = None) -> keras.Model:
     """The Keras model: a Sequential of Dense layers, or the average of several of them.
 
-    Takes float32 [n, k] in grams, answers float32 [n, 1] in kcal.
+    Takes float32 [n, k] in the inputs' units, answers float32 [n, 1] in the output's. With
+    `outliers` each input is kept between their bounds, and their middle is taken from it: the first
+    layer then multiplies small numbers, of which float32 loses nothing.
     """
-    if architecture.members == 1:
+    if architecture.members == 1 and outliers is None:
         return sequential(architecture)
     features = keras.Input((len(architecture.inputs),), name="features")
+    kept = features
+    if outliers:
+        low, high = (bound.astype(np.float32) for bound in (outliers.low, outliers.high))
+        inside = keras.ops.minimum(keras.ops.maximum(features, low), high)
+        kept = inside - outliers.middle.astype(np.float32)
     members = [sequential(architecture) for _ in range(architecture.members)]
-    average = keras.layers.Average()([member(features) for member in members])
+    answers = [member(kept) for member in members]
+    average = keras.layers.Average()(answers) if len(answers) > 1 else answers[0]
     return keras.Model(features, average, name=architecture.name)
 
 
@@ -126,9 +146,13 @@ def sequential(architecture: Architecture) -> keras.Sequential:
     )
 
 
-def with_weights(architecture: Architecture, networks: Sequence[Network]) -> keras.Model:
-    """The Keras model with the weights of its `members` networks set."""
-    model = build(architecture)
+def with_weights(
+    architecture: Architecture, networks: Sequence[Network], outliers: "Outliers | None" = None
+) -> keras.Model:
+    """The Keras model with the weights of its members, which are in the table's units."""
+    model = build(architecture, outliers)
+    if outliers:
+        networks = [shifted(network, outliers.middle) for network in networks]
     model.set_weights([array for network in networks for layer in network for array in layer])
     return model
 
@@ -143,7 +167,7 @@ def initial(architecture: Architecture, rng: np.random.Generator) -> Network:
 
 
 def fold(network: Network, inputs: "Standardisation", output: "Standardisation") -> Network:
-    """The same function in grams and kcal: standardisation folded into the outer layers.
+    """The same function in the table's units: standardisation folded into the outer layers.
 
     The first layer sees (x - mean) / scale, so its kernel is divided by the scale and its
     bias takes the mean; the last layer's answer is multiplied by the scale and shifted.
@@ -153,6 +177,30 @@ def fold(network: Network, inputs: "Standardisation", output: "Standardisation")
     folded = [(kernel, bias - inputs.mean @ kernel), *network[1:]]
     kernel, bias = folded[-1]
     return [*folded[:-1], (kernel * output.scale, bias * output.scale + output.mean)]
+
+
+def shifted(network: Network, middle: NDArray[np.float64]) -> Network:
+    """The same function of inputs from which `middle`, float64 [k], is taken already."""
+    (kernel, bias), *others = network
+    middle = middle.astype(np.float32).astype(np.float64)  # as the graph has it
+    return [(kernel, bias + middle @ kernel), *others]
+
+
+@dataclass(frozen=True)
+class Outliers:
+    """The bounds that inputs are kept between, float64 [k]."""
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    def keep(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The rows, float64 [n, k], with every input between its bounds."""
+        return np.clip(rows, self.low, self.high)
+
+    @property
+    def middle(self) -> NDArray[np.float64]:
+        """Between the bounds."""
+        return (self.low + self.high) / 2
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def prepare(config: Config) -> tuple[Architecture, Dataset]:
     """The rows, and the architecture that is to be fitted to them; raises DataError."""
     chosen = config.architecture or ARCHITECTURES.get(find(config.data).card.architecture)
     data = load(config.data, chosen.inputs if chosen else (), config.changes)
-    architecture = chosen or of_size(len(data), len(data.inputs))
+    architecture = chosen or of_size(len(data))
     return replace(
         architecture,
         inputs=data.inputs,
@@ -127,7 +127,7 @@ def train_on(
         architecture=architecture,
         data=data,
         fit=fitted,
-        model=with_weights(architecture, fitted.networks[-1]),
+        model=with_weights(architecture, fitted.networks[-1], *fitted.outliers[-1:]),
         validated=validated,
         weight_decay=float(decays[-1]),
         evaluation=Evaluation(

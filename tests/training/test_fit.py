@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from models.manifest import Input, Output
 from training import fit as fitting
 from training.architectures import (
     ARCHITECTURES,
@@ -15,6 +16,7 @@ from training.architectures import (
     build,
     fold,
     initial,
+    of_size,
     with_weights,
 )
 from training.dataset import Dataset
@@ -132,3 +134,69 @@ def test_each_fold_has_its_own_decay_and_a_constant_column_does_no_harm(cereals:
     assert np.isfinite(fitted.predictions).all()
     weak, strong = fitted.networks
     assert np.abs(strong[0][1][0]).max() < np.abs(weak[0][1][0]).max()
+
+
+# Any table: outliers kept between bounds, and batches of a large one.
+
+
+def sized(data: Dataset, *, batch: int) -> Architecture:
+    architecture = of_size(len(data))
+    recipe = replace(architecture.recipe, steps=6 * CHUNK, batch=batch)
+    return replace(architecture, inputs=data.inputs, hidden=(8,), recipe=recipe)
+
+
+@pytest.fixture(scope="module")
+def bent() -> Dataset:
+    """Rows far from zero, with a bend in their target, and one that cannot be right."""
+    rng = np.random.default_rng(0)
+    rows = np.column_stack([rng.normal(1e6, 3, 3000), rng.normal(-5, 1e-3, 3000)])
+    target = 1000 + 50 * np.abs(rows[:, 0] - 1e6) + 2e4 * (rows[:, 1] + 5)
+    rows[0] = 1e9
+    columns = (Input(name="a"), Input(name="b"))
+    names = tuple(map(str, range(3000)))
+    return Dataset("bent", "0" * 64, columns, Output(name="y"), names, rows, target)
+
+
+@pytest.mark.parametrize("batch", [0, 256])
+def test_a_network_of_the_tables_size_finds_the_bend_and_its_model_answers_the_same(
+    bent: Dataset, batch: int
+) -> None:
+    architecture = sized(bent, batch=batch)
+    masks = np.ones((2, len(bent)), bool)
+    masks[0, ::4] = False
+    fitted = fitting.fit(architecture, bent, masks, np.full(2, 0.01), 0)
+    again = fitting.fit(architecture, bent, masks, np.full(2, 0.01), 0)
+    np.testing.assert_array_equal(fitted.predictions, again.predictions)
+    error = np.abs(fitted.predictions[0] - bent.target)[1:]
+    assert error[~masks[0, 1:]].mean() < 0.2 * bent.target.std()
+    model = with_weights(architecture, fitted.networks[-1], fitted.outliers[-1])
+    answers = np.asarray(model(bent.rows.astype(np.float32)))[:, 0]
+    # Of 1e6 + 3 float32 keeps a sixteenth.
+    assert np.abs(answers - fitted.predictions[-1]).max() < 0.1 * bent.target.std()
+
+
+def test_beyond_the_bounds_an_answer_goes_on_level(bent: Dataset) -> None:
+    architecture = sized(bent, batch=256)
+    fitted = fitting.fit(architecture, bent, np.ones((1, len(bent)), bool), np.zeros(1), 0)
+    model = with_weights(architecture, fitted.networks[-1], fitted.outliers[-1])
+    far = np.array([[1e7, -5.0], [1e30, -5.0]], np.float32)
+    one, other = np.asarray(model(far))[:, 0]
+    assert one == other
+
+
+def test_what_a_batch_does_not_see_changes_nothing(bent: Dataset) -> None:
+    architecture = sized(bent, batch=256)
+    seen = np.arange(len(bent)) % 2 == 0
+    changed = replace(bent, target=np.where(seen, bent.target, 0.0))
+    one, other = (
+        fitting.fit(architecture, data, seen[None], np.zeros(1), 0) for data in (bent, changed)
+    )
+    np.testing.assert_allclose(one.predictions[0], other.predictions[0], rtol=0.02)
+
+
+@pytest.mark.parametrize("rows", [20, 500, 3000, 50_000, 1_000_000])
+def test_a_larger_table_gets_no_smaller_network_and_batches_from_some_size_on(rows: int) -> None:
+    small, large = of_size(rows), of_size(10 * rows)
+    assert small.parameters <= large.parameters
+    assert small.recipe.batch <= large.recipe.batch
+    assert bool(small.recipe.batch) == (rows >= 2000)
