@@ -50,6 +50,9 @@ bench-peers: ## the same with what people write today beside it (8 minutes)
 bench-ray: $(DEV)/.installed $(SCALE)/.installed ## score 1, 10 and 100 million rows without Ray, on 1 node and on 2
 	@$(DEV)/bin/python -m benchmarks.scale $(ARGS)
 
+bench-tables: .venv/tables/.installed ## train on tables that others made, beside boosting and least squares (ARGS=diabetes)
+	@.venv/tables/bin/python -m benchmarks.tables $(ARGS)
+
 # A part that fails keeps no other from running, and makes the whole fail.
 soak: ## all of these, one after another (40 minutes)
 	@$(MAKE) --no-print-directory --keep-going --jobs=1 soak-memory soak-swaps soak-faults soak-overload
