@@ -27,6 +27,8 @@ from models.registry import Registry, RegistryError, checked, usual
 from training import console as show
 from training.architectures import ARCHITECTURES, Architecture
 from training.card import Changes, shipped
+from training.columns import listed
+from training.dataset import Dataset
 from training.exit_codes import HELD_BACK
 from training.export import ExportError
 from training.folds import LeaveEachOut, Scheme
@@ -71,13 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _one(config: Config, options: argparse.Namespace, console: Console) -> int:
     """Train one architecture and publish it."""
-    if options.model:
-        checked(options.model)
+    model = checked(options.model or model_of(*prepare(config), Registry(options.registry)))
     with show.progress(console, options.tensorboard) as watch:
         trained = train(config, watch)
     show.tell_data(console, trained)
     show.tell_comparison(console, trained)
-    return _publish(trained, options, console)
+    return _publish(trained, model, options, console)
 
 
 def _all(config: Config, options: argparse.Namespace, console: Console) -> int:
@@ -90,7 +91,7 @@ def _all(config: Config, options: argparse.Namespace, console: Console) -> int:
     everything = train_all(config)
     show.tell_data(console, everything[0])
     show.tell_comparison(console, everything[0])
-    return max(_publish(trained, options, console) for trained in everything)
+    return max(_publish(it, it.architecture.model, options, console) for it in everything)
 
 
 def _evaluate(config: Config, options: argparse.Namespace, console: Console) -> int:
@@ -108,11 +109,10 @@ def _evaluate(config: Config, options: argparse.Namespace, console: Console) -> 
     return 0
 
 
-def _publish(trained: Trained, options: argparse.Namespace, console: Console) -> int:
+def _publish(trained: Trained, model: str, options: argparse.Namespace, console: Console) -> int:
     show.tell_weights(console, trained)
     show.tell_interval(console, trained)
     registry = Registry(options.registry)
-    model = options.model or model_of(trained)
     published = publish_trained(
         trained, registry, model, force_label=options.force_label, sign=_signer(options)
     )
@@ -132,19 +132,25 @@ def _signer(options: argparse.Namespace) -> Sign | None:
 COMMANDS = {"one": _one, "all": _all, "evaluate": _evaluate}
 
 
-def model_of(trained: Trained) -> str:
+def model_of(architecture: Architecture, data: Dataset, registry: Registry) -> str:
     """The name to publish under: the architecture's for a table that ships, else the table's own.
 
     `Boston houses.csv` becomes boston-houses; a file whose name holds no letters, its target.
+    Raises DataError when that is a model of other columns.
     """
-    data = trained.data
     if data.source in shipped():
-        return trained.architecture.model
-    for text in (data.model, Path(data.source).stem, data.output.name, "table"):
-        name = re.sub("[^a-z0-9_]+", "-", text.lower()).strip("-_")[:63]
-        if NAME.fullmatch(name):
-            return name
-    raise AssertionError
+        return architecture.model
+    texts = (data.model, Path(data.source).stem, data.output.name, "table")
+    names = (re.sub("[^a-z0-9_]+", "-", text.lower()).strip("-_")[:63] for text in texts)
+    model = next(name for name in names if NAME.fullmatch(name))
+    if versions := registry.versions(model):
+        there = registry.manifest(model, versions[-1])
+        if (there.output.name, {*there.input_names}) != (data.output.name, {*data.inputs}):
+            raise DataError(
+                f"the model {model} is there already, and is of other columns: "
+                f"{there.output.name} from {listed(there.input_names)}. Name yours with --model."
+            )
+    return model
 
 
 def _architecture(
@@ -167,7 +173,7 @@ def _names(text: str) -> tuple[str, ...]:
     if not plain or not len(names) == len(set(names)) <= MOST_INPUTS:
         raise argparse.ArgumentTypeError(
             "expected different names of letters, digits and '_' with commas between them, at most "
-            f"{MOST_INPUTS}, as in sugar,fiber; got {text!r}"
+            f"{MOST_INPUTS}, as in area,floor; got {text!r}"
         )
     if taken := TAKEN.intersection(names):
         raise argparse.ArgumentTypeError(
@@ -189,7 +195,7 @@ def _widths(text: str) -> tuple[int, ...]:
 def _pair(text: str) -> tuple[str, str]:
     name, equals, column = text.partition("=")
     if not (name and equals and column):
-        raise argparse.ArgumentTypeError(f"expected INPUT=COLUMN as in sugar=sugars; got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected INPUT=COLUMN as in area=m2; got {text!r}")
     return name, column
 
 

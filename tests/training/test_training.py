@@ -202,6 +202,32 @@ def test_what_cannot_be_published_is_a_sentence(
     assert registry.models() == ()
 
 
+def test_a_model_is_called_as_its_file_and_takes_no_place_of_another(
+    registry: Registry, tmp_path: Path, quick: None, train: Train
+) -> None:
+    path = tmp_path / "My table, 2.csv"
+    rows = [f"{i % 7 - 3},{i * i % 11},{i}" for i in range(1, 31)]
+    path.write_text("\n".join(["a,b,price", *rows]))
+    asked = f"--data {shlex.quote(str(path))} --missing mean --accept a=-9:9"
+    code, said = train(f"{asked} --target price --unit kUSD")
+    assert code in (0, HELD_BACK)
+    assert "published my-table-2 version 1" in said
+    manifest = registry.manifest("my-table-2", 1)
+    assert [(each.name, each.min, each.accept) for each in manifest.inputs] == [
+        ("a", -3, (-9, 9)),
+        ("b", 0, None),
+    ]
+    assert (manifest.output.name, manifest.output.unit, manifest.output.max) == (
+        "price",
+        "kUSD",
+        30,
+    )
+    assert manifest.output_names == ("price", "lower", "upper")
+    code, said = train(f"{asked} --target b")
+    assert code == 1
+    assert "my-table-2 is there already, and is of other columns: price from a, b." in said
+
+
 @pytest.mark.parametrize(
     ("option", "sentence"),
     [
