@@ -283,7 +283,8 @@ class _Batches(_Trainer):
     ) -> None:
         super().__init__(architecture, weight_decays)
         self.members, self.rng = architecture.members, rng
-        centre, spread = data.rows.mean(axis=0), data.rows.std(axis=0)
+        most = _outliers(data.rows)  # a single one far out would leave the others no digits
+        centre, spread = most.middle, most.high - most.low
         spread[spread == 0] = 1.0  # of a column that is constant
 
         def near(values: NDArray[np.float64], of: float = 1.0) -> tf.Tensor:
