@@ -92,7 +92,7 @@ def _network(data: Dataset, used: NDArray[np.bool_]) -> NDArray[np.float64]:
         masks = np.tile(inner, (len(decays), 1))
         error = np.abs(fit(architecture, data, masks, decays, 0).predictions - data.target)
         decays = decays[[error[:, used & ~inner].mean(axis=1).argmin()]]
-    return fit(architecture, data, used[None], decays, 0).predictions[0]
+    return np.asarray(fit(architecture, data, used[None], decays, 0).predictions[0])
 
 
 def _diabetes(path: Path) -> None:
