@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from training.architectures import ARCHITECTURES, Architecture, sequential
 from training.dataset import Dataset, load
 from training.fit import fit
-from training.folds import scheme_for
+from training.folds import definitions
 
 LEAST = 50.0  # times faster
 
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     architecture = ARCHITECTURES[options.architecture]
     data = load("cereals", architecture.inputs)
-    masks = scheme_for(len(data)).outer(len(data))
+    masks = definitions(data.rows, data.inputs)[0].outer
     stacked, steps = _stacked(architecture, data, masks)
     one = _loop(architecture, data, masks, steps, options.fits)
     fits = len(masks) * architecture.members

@@ -229,24 +229,82 @@ class Score(Card):
 
 
 class Compared(Score):
-    """One line of the comparison: an architecture or a baseline on the same folds."""
+    """One line of the comparison: an architecture or a baseline on the same folds.
+
+    Both differences are 95 % intervals; with one that lies below 0 the first of the two is better.
+    """
 
     name: Text
     difference: tuple[Number, Number] = Field(
-        description="95 % interval of its mean absolute error minus that of least squares"
+        description="its mean absolute error minus that of least squares"
+    )
+    lead: tuple[Number, Number] | None = Field(
+        None, description="the version's mean absolute error minus its own"
+    )
+    apart: Amount | None = Field(
+        None, description="its mean absolute error with rows of identical inputs apart"
     )
     half_width: Amount | None = Field(description="of intervals made inside the folds")
     coverage: Share | None = Field(description="share of held-out truths inside those intervals")
     seconds: Amount = Field(description="of fitting all folds, the choice of settings included")
 
 
-class Evaluation(Card):
-    """The scores of this version and of the baselines, all on the same folds."""
+class Scores(Card):
+    """Errors by one definition of folds; those by another cannot be held against them."""
 
     folds: Text
     model: Score
     baselines: dict[Text, Score] = Field(max_length=100)
+
+
+class Noise(Card):
+    """What rows with identical inputs tell of the noise: whatever the model, this much remains."""
+
+    rows: Count = Field(description="that share their inputs with another")
+    groups: Count = Field(description="of such rows")
+    mean_absolute_error: Amount = Field(description="on these rows, of the best answer to each")
+    standard_deviation: Amount = Field(description="of the output, given the inputs: pure error")
+
+
+class Part(Card):
+    """Held-out rows from `low` to `high`, and the share of their truths inside the interval."""
+
+    low: Number
+    high: Number
+    rows: Count
+    coverage: Share
+
+
+Parts = Annotated[tuple[Part, ...], Field(max_length=10, fail_fast=True)]
+
+
+class Coverage(Card):
+    """Where the interval holds less, or more, than it aims at."""
+
+    by_prediction: Parts
+    by_input: dict[InputName, Parts] = Field(max_length=MOST_INPUTS)
+
+
+class Mistake(Card):
+    """A held-out row that the model is far off."""
+
+    name: Text
+    predicted: Number
+    measured: Number
+
+
+class Evaluation(Scores):
+    """The scores of this version and of the baselines, all on the same folds.
+
+    Rows with identical inputs are in one fold, if there are any; `apart` has the scores with such
+    rows in different folds, which flatter whatever remembers.
+    """
+
     comparison: Annotated[tuple[Compared, ...], Field(max_length=100, fail_fast=True)] = ()
+    apart: Scores | None = None
+    noise: Noise | None = None
+    coverage: Coverage | None = None
+    mistakes: Annotated[tuple[Mistake, ...], Field(max_length=10, fail_fast=True)] = ()
 
 
 class Code(Card):
@@ -305,6 +363,8 @@ class Manifest(Card):
     schema_version: Literal[1, 2] = 2
     model: str = Field(pattern=f"^{NAME.pattern}$")
     version: Version
+    intended_use: Text = ""
+    not_for: Text = ""
     architecture: Architecture | None = None
     inputs: Annotated[
         tuple[Input, ...],

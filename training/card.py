@@ -89,6 +89,8 @@ class TableCard(Card):
     file: Text = ""
     source: Text = ""
     year: Annotated[int, Field(ge=1, le=9999)] | None = None
+    intended_use: Text = ""
+    not_for: Text = ""
     model: Text = ""
     architecture: Text = ""
     rows: Text = "name"

@@ -31,12 +31,9 @@ from training.columns import listed
 from training.dataset import Dataset
 from training.exit_codes import HELD_BACK
 from training.export import ExportError
-from training.folds import LeaveEachOut, Scheme
-from training.learners import Networks
 from training.publish import publish_trained
 from training.tables import DataError
 from training.train import Config, Trained, prepare, train, train_all
-from training.validate import validate
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,25 +85,24 @@ def _all(config: Config, options: argparse.Namespace, console: Console) -> int:
             f"all: trains the models of a table that ships ({', '.join(shipped())}); leave 'all' "
             "out for another table."
         )
-    everything = train_all(config)
-    show.tell_data(console, everything[0])
-    show.tell_comparison(console, everything[0])
+    everything = _compared(config, console)
     return max(_publish(it, it.architecture.model, options, console) for it in everything)
 
 
-def _evaluate(config: Config, options: argparse.Namespace, console: Console) -> int:
-    """Print the comparison; with --other-folds, the chosen architecture on other folds too."""
+def _evaluate(config: Config, _: argparse.Namespace, console: Console) -> int:
+    """Print the comparison."""
+    _compared(config, console)
+    return 0
+
+
+def _compared(config: Config, console: Console) -> Sequence[Trained]:
     everything = train_all(config)
-    show.tell_data(console, everything[0])
-    show.tell_comparison(console, everything[0])
+    show.tell_data(console, everything[-1])
+    show.tell_comparison(console, everything[-1])
     for trained in everything:
         show.tell_intervals(console, trained)
-    if options.other_folds:
-        architecture, data = prepare(config)
-        networks = Networks(architecture, config.seed)
-        for scheme in (Scheme(seed=1), LeaveEachOut()):
-            show.tell_folds(console, validate(networks, data, scheme), scheme, data)
-    return 0
+        show.tell_card(console, trained)
+    return everything
 
 
 def _publish(trained: Trained, model: str, options: argparse.Namespace, console: Console) -> int:
@@ -118,7 +114,7 @@ def _publish(trained: Trained, model: str, options: argparse.Namespace, console:
     )
     folder = registry.folder(model, published.manifest.version)
     show.tell_published(console, trained, published, folder)
-    return HELD_BACK if published.held_back else 0
+    return HELD_BACK if published.verdict.refusal else 0
 
 
 def _signer(options: argparse.Namespace) -> Sign | None:
@@ -274,6 +270,5 @@ def _parser() -> argparse.ArgumentParser:
     add("--registry", type=Path, default=usual(), metavar="DIR", help="$REGISTRY, else models/")
     add("--sign", type=Path, metavar="PEM", help="sign the version with this private ECDSA key")
     add("--force-label", action="store_true", help="make it stable even if it is worse")
-    add("--other-folds", action="store_true", help="with evaluate: other folds as well")
     add("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs there")
     return parser

@@ -13,12 +13,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from models.manifest import Compared
-from training import evaluate, fit, intervals
-from training.dataset import Dataset
-from training.folds import Scheme
+from training import fit, intervals
+from training.folds import LARGE
 from training.publish import Published
 from training.train import Trained
-from training.validate import Validated
 
 PRINTED = 200  # parameters; more are a wall of numbers
 EXAMPLES = 8  # inputs of the row that is shown
@@ -96,39 +94,57 @@ def tell_comparison(console: Console, trained: Trained) -> None:
     """One line for each architecture and baseline, worst first."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("held out", no_wrap=True)
-    for title in ("MAE", "RMSE", "R²", "less l.s.", "interval", "inside", "seconds"):
+    for title in ("MAE", "apart", "RMSE", "R²", "less l.s.", "width", "inside"):
         table.add_column(title, justify="right", no_wrap=True)
     for line in trained.evaluation.comparison:
         table.add_row(*_cells(line, digits(trained)))
     console.print(table)
     console.print(
-        f"MAE, RMSE, interval:{unit(trained) or ' as the target'}. "
-        "less l.s.: MAE minus that of least squares, 95 % interval.\n"
-        "inside: held-out truths in the interval. seconds: fitting all folds.",
+        f"MAE, RMSE, width of the interval:{unit(trained) or ' as the target'}. "
+        "less l.s.: MAE minus that\nof least squares, 95 % interval. apart: MAE with alike rows in "
+        "different folds.\ninside: held-out truths in the interval. "
+        f"Folds: {trained.evaluation.folds}.",
         style="dim",
     )
 
 
 def tell_intervals(console: Console, trained: Trained) -> None:
-    """The interval that ships beside CV+, both made inside the folds and tried on their rows."""
+    """The interval that ships, made inside the folds and tried on their rows; beside it CV+.
+
+    CV+ needs as many answers as rows seen times rows held out: a large table goes without.
+    """
     truth, coverage = trained.data.target, trained.interval.coverage
-    ours = intervals.measured(trained.validated, truth, coverage)
-    reference = intervals.cv_plus(trained.validated, truth, coverage)
-    console.print(
-        f"{trained.validated.name}: {coverage:.0%} intervals of "
-        f"±{ours.half_width:.{digits(trained)}f}{unit(trained)} hold {ours.observed:.1%}; "
-        f"CV+, ±{reference.half_width:.{digits(trained)}f} on average, {reference.observed:.1%}",
-        highlight=False,
+    lead, after = trained.validated[0], digits(trained)
+    ours = intervals.measured(lead, truth, coverage)
+    text = (
+        f"{lead.name}: {coverage:.0%} intervals of "
+        f"±{ours.half_width:.{after}f}{unit(trained)} hold {ours.observed:.1%}"
     )
+    if len(truth) < LARGE:
+        reference = intervals.cv_plus(lead, truth, coverage)
+        text += f"; CV+, ±{reference.half_width:.{after}f} on average, {reference.observed:.1%}"
+    console.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
-def tell_folds(console: Console, validated: Validated, scheme: Scheme, data: Dataset) -> None:
-    """The score on other folds."""
-    score = evaluate.score(validated.held_out, data.target)
-    console.print(
-        f"{validated.name} on {scheme}: mean absolute error {score.mean_absolute_error:.4g}",
-        highlight=False,
-    )
+def tell_card(console: Console, trained: Trained) -> None:
+    """What else the card says: the noise floor, where the interval holds, the largest errors."""
+    found, after = trained.evaluation, digits(trained)
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    if floor := found.noise:
+        say(
+            f"{floor.rows:,} rows share all inputs with another: whatever is computed of those is "
+            f"off by {floor.mean_absolute_error:.{after + 1}f} on average at least, and the "
+            f"standard deviation among them is {floor.standard_deviation:.{after + 1}f}"
+        )
+    if covered := found.coverage:
+        for name, parts in {"the prediction": covered.by_prediction, **covered.by_input}.items():
+            shares = (f"{it.low:.4g} to {it.high:.4g}: {it.coverage:.0%}" for it in parts)
+            say(f"inside, by {name}: {'; '.join(shares)}")
+    for it in found.mistakes:
+        say(f"{it.name}: predicted {it.predicted:.{after}f}, measured {it.measured:g}")
 
 
 def digits(trained: Trained, more: int = 0) -> int:
@@ -145,13 +161,13 @@ def unit(trained: Trained) -> str:
 def _cells(line: Compared, digits: int) -> Iterator[str]:
     yield line.name
     yield f"{line.mean_absolute_error:.{digits + 1}f}"
+    yield f"{line.apart:.{digits + 1}f}" if line.apart is not None else ""
     yield f"{line.root_mean_squared_error:.{digits + 1}f}"
     yield f"{line.r2:.3f}"
     low, high = line.difference
     yield f"{low:+.{digits}f} to {high:+.{digits}f}"
     yield f"±{line.half_width:.{digits}f}" if line.half_width is not None else ""
     yield f"{line.coverage:.1%}" if line.coverage is not None else ""
-    yield f"{line.seconds:.1f}"
 
 
 def tell_published(console: Console, trained: Trained, published: Published, folder: Path) -> None:
@@ -169,10 +185,12 @@ def tell_published(console: Console, trained: Trained, published: Published, fol
         f"(twin and SavedModel differ by {published.difference:.0e} of the largest answer)",
         soft_wrap=True,
     )
-    if published.held_back:
+    if published.verdict.note:
+        console.print(f"{published.verdict.note}.", soft_wrap=True, markup=False)
+    if published.verdict.refusal:
         console.print(
-            f"stable stays where it is: {published.held_back}; --force-label moves it all the "
-            f"same, and so does 'python -m models label {manifest.model} stable "
+            f"stable stays where it is: {published.verdict.refusal}; --force-label moves it all "
+            f"the same, and so does 'python -m models label {manifest.model} stable "
             f"{manifest.version}'.",
             soft_wrap=True,
         )

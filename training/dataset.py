@@ -58,6 +58,8 @@ class Dataset:
     origin: str = ""
     model: str = ""
     year: int | None = None
+    intended_use: str = ""
+    not_for: str = ""
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -129,6 +131,8 @@ def load(source: str, inputs: Sequence[str] = (), changes: Changes = UNCHANGED) 
         origin=card.source,
         model=card.model,
         year=card.year,
+        intended_use=card.intended_use,
+        not_for=card.not_for,
         notes=chosen.notes,
     )
 

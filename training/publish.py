@@ -27,14 +27,14 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Published:
-    """A version in the registry. `held_back` says why it is not stable; empty when it is.
+    """A version in the registry. `verdict` says why it is not stable; empty when it is.
 
     `difference` is the largest found between twin and SavedModel, as `export` gives it.
     """
 
     manifest: Manifest
     difference: float
-    held_back: str
+    verdict: gate.Verdict
 
 
 def publish_trained(
@@ -49,13 +49,13 @@ def publish_trained(
 
     Raises ExportError when twin and SavedModel differ.
     """
-    held_back = ""
+    verdict = gate.Verdict()
 
     def passes() -> bool:
-        nonlocal held_back
+        nonlocal verdict
         if not force_label:
-            held_back = gate.refusal(trained.evaluation, _stable(registry, model))
-        return not held_back
+            verdict = gate.judge(trained.evaluation, _stable(registry, model))
+        return not verdict.refusal
 
     with staging(registry, model) as draft:
         manifest = describe(trained, model)
@@ -66,10 +66,10 @@ def publish_trained(
             trained.interval.half_width,
             draft,
         )
-        report.write(report.content_of(trained, model), draft)
+        report.write(report.content_of(trained, manifest), draft)
         sample.write(trained.data, draft)
         number = publish(registry, draft, manifest, promote=passes, sign=sign)
-    return Published(registry.manifest(model, number), difference, held_back)
+    return Published(registry.manifest(model, number), difference, verdict)
 
 
 def _stable(registry: Registry, model: str) -> Evaluation | None:
@@ -84,6 +84,8 @@ def describe(trained: Trained, model: str) -> Manifest:
     return Manifest(
         model=model,
         version=1,
+        intended_use=data.intended_use,
+        not_for=data.not_for,
         architecture=Architecture(
             name=architecture.name,
             inputs=architecture.inputs,

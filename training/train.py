@@ -1,14 +1,14 @@
 """The training job as one pure call: a frozen config in, a fitted and measured model out."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from models.manifest import Compared, Evaluation, Interval
+from models.manifest import Evaluation, Interval
 from training import evaluate, intervals
 from training.architectures import (
     ARCHITECTURES,
@@ -20,9 +20,9 @@ from training.architectures import (
 from training.card import Changes, find
 from training.dataset import UNCHANGED, Dataset, load
 from training.fit import Fit, Watch, fit
-from training.folds import scheme_for
-from training.learners import Learner, Networks, baselines, simple_baselines
-from training.validate import Validated, choose, validate
+from training.folds import definitions
+from training.learners import Networks, more_baselines, usual_baselines
+from training.validate import Validated, choose, validate, validated
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Config:
 class Trained:
     """A fitted model with what was measured of it, not yet published.
 
-    `weight_decay` is the one that was chosen for the fit on all rows.
+    `validated` is by definition of folds, of which the first leads; `weight_decay` is the one that
+    was chosen for the fit on all rows.
     """
 
     config: Config
@@ -54,7 +55,7 @@ class Trained:
     data: Dataset
     fit: Fit
     model: keras.Model
-    validated: Validated
+    validated: Sequence[Validated]
     weight_decay: float
     evaluation: Evaluation
     interval: Interval
@@ -64,7 +65,7 @@ class Trained:
 def train(config: Config, watch: Watch = lambda _: None) -> Trained:
     """Read the data, fit and measure; raises DataError."""
     architecture, data = prepare(config)
-    return train_on(data, architecture, config, simple_baselines(), watch)
+    return train_on(data, architecture, config, watch)
 
 
 def prepare(config: Config) -> tuple[Architecture, Dataset]:
@@ -81,17 +82,19 @@ def prepare(config: Config) -> tuple[Architecture, Dataset]:
 
 
 def train_all(config: Config) -> tuple[Trained, ...]:
-    """Train every architecture; each is compared with all others and with every baseline."""
+    """Train every architecture; those of the same inputs are compared with all others as well."""
     architectures, data = contestants(config)
-    scheme = scheme_for(len(data))
-    others = [validate(each, data, scheme) for each in baselines(len(data))]
-    trained = [
-        train_on(data.of(each.inputs), each, config, simple_baselines()) for each in architectures
-    ]
-    lines = evaluate.compare(
-        [*others, *(each.validated for each in trained)], data.target, config.coverage
+    folds = definitions(data.rows, data.inputs)
+    trained = [train_on(data.of(each.inputs), each, config) for each in architectures]
+    baselines = (*usual_baselines(), *more_baselines(len(data)))
+    everyone: list[evaluate.ByDefinition] = [validate(each, data, folds) for each in baselines]
+    for each in trained:
+        alike = each.data.inputs == data.inputs
+        networks = Networks(each.architecture, config.seed)
+        everyone.append(each.validated if alike else validate(networks, each.data, folds))
+    return tuple(
+        _beside(each, everyone) if each.data.inputs == data.inputs else each for each in trained
     )
-    return tuple(_with_comparison(each, lines) for each in trained)
 
 
 def contestants(config: Config) -> tuple[Sequence[Architecture], Dataset]:
@@ -103,49 +106,44 @@ def contestants(config: Config) -> tuple[Sequence[Architecture], Dataset]:
 
 
 def train_on(
-    data: Dataset,
-    architecture: Architecture,
-    config: Config,
-    rivals: Iterable[Learner],
-    watch: Watch = lambda _: None,
+    data: Dataset, architecture: Architecture, config: Config, watch: Watch = lambda _: None
 ) -> Trained:
-    """Choose the settings, fit each fold and all rows, and measure beside the rivals."""
-    truth = data.target
+    """Choose the settings, fit each fold and all rows, and measure beside the usual baselines."""
+    folds = definitions(data.rows, data.inputs)
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(config.seed)
-    scheme, networks = scheme_for(len(data)), Networks(architecture, config.seed)
+    networks = Networks(architecture, config.seed)
     started = time.perf_counter()
-    choice = choose(networks, data, scheme)
-    decays = networks.decays(np.append(choice.settings, choice.final))
-    masks = np.vstack([choice.outer, np.ones((1, len(data)), bool)])
+    choices = choose(networks, data, folds)
+    settings = np.concatenate([each.settings for each in choices])
+    decays = networks.decays(np.append(settings, choices[0].final))
+    masks = np.vstack([*(each.outer for each in folds), np.ones((1, len(data)), bool)])
     fitted = fit(architecture, data, masks, decays, config.seed, watch)
     seconds = time.perf_counter() - started
-    validated = Validated(architecture.name, choice, fitted.predictions[:-1], seconds)
-    others = [validate(each, data, scheme) for each in rivals]
+    ours = validated(architecture.name, choices, fitted.predictions[:-1], seconds)
+    rivals = [validate(each, data, folds) for each in usual_baselines()]
+    lead, coverage = ours[0], config.coverage
     return Trained(
         config=config,
         architecture=architecture,
         data=data,
         fit=fitted,
         model=with_weights(architecture, fitted.networks[-1], *fitted.outliers[-1:]),
-        validated=validated,
+        validated=ours,
         weight_decay=float(decays[-1]),
-        evaluation=Evaluation(
-            folds=str(scheme),
-            model=evaluate.score(validated.held_out, truth),
-            baselines={each.name: evaluate.score(each.held_out, truth) for each in others},
-            comparison=evaluate.compare([validated, *others], truth, config.coverage),
-        ),
+        evaluation=evaluate.evaluation(ours, rivals, data, coverage),
         interval=Interval(
-            coverage=config.coverage,
+            coverage=coverage,
             method="conformal quantile of the held-out absolute residuals, constant",
-            half_width=intervals.half_width(validated, truth, config.coverage),
-            observed=intervals.measured(validated, truth, config.coverage).observed,
+            half_width=intervals.half_width(lead, data.target, coverage),
+            observed=intervals.measured(lead, data.target, coverage).observed,
         ),
-        calibration=intervals.calibration(validated, truth),
+        calibration=intervals.calibration(lead, data.target),
     )
 
 
-def _with_comparison(trained: Trained, lines: tuple[Compared, ...]) -> Trained:
-    evaluation = trained.evaluation.model_copy(update={"comparison": lines})
-    return replace(trained, evaluation=evaluation)
+def _beside(trained: Trained, everyone: Sequence[evaluate.ByDefinition]) -> Trained:
+    lines = evaluate.compare(
+        everyone, trained.data.target, trained.config.coverage, trained.architecture.name
+    )
+    return replace(trained, evaluation=trained.evaluation.model_copy(update={"comparison": lines}))

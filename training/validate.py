@@ -6,40 +6,44 @@ error of the held-out rows is that of the whole procedure, choice included (Varm
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.dataset import Dataset
-from training.folds import Masks, Scheme, held_out
+from training.folds import Folds, held_out
 from training.learners import Learner, Settings
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What the inner folds say, for f outer folds of n rows.
+    """What the inner fits say, for f folds of n rows.
 
-    `inner` is bool [f, i, n]; `predictions` float64 [f, i, n] are the answers of the chosen
-    setting's inner fits to all rows.
+    `predictions`, float64 [f, i, n], are the answers of the chosen setting's inner fits to all
+    rows; a learner that wants no inner fits has none.
     """
 
-    outer: Masks
-    inner: Masks
+    folds: Folds
     predictions: NDArray[np.float64]
-    settings: Settings  # [f]: the setting of each outer fold
+    settings: Settings  # [f]: the setting of each fold
     final: int  # the setting for a fit on all rows
 
+    @property
+    def inner(self) -> bool:
+        """Whether there were inner fits."""
+        return bool(self.predictions.size)
+
     def residuals(self, fold: int, truth: NDArray[np.float64]) -> NDArray[np.float64]:
-        """|truth - prediction| of each row that `fold` sees, by the inner fit that left it out."""
-        seen = self.outer[fold]
-        [unseen] = held_out(self.predictions[fold][:, seen], self.inner[fold][:, seen])
-        return np.asarray(np.abs(unseen - truth[seen]))
+        """|truth - prediction| of rows that `fold` sees, by the inner fit that left them out."""
+        inner, rows = np.nonzero(self.folds.left[fold])
+        return np.asarray(np.abs(self.predictions[fold, inner, rows] - truth[rows]))
 
 
 @dataclass(frozen=True)
 class Validated:
-    """A learner's held-out answers: float64 [f, n] by outer fold, and what it cost."""
+    """A learner's answers by one definition of folds, float64 [f, n], and what all cost."""
 
     name: str
     choice: Choice
@@ -47,44 +51,75 @@ class Validated:
     seconds: float
 
     @property
+    def folds(self) -> Folds:
+        """The definition."""
+        return self.choice.folds
+
+    @property
     def held_out(self) -> NDArray[np.float64]:
-        """Each row's answers by folds that did not see it: float64 [repeats, n]."""
-        return held_out(self.predictions, self.choice.outer)
+        """Answers to the rows that are tested, by folds that saw none: float64 [repeats, h]."""
+        return held_out(self.predictions, self.folds.outer)
 
 
-def validate(learner: Learner, data: Dataset, scheme: Scheme) -> Validated:
-    """Choose inside the folds, then fit each fold with its choice."""
+def validate(learner: Learner, data: Dataset, folds: Sequence[Folds]) -> list[Validated]:
+    """Choose inside the folds, then fit each fold with its choice; by each definition."""
     started = time.perf_counter()
-    choice = choose(learner, data, scheme)
-    predictions = learner.predict(data, choice.outer, choice.settings)
-    return Validated(learner.name, choice, predictions, time.perf_counter() - started)
+    choices = choose(learner, data, folds)
+    settings = np.concatenate([each.settings for each in choices])
+    predictions = learner.predict(data, np.vstack([each.outer for each in folds]), settings)
+    return validated(learner.name, choices, predictions, time.perf_counter() - started)
 
 
-def choose(learner: Learner, data: Dataset, scheme: Scheme) -> Choice:
-    """Fit every setting on every inner fold; the least mean absolute error is chosen.
+def validated(
+    name: str, choices: Sequence[Choice], predictions: NDArray[np.float64], seconds: float
+) -> list[Validated]:
+    """The answers of all folds, float64 [f, n], by their definitions."""
+    parts = _parted(predictions, [len(each.folds.outer) for each in choices])
+    return [
+        Validated(name, choice, part, seconds) for choice, part in zip(choices, parts, strict=True)
+    ]
 
-    A learner that wants no inner folds (and has nothing to choose) gets none: `inner` is empty.
+
+def choose(learner: Learner, data: Dataset, folds: Sequence[Folds]) -> list[Choice]:
+    """Fit every setting on every pair's rows, all at once; the least mean absolute error is chosen.
+
+    A learner that wants no inner fits (and has nothing to choose) gets none.
     """
-    outer = scheme.outer(len(data))
     if not learner.inner:
-        nothing = np.empty((len(outer), 0, len(data)))
-        return Choice(outer, nothing.astype(bool), nothing, np.zeros(len(outer), int), 0)
-    inner = scheme.inner(outer)
-    folds, splits, rows = inner.shape
-    stacked = inner.reshape(-1, rows)
+        return [
+            Choice(
+                each, np.empty((len(each.outer), 0, len(data))), np.zeros(len(each.outer), int), 0
+            )
+            for each in folds
+        ]
+    pairs = np.vstack([each.pairs for each in folds])
     predictions = learner.predict(
         data,
-        np.tile(stacked, (learner.settings, 1)),
-        np.repeat(np.arange(learner.settings), len(stacked)),
-    ).reshape(learner.settings, folds, splits, rows)
-    left_out = outer[:, None] & ~inner
-    error = np.abs(predictions - data.target)
-    errors = np.where(left_out, error, 0).sum(axis=(2, 3)) / left_out.sum(axis=(1, 2))
+        np.tile(pairs, (learner.settings, 1)),
+        np.repeat(np.arange(learner.settings), len(pairs)),
+    ).reshape(learner.settings, *pairs.shape)
+    parts = _parted(predictions.swapaxes(0, 1), [len(each.pairs) for each in folds])
+    return [_choice(each, part, data.target) for each, part in zip(folds, parts, strict=True)]
+
+
+def _choice(folds: Folds, predictions: NDArray[np.float64], truth: NDArray[np.float64]) -> Choice:
+    """The best setting of each fold by the answers of each pair and setting: float64 [p, s, n]."""
+    left = folds.left
+    errors = np.stack(
+        [
+            np.where(left, np.abs(answers[folds.inner] - truth), 0).sum(axis=(1, 2))
+            / left.sum(axis=(1, 2))
+            for answers in predictions.swapaxes(0, 1)
+        ]
+    )
     settings = errors.argmin(axis=0)
     return Choice(
-        outer=outer,
-        inner=inner,
-        predictions=predictions[settings, np.arange(folds)],
+        folds=folds,
+        predictions=predictions[folds.inner, settings[:, None]],
         settings=settings,
         final=int(errors.mean(axis=1).argmin()),
     )
+
+
+def _parted(values: NDArray[np.float64], lengths: Sequence[int]) -> list[NDArray[np.float64]]:
+    return np.split(values, np.cumsum(lengths)[:-1])

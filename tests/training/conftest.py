@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from training.architectures import Architecture, Standardisation, fold, initial, with_weights
 from training.dataset import Dataset, load
 from training.fit import Fit, Progress, Watch
+from training.learners import usual_baselines
 
 INPUTS = ("sugar", "fiber", "protein")
 
@@ -47,6 +48,8 @@ def unfitted(
 def skip_fits(patch: pytest.MonkeyPatch) -> None:
     for module in ("train", "learners"):
         patch.setattr(f"training.{module}.fit", unfitted)
+    median_and_least_squares = usual_baselines()[:2]
+    patch.setattr("training.train.usual_baselines", lambda: median_and_least_squares)
 
 
 @pytest.fixture

@@ -4,15 +4,21 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from html import escape
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from models.manifest import REPORT, Compared
+from models.manifest import LARGEST, REPORT, Input, Output
 from tests.training.conftest import skip_fits
 from training.architectures import ARCHITECTURES
+from training.dataset import Dataset
+from training.learners import BOOSTING
+from training.publish import describe
 from training.report import Content, content_of, write
 from training.report.chart import Chart
 from training.report.content import SHOWN
@@ -21,11 +27,12 @@ from training.report.measured import worst
 from training.report.page import render
 from training.report.rectifier import forward, telling_unit
 from training.report.sections import sections
-from training.report.svg import Picture, signed
-from training.train import Config, train
+from training.report.svg import MINUS, Picture, figure, signed
+from training.train import Config, train, train_on
 
+BENDS = "How the model bends the"
 ALWAYS = ["Learning", "Predicted and measured", "Calibration", "Comparison"]
-UNITS = re.compile(r"\((g|kcal|no unit|%)\)|training step")
+UNITS = re.compile(r"\((g a serving|kcal a serving|no unit|%)\)|training step")
 Make = Callable[..., Content]
 
 
@@ -38,7 +45,8 @@ def make() -> Make:
         architecture = replace(ARCHITECTURES[name], **changes)  # type: ignore[arg-type]
         with pytest.MonkeyPatch.context() as patch:
             skip_fits(patch)
-            return content_of(train(Config(architecture=architecture)), architecture.model)
+            trained = train(Config(architecture=architecture))
+            return content_of(trained, describe(trained, architecture.model))
 
     return make
 
@@ -56,11 +64,11 @@ def page(content: Content) -> str:
 
 
 def test_the_diagrams_carry_every_weight_and_bias_as_a_number(make: Make) -> None:
-    for name, draw, unit_of in (("linear", unit, " kcal/g"), ("deep", network, "")):
+    for name, draw in (("linear", unit), ("deep", network)):
         content = make(name)
         shown = texts(draw(content))
         for kernel, bias in content.networks[0]:
-            assert {f"{signed(weight)}{unit_of}" for weight in kernel.ravel()} <= set(shown)
+            assert {signed(weight) for weight in kernel.ravel()} <= set(shown)
             assert all(any(signed(b) in text for text in shown) for b in bias)
 
 
@@ -83,7 +91,7 @@ def test_the_networks_of_the_pictures_answer_as_the_model(make: Make) -> None:
     content = make("ensemble")
     rows = content.data.rows
     answers = np.mean([forward(member, rows)[-1][:, 0] for member in content.networks], axis=0)
-    assert answers == pytest.approx(content.predict(rows)[0], abs=1e-3)
+    assert answers == pytest.approx(content.predict(rows), abs=1e-3)
 
 
 def test_the_unit_that_is_shown_is_on_for_some_rows_and_off_for_others(make: Make) -> None:
@@ -94,7 +102,7 @@ def test_the_unit_that_is_shown_is_on_for_some_rows_and_off_for_others(make: Mak
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_axis_has_a_label_with_its_unit(make: Make, name: str) -> None:
-    content = replace(make(name), comparison=[LINE])
+    content = make(name)
     charts = [picture for picture in pictures(content) if isinstance(picture, Chart)]
     labels = [axis.label for chart in charts for axis in (chart.x, chart.y) if not axis.names]
     assert len(labels) >= 9
@@ -107,52 +115,133 @@ def test_every_axis_has_a_label_with_its_unit(make: Make, name: str) -> None:
     [
         ("linear-unit", {}, ["The linear unit", "The line"]),
         ("linear", {}, ["The linear unit", "The plane"]),
-        ("ensemble", {}, ["The network", "The ReLU", "How the stack bends the plane"]),
-        (
-            "deep",
-            {"inputs": ("sugar",)},
-            ["The network", "The ReLU", "How the stack bends the line"],
-        ),
-        ("deep", {"activation": "tanh"}, ["The network", "How the stack bends the plane"]),
+        ("ensemble", {}, ["The network", "The ReLU", f"{BENDS} plane"]),
+        ("deep", {"inputs": ("sugar",)}, ["The network", "The ReLU", f"{BENDS} line"]),
+        ("deep", {"activation": "tanh"}, ["The network", f"{BENDS} plane"]),
     ],
 )
 def test_an_architecture_gets_the_sections_that_make_sense_for_it(
     make: Make, name: str, changes: dict[str, object], titles: list[str]
 ) -> None:
     content = make(name, **changes)
-    assert [section.title for section in sections(content)] == [*titles, *ALWAYS]
+    shown = [section.title for section in sections(content)]
+    assert shown == ["What it is for", *titles, *ALWAYS]
 
 
-def test_the_five_worst_rows_are_named(make: Make) -> None:
+def test_the_largest_errors_are_named(make: Make) -> None:
     content = make("linear-unit")
-    error = np.abs(content.predicted - content.data.target)
-    rows = worst(content)
-    assert sorted(error)[-5:] == sorted(error[rows])
-    for place, row in enumerate(rows, 1):
-        name = content.data.names[row].replace("_", " ").replace("&", "&amp;")
-        assert f"{place}. {name.replace(chr(39), '&#x27;')}" in page(content)
+    error = np.abs(content.predicted - content.truth)
+    places = worst(content)
+    assert sorted(error)[-5:] == sorted(error[places])
+    for number, place in enumerate(places, 1):
+        name = escape(content.data.names[place].replace("_", " "))
+        assert f"{number}. {name}" in page(content)
 
 
-LINE = Compared(
-    name="random forest",
-    mean_absolute_error=9.34,
-    root_mean_squared_error=14,
-    r2=0.5,
-    difference=(-3.2, -1),
-    half_width=None,
-    coverage=None,
-    seconds=12,
-)
+def measured(content: Content, **changes: object) -> Content:
+    """The same with another evaluation, interval or output in its manifest."""
+    return replace(content, manifest=content.manifest.model_copy(update=changes))
 
 
-def test_the_comparison_shows_every_line_or_how_to_get_one(make: Make) -> None:
-    lines = [LINE, LINE.model_copy(update={"name": "median"})]
-    html = page(replace(make("deep"), comparison=lines))
-    for expected in ("random forest", "median", "9.34", f"{signed(-3.2)} to {signed(-1)}", "12.00"):
-        assert expected in html
-    html = page(replace(make("deep"), comparison=()))
-    assert "<code>python -m training evaluate</code>" in html
-    assert "least squares" in html
+def test_the_report_says_who_wins_and_by_how_much(make: Make) -> None:
+    content = make("linear")
+    evaluation = content.manifest.evaluation
+    assert evaluation
+    [ours] = [line for line in content.comparison if line.lead is None]
+
+    def said(error: float, lead: tuple[float, float]) -> str:
+        line = ours.model_copy(
+            update={"name": BOOSTING, "mean_absolute_error": error, "lead": lead}
+        )
+        beside = ours.model_copy(update={"mean_absolute_error": 8.0})
+        found = evaluation.model_copy(update={"comparison": (line, beside)})
+        return page(measured(content, evaluation=found))
+
+    won = "Linear wins, off by 8.00 kcal a serving on average: 2.00 (20%) less than gradient"
+    lost = (
+        "Gradient boosting wins; linear is off by 8.00 kcal a serving on average: 2.00 (33%) more"
+    )
+    assert won in said(10, (-3, -1))
+    assert lost in said(6, (1, 3))
+    assert "which may be chance" in said(6, (-1, 3))
+    assert "which may be chance" not in said(6, (1, 3))
+
+
+def test_the_card_is_in_the_report(make: Make) -> None:
+    content = make("deep")
+    html = page(content)
+    manifest, evaluation = content.manifest, content.manifest.evaluation
+    assert manifest.data
+    assert evaluation
+    assert evaluation.apart
+    assert evaluation.noise
+    assert evaluation.coverage
+    for said in (
+        escape(manifest.intended_use),
+        escape(manifest.not_for),
+        "1993",
+        escape(evaluation.folds),
+        figure(evaluation.apart.model.mean_absolute_error),
+        "34 rows share all inputs with another",
+        f"{figure(evaluation.noise.mean_absolute_error)} kcal",
+        *(f"{part.coverage:.0%}" for part in evaluation.coverage.by_input["sugar"]),
+    ):
+        assert said in html
+
+
+# Any table
+
+
+def of_table(inputs: int, hidden: tuple[int, ...] = (8, 4)) -> Content:
+    """Of a table of metres and kUSD, in which nothing is fitted."""
+    rng = np.random.default_rng(inputs)
+    rows = rng.normal(0, 10.0 ** rng.integers(-2, 5, inputs), (90, inputs))
+    rows[:20] = rows[20:40]
+    data = Dataset(
+        source="houses.csv",
+        sha256="0" * 64,
+        columns=tuple(Input(name=f"length_{number}", unit="m") for number in range(inputs)),
+        output=Output(name="price", unit="kUSD"),
+        names=tuple(f"row {number}" for number in range(90)),
+        rows=rows,
+        target=-2e5 + 1e4 * rng.normal(size=90),
+    )
+    architecture = replace(ARCHITECTURES["deep"], inputs=data.inputs, hidden=hidden)
+    with pytest.MonkeyPatch.context() as patch:
+        skip_fits(patch)
+        trained = train_on(data, architecture, Config())
+        return content_of(trained, describe(trained, "houses"))
+
+
+@pytest.mark.parametrize("inputs", [1, 3, 13, 60])
+def test_any_table_gets_a_small_report_of_its_own_names_and_units(
+    inputs: int, tmp_path: Path
+) -> None:
+    for hidden in ((), (8, 4)):
+        content = of_table(inputs, hidden)
+        html = page(content)
+        assert not re.search(r"kcal|calor|sugar|cereal|\bg\b|\bgrams?\b", html.lower())
+        assert "nan" not in re.sub(r"<[^>]*>", " ", html).split()
+        assert html.count("price against") >= min(inputs, 12)
+        assert len(html) < 400_000
+
+
+def test_a_version_without_an_interval_has_none_in_its_report() -> None:
+    content = measured(of_table(3), interval=None)
+    html = page(replace(content, calibration=()))
+    assert "nterval</text>" not in html.replace("95% interval</text>", "")
+    assert "±" not in html
+    assert [each.title for each in sections(replace(content, calibration=()))][-1] == "Comparison"
+
+
+def test_a_version_that_was_made_elsewhere_gets_what_is_known_of_it() -> None:
+    content = of_table(3)
+    manifest = content.manifest.model_copy(
+        update={"architecture": None, "interval": None, "evaluation": None}
+    )
+    bare = Content(manifest, content.data, content.predict)
+    assert [section.title for section in sections(bare)] == [f"{BENDS} plane"]
+    assert "a model made elsewhere" in page(bare)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -206,8 +295,8 @@ def test_of_very_many_rows_some_are_drawn_and_the_page_says_so(make: Make) -> No
             rows=np.tile(data.rows, (100, 1)),
             target=np.tile(data.target, 100),
         ),
-        held_out=np.tile(content.held_out, (1, 100)),
-        half_widths=np.tile(content.half_widths, 100),
+        tested=np.arange(7600),
+        predicted=np.tile(content.predicted, 100),
     )
     html = page(many)
     assert len(html) < 400_000
@@ -217,15 +306,21 @@ def test_of_very_many_rows_some_are_drawn_and_the_page_says_so(make: Make) -> No
 def test_a_network_that_always_answers_the_same_gets_its_report(make: Make) -> None:
     content = make("deep")
     still = [[(np.zeros_like(kernel), bias) for kernel, bias in content.networks[0]]]
-    level = np.full(len(content.data), 100.0)
     html = page(
         replace(
             content,
             networks=still,
-            predict=lambda rows: (np.full(len(rows), 100.0),) * 3,
-            held_out=level[None],
-            half_widths=0 * level,
+            predict=lambda rows: np.full(len(rows), 100.0),
+            predicted=np.full(len(content.data), 100.0),
         )
     )
     assert "nan" not in re.sub(r"<[^>]*>", "", html).split()
     assert not re.search(r'd="[^"]*nan', html)
+
+
+@given(st.floats(-LARGEST, LARGEST))
+def test_a_figure_has_the_digits_that_count(value: float) -> None:
+    text = figure(value)
+    assert float(text.replace(",", "").replace(MINUS, "-")) == pytest.approx(value, rel=0.006)
+    assert len(text) <= 12
+    assert signed(value) == (f"+{text}" if value > 0 else text)

@@ -24,8 +24,9 @@ def main(arguments: Sequence[str]) -> int:
     """Compare, and tell; returns 0, DRIFTED, or 1 with a sentence on standard error."""
     options = _parser().parse_args(arguments)
     try:
-        asked = log.read(options.log, options.model, options.version)
-        trained = reference.read(Registry(options.registry), asked.model, asked.version)
+        version, files = log.find(options.log, options.model, options.version)
+        trained = reference.read(Registry(options.registry), options.model, version)
+        asked = log.read(files, trained.manifest)
         found = drifts(trained, asked)
         options.output.write_text(page.render(asked, found, options.threshold))
     except (DataError, RegistryError, OSError) as error:

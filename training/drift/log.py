@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.manifest import Manifest
 from training.tables import DataError
 
 Floats = NDArray[np.float64]
@@ -17,20 +18,17 @@ NAME = re.compile(r"(?P<model>[a-z][a-z0-9_-]*)-(?P<version>[0-9]+)-[0-9]{6}-[0-
 
 @dataclass(frozen=True)
 class Asked:
-    """Rows float64 [n, k] in g in the order of `inputs`, and predictions float64 [n] in kcal."""
+    """Rows float64 [n, k] in the order of `inputs`, and what was answered, float64 [n]."""
 
     model: str
     version: int
     inputs: tuple[str, ...]
     rows: Floats
-    calories: Floats
+    answers: Floats
 
 
-def read(folder: Path, model: str, version: int | None = None) -> Asked:
-    """What was asked of a version, or of the newest one that the log has.
-
-    Raises DataError when there is none, or a file cannot be read.
-    """
+def find(folder: Path, model: str, version: int | None = None) -> tuple[int, Sequence[Path]]:
+    """The files of a version, or of the newest one that the log has; raises DataError for none."""
     files = _files(folder, model)
     if not files:
         raise DataError(
@@ -43,7 +41,21 @@ def read(folder: Path, model: str, version: int | None = None) -> Asked:
         raise DataError(
             f"{folder} holds no predictions of {model} version {version}; only {known}."
         )
-    return _asked(model, version, [_table(path) for path in files[version]])
+    return version, files[version]
+
+
+def read(files: Sequence[Path], manifest: Manifest) -> Asked:
+    """What was asked of a version, from its files; raises DataError when one cannot be read.
+
+    Of the newest file's inputs alone: the version's number may have been another's before.
+    """
+    output = manifest.output.name
+    tables = [_table(path, output) for path in files]
+    inputs = _inputs(tables[-1])
+    alike = [table for table in tables if _inputs(table) == inputs]
+    rows = np.concatenate([_rows(table, inputs) for table in alike])
+    answers = np.concatenate([table[output].to_numpy() for table in alike])
+    return Asked(manifest.model, manifest.version, inputs, rows, answers.astype(np.float64))
 
 
 def _files(folder: Path, model: str) -> dict[int, list[Path]]:
@@ -56,23 +68,14 @@ def _files(folder: Path, model: str) -> dict[int, list[Path]]:
     return found
 
 
-def _table(path: Path) -> Any:
+def _table(path: Path, output: str) -> Any:
     import pyarrow as pa  # noqa: PLC0415  as in training/tables.py
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        return pq.read_table(path, columns=["inputs", "calories"], partitioning=None)
+        return pq.read_table(path, columns=["inputs", output], partitioning=None)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
-
-
-def _asked(model: str, version: int, tables: Sequence[Any]) -> Asked:
-    """Of the newest table's inputs alone: the version's number may have been another's before."""
-    inputs = _inputs(tables[-1])
-    alike = [table for table in tables if _inputs(table) == inputs]
-    rows = np.concatenate([_rows(table, inputs) for table in alike])
-    calories = np.concatenate([table["calories"].to_numpy() for table in alike])
-    return Asked(model, version, inputs, rows, calories.astype(np.float64))
 
 
 def _inputs(table: Any) -> tuple[str, ...]:

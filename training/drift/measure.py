@@ -17,7 +17,7 @@ OUTSIDE = 0.1  # the share of rows out of the training range that is drift by it
 
 @dataclass(frozen=True)
 class Drift:
-    """One input in grams, or the predictions in kcal.
+    """One input, or the predictions, in their own unit.
 
     `psi` is the population stability index over the deciles of training, `chance` what it may be
     without any drift. `ks` is the largest distance between the cumulative shares (Kolmogorov and
@@ -59,10 +59,9 @@ def drifts(reference: Reference, asked: Asked) -> list[Drift]:
             manifest.inputs, manifest.seen, reference.rows.T, asked.rows.T, strict=True
         )
     ]
-    answers = reference.calories
-    unit = manifest.output.unit
+    answers, output = reference.answers, manifest.output
     span = (float(answers.min()), float(answers.max()))
-    return [*found, compare("calories", unit, answers, asked.calories, span)]
+    return [*found, compare(output.name, output.unit, answers, asked.answers, span)]
 
 
 def compare(

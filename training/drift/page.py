@@ -9,7 +9,7 @@ from training.drift.measure import Drift
 from training.report.chart import Axis, Chart
 from training.report.page import document, header, listed
 from training.report.sections import Figure, Section, Table
-from training.report.svg import About, signed
+from training.report.svg import About, figure, signed
 
 HEADER = ("mean of", "trained", "asked", "shift", "out of range", "KS", "PSI", "by chance", "")
 TEXT = (
@@ -41,8 +41,8 @@ def cells(each: Drift, threshold: float) -> list[str]:
     """A line of the table."""
     return [
         each.name,
-        f"{each.trained.mean():.1f}",
-        f"{each.asked.mean():.1f}",
+        figure(each.trained.mean()),
+        figure(each.asked.mean()),
         f"{signed(each.shift)} sd",
         f"{each.outside:.1%}",
         f"{each.ks:.2f}",
@@ -56,11 +56,12 @@ def cumulative(each: Drift, number: int) -> Chart:
     """The cumulative shares of both, as steps."""
     about = About(
         f"drift-{number}",
-        each.name.capitalize(),
+        each.name,
         f"The cumulative shares of the rows of training and of those that were asked; they are at "
         f"most {each.ks:.2f} apart.",
     )
-    x = Axis.over(f"{each.name} ({each.unit})", each.trained, each.asked)
+    label = f"{each.name} ({each.unit})" if each.unit else each.name
+    x = Axis.over(label, each.trained, each.asked)
     chart = Chart(about, x, Axis("share of the rows", 0, 1.02))
     for values, kind in ((each.trained, "line second"), (each.asked, "line")):
         chart.line(*_steps(values, x), kind)

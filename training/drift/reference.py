@@ -14,11 +14,11 @@ from training.tables import DataError
 
 @dataclass(frozen=True)
 class Reference:
-    """`rows` float64 [m, k] in g in the order of the manifest's inputs, `calories` [m] in kcal."""
+    """`rows` float64 [m, k] in the order of the manifest's inputs, `answers` to them [m]."""
 
     manifest: Manifest
     rows: Floats
-    calories: Floats
+    answers: Floats
 
 
 def read(registry: Registry, model: str, version: int) -> Reference:
@@ -43,10 +43,13 @@ def read(registry: Registry, model: str, version: int) -> Reference:
         ) from error
     if not lines or not np.isfinite(rows).all():
         raise DataError(f"{ROWS} of {model} version {version} has no rows of finite numbers.")
-    return Reference(manifest, rows, _answers(registry.read(manifest, TWIN), rows))
+    if not manifest.seen:
+        raise DataError(f"{model} version {version} does not say what training saw of its inputs.")
+    answers = _answers(registry.read(manifest, TWIN), rows, manifest.output.name)
+    return Reference(manifest, rows, answers)
 
 
-def _answers(twin: bytes, rows: Floats) -> Floats:
-    """The calories that the twin predicts, [n] for [n, k]."""
+def _answers(twin: bytes, rows: Floats, output: str) -> Floats:
+    """What the twin predicts, [n] for [n, k]."""
     runner = Interpreter(model_content=twin, num_threads=1).get_signature_runner("features")
-    return np.asarray(runner(features=rows.astype(np.float32))["calories"], np.float64)
+    return np.asarray(runner(features=rows.astype(np.float32))[output], np.float64)

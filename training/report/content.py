@@ -1,96 +1,124 @@
-"""What a report shows, as data: the trained model, what it was fitted on and what was measured."""
+"""What a report shows, as data: the model, what it was fitted on and what was measured."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.manifest import Compared, Evaluation
-from training.architectures import Architecture, Network
+from models.manifest import Compared, Manifest, Quantity
+from training.architectures import Network
 from training.dataset import Dataset
 from training.fit import Progress
 from training.train import Trained
 
 Floats = NDArray[np.float64]
-Predict = Callable[[Floats], tuple[Floats, Floats, Floats]]
+Predict = Callable[[Floats], Floats]
 
 SHOWN = 500  # rows, so that a page stays small however many there are
 
 
 @dataclass(frozen=True)
 class Content:
-    """Everything the pictures are drawn from.
+    """Everything the pictures are drawn from. Names, units and scores are the manifest's.
 
-    `networks` are the final members, in grams and kcal. `predict` takes float64 [n, k] and
-    gives calories, lower and upper, float64 [n] each. `held_out` is float64 [repeats, n], the
-    predictions by folds that did not see the row; `half_widths` float64 [n] in kcal goes
-    around them. `calibration` is pairs of nominal and observed coverage.
+    `predict` takes float64 [n, k] and answers float64 [n]. `networks` are the final members, of a
+    model that is a stack of layers. `tested` are the rows that were held out, int [h], and
+    `predicted` the answers of folds that did not see them, float64 [h]. `calibration` is pairs of
+    nominal and observed coverage.
     """
 
-    model: str
-    architecture: Architecture
+    manifest: Manifest
     data: Dataset
-    networks: Sequence[Network]
     predict: Predict
-    held_out: Floats
-    half_widths: Floats
-    coverage: float
-    history: Sequence[Progress]
-    evaluation: Evaluation
-    comparison: Sequence[Compared] = ()
+    networks: Sequence[Network] = ()
+    tested: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
+    predicted: Floats = field(default_factory=lambda: np.empty(0))
+    history: Sequence[Progress] = ()
     calibration: Sequence[tuple[float, float]] = ()
 
     @property
-    def predicted(self) -> Floats:
-        """Each row's held-out prediction, the mean over the repeats: float64 [n] kcal."""
-        return np.asarray(self.held_out.mean(axis=0))
+    def half_width(self) -> float | None:
+        """What the interval adds to either side, if the version has one."""
+        interval = self.manifest.interval
+        return interval.half_width if interval else None
+
+    @property
+    def truth(self) -> Floats:
+        """What was measured of the rows that were held out: float64 [h]."""
+        return np.asarray(self.data.target[self.tested])
 
     @property
     def inside(self) -> NDArray[np.bool_]:
-        """Whether a row's truth lies in its held-out interval: bool [n]."""
-        return np.asarray(np.abs(self.predicted - self.data.target) <= self.half_widths)
+        """Whether a truth lies in its held-out interval: bool [h]; all do, where there is none."""
+        width = np.inf if self.half_width is None else self.half_width
+        return np.asarray(np.abs(self.predicted - self.truth) <= width)
 
     @property
     def medians(self) -> Floats:
-        """The median of every input, float64 [k] in grams."""
+        """The median of every input, float64 [k]."""
         return np.asarray(np.median(self.data.rows, axis=0))
 
     @property
-    def sample(self) -> NDArray[np.int64]:
+    def sample(self) -> NDArray[np.intp]:
         """The rows that are drawn: all of them, or SHOWN evenly chosen ones of more."""
-        rows = len(self.data)
-        return np.linspace(0, rows - 1, min(rows, SHOWN)).astype(np.int64)
+        return evenly(len(self.data))
 
-    def name(self, row: int) -> str:
-        """What a row is called, as one reads it."""
-        return self.data.names[row].replace("_", " ")
+    @property
+    def shown(self) -> Floats:
+        """Their inputs, float64 [s, k]."""
+        return np.asarray(self.data.rows[self.sample])
+
+    @property
+    def comparison(self) -> Sequence[Compared]:
+        """The lines of the comparison, worst first."""
+        return self.manifest.evaluation.comparison if self.manifest.evaluation else ()
 
     @property
     def rectified(self) -> bool:
         """Whether there are hidden layers of ReLU units."""
-        return bool(self.architecture.hidden) and self.architecture.activation == "relu"
+        made = self.manifest.architecture
+        return (
+            made is not None
+            and bool(made.hidden)
+            and bool(self.networks)
+            and made.activation == "relu"
+        )
+
+    def name(self, place: int) -> str:
+        """What a held-out row is called, as one reads it."""
+        return str(self.data.names[self.tested[place]]).replace("_", " ")
+
+    def label(self, index: int) -> str:
+        """An input with its unit."""
+        return label(self.manifest.inputs[index])
+
+    def within(self, rows: Floats) -> Floats:
+        """The rows [n, k] with each value where the service accepts it."""
+        low, high = np.array(self.manifest.accepted).T
+        return np.asarray(np.clip(rows, low, high))
 
 
-def content_of(trained: Trained, model: str) -> Content:
+def label(quantity: Quantity) -> str:
+    """A quantity with its unit, if it has one."""
+    return f"{quantity.name} ({quantity.unit})" if quantity.unit else quantity.name
+
+
+def evenly(rows: int) -> NDArray[np.intp]:
+    """All of so many, or SHOWN of them."""
+    return np.linspace(0, rows - 1, min(rows, SHOWN)).astype(np.intp)
+
+
+def content_of(trained: Trained, manifest: Manifest) -> Content:
     """The content of a fresh training's report."""
-    data, half_width = trained.data, trained.interval.half_width
-
-    def predict(rows: Floats) -> tuple[Floats, Floats, Floats]:
-        calories = np.asarray(trained.model(rows.astype(np.float32)), np.float64)[:, 0]
-        return calories, calories - half_width, calories + half_width
-
+    lead = trained.validated[0]
     return Content(
-        model=model,
-        architecture=trained.architecture,
-        data=data,
+        manifest=manifest,
+        data=trained.data,
+        predict=lambda rows: np.asarray(trained.model(rows.astype(np.float32)), np.float64)[:, 0],
         networks=trained.fit.networks[-1],
-        predict=predict,
-        held_out=trained.validated.held_out,
-        half_widths=np.full(len(data), half_width),
-        coverage=trained.interval.coverage,
+        tested=lead.folds.tested,
+        predicted=np.asarray(lead.held_out.mean(axis=0)),
         history=trained.fit.history,
-        evaluation=trained.evaluation,
-        comparison=trained.evaluation.comparison,
         calibration=[(each.nominal, each.observed) for each in trained.calibration],
     )

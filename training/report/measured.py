@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from training.evaluate import MISTAKES
 from training.report.chart import BOTTOM, TOP, Axis, Chart
-from training.report.content import Content, Floats
-from training.report.svg import About, signed
+from training.report.content import Content, Floats, evenly, label
+from training.report.svg import About, figure, signed
 
-WORST = 5
 NEAR = 12  # between two dots whose numbers would cover each other
 
 
@@ -16,14 +16,16 @@ def learning(content: Content) -> Chart:
     used = np.array([seen.training for seen in content.history])
     held_out = np.array([seen.held_out for seen in content.history if seen.held_out is not None])
     x = Axis("training step", 0, steps.max())
-    y = Axis("mean absolute error (kcal)", 0, 1.06 * max(*used, *held_out))
+    unit = content.manifest.output.unit
+    what = f"mean absolute error ({unit})" if unit else "mean absolute error"
+    y = Axis(what, 0, 1.06 * max(*used, *held_out))
     chart = Chart(
         About(
             "learning",
             "The learning curve",
-            f"The error on the rows in use goes from {used[0]:.1f} to {used[-1]:.1f} kcal"
+            f"The error on the rows in use goes from {figure(used[0])} to {figure(used[-1])}"
             + (
-                f", on held-out rows from {held_out[0]:.1f} to {held_out[-1]:.1f}."
+                f", on held-out rows from {figure(held_out[0])} to {figure(held_out[-1])}."
                 if len(held_out)
                 else "."
             ),
@@ -39,47 +41,54 @@ def learning(content: Content) -> Chart:
 
 
 def worst(content: Content) -> list[int]:
-    """The rows whose held-out prediction is furthest from the truth, the furthest first."""
-    error = np.abs(content.predicted - content.data.target)
-    return [int(row) for row in np.argsort(-error, kind="stable")[:WORST]]
+    """The places of the held-out rows that are furthest from the truth, the furthest first."""
+    error = np.abs(content.predicted - content.truth)
+    return [int(place) for place in np.argsort(-error, kind="stable")[:MISTAKES]]
 
 
 def measured(content: Content) -> Chart:
-    """Each row's truth over its held-out prediction, and the interval around that."""
-    predicted, truth = content.predicted, content.data.target
-    low, high = predicted - content.half_widths, predicted + content.half_widths
-    x = Axis.over("predicted, held out (kcal)", predicted)
-    y = Axis.over("measured (kcal)", truth, low, high)
-    inside = content.inside
+    """Each held-out row's truth over its prediction, and the interval around that."""
+    predicted, truth, inside = content.predicted, content.truth, content.inside
+    interval, output = content.manifest.interval, content.manifest.output
+    width = interval.half_width if interval else 0.0
+    held = f"; {int(inside.sum()):,} of {len(truth):,} lie in their interval" if interval else ""
+    named = worst(content)
+    places = sorted({*evenly(len(truth)).tolist(), *named})
+    x = Axis.over(f"predicted, held out: {label(output)}", predicted[places])
+    y = Axis.over(
+        f"measured: {label(output)}",
+        truth[places],
+        predicted[places] - width,
+        predicted[places] + width,
+    )
     chart = Chart(
         About(
             "measured",
             "Measured against predicted",
-            f"A dot for each row; {int(inside.sum())} of {len(truth)} lie in their interval, "
-            "and perfect predictions on the diagonal.",
+            f"A dot for each row{held}; perfect predictions are on the diagonal.",
         ),
         x,
         y,
         height=420,
     )
-    named = worst(content)
-    rows = sorted({*content.sample.tolist(), *named})
-    for row in rows:
-        chart.line(np.full(2, predicted[row]), np.array([low[row], high[row]]), "whisker")
+    for place in places if interval else ():
+        middle = predicted[place]
+        chart.line(np.full(2, middle), np.array([middle - width, middle + width]), "whisker")
     ends = np.array([max(x.low, y.low), min(x.high, y.high)])
     chart.line(ends, ends, "line ideal")
-    for row in rows:
-        kind = "dot inside" if inside[row] else "dot missed"
-        says = f"predicted {predicted[row]:.0f} kcal, measured {truth[row]:g} kcal"
-        chart.dot(predicted[row], truth[row], kind, f"{content.name(row)}: {says}")
+    for place in places:
+        kind = "dot inside" if inside[place] else "dot missed"
+        says = f"predicted {figure(predicted[place])}, measured {figure(truth[place])}"
+        chart.dot(predicted[place], truth[place], kind, f"{content.name(place)}: {says}")
     _number(chart, predicted[named], truth[named])
-    chart.key(
-        {
-            "inside": "dot inside",
-            "outside": "dot missed",
-            f"{content.coverage:.0%} interval": "whisker",
-        }
-    )
+    if interval:
+        chart.key(
+            {
+                "inside": "dot inside",
+                "outside": "dot missed",
+                f"{interval.coverage:.0%} interval": "whisker",
+            }
+        )
     return chart
 
 
@@ -123,23 +132,25 @@ def comparison(content: Content) -> Chart:
     lines = content.comparison
     low, high = np.array([line.difference for line in lines]).T
     names = tuple(line.name for line in lines)
+    unit = content.manifest.output.unit
+    error = f"difference of the error ({unit})" if unit else "difference of the error"
     chart = Chart(
         About(
             "comparison",
             "Against least squares",
             "; ".join(
-                f"{name} {signed(a)} to {signed(b)} kcal"
+                f"{name} {signed(a)} to {signed(b)}"
                 for name, a, b in zip(names, low, high, strict=True)
             ),
         ),
-        Axis.over("difference of the error (kcal)", low, high, np.zeros(1)),
+        Axis.over(error, low, high, np.zeros(1)),
         Axis("", len(lines) - 0.5, -0.5, names),
         height=26 * len(lines) + TOP + BOTTOM,
     )
     chart.line(np.zeros(2), np.array([chart.y.low, chart.y.high]), "line ideal")
     for place, (a, b) in enumerate(zip(low, high, strict=True)):
         chart.line(np.array([a, b]), np.full(2, place), "whisker strong")
-        tip = f"{names[place]}: {signed(a)} to {signed(b)} kcal"
+        tip = f"{names[place]}: {signed(a)} to {signed(b)}"
         chart.dot((a + b) / 2, place, "dot inside", tip)
     chart.key({"95% interval": "whisker strong", "least squares": "line ideal"})
     return chart

@@ -6,10 +6,9 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-import numpy as np
-
+from training.folds import NAMED
 from training.report import svg
-from training.report.content import Content
+from training.report.content import Content, label
 from training.report.sections import Figure, Section, Table
 
 HERE = Path(__file__).parent
@@ -20,8 +19,8 @@ MARKED = ' class="this"'
 
 def render(content: Content, shown: Sequence[Section]) -> str:
     """The whole page of a version."""
-    head = header(content.model, _lead(content), _facts(content))
-    return document(f"{content.model}: report", head, shown)
+    model = content.manifest.model
+    return document(f"{model}: report", header(model, _lead(content), _facts(content)), shown)
 
 
 def document(title: str, head: str, shown: Sequence[Section]) -> str:
@@ -43,39 +42,49 @@ def header(title: str, lead: str, facts: Mapping[str, str]) -> str:
 
 
 def _facts(content: Content) -> dict[str, str]:
-    score = content.evaluation.model
-    mean = " on average" if np.ptp(content.half_widths) > 0 else ""
-    return {
-        "mean absolute error on rows that were held out": f"{score.mean_absolute_error:.1f} kcal",
-        f"the {content.coverage:.0%} interval to either side{mean}": (
-            f"± {content.half_widths.mean():.1f} kcal"
-        ),
-        "R², the share of the variance explained, held out": svg.signless(score.r2),
-        "weights and biases": f"{content.architecture.parameters:,}",
-    }
+    manifest, unit = content.manifest, content.manifest.output.unit
+    facts = {}
+    if evaluation := manifest.evaluation:
+        error = svg.figure(evaluation.model.mean_absolute_error)
+        facts["mean absolute error on rows that were held out"] = f"{error} {unit}".rstrip()
+        if evaluation.apart:
+            apart = svg.figure(evaluation.apart.model.mean_absolute_error)
+            facts["the same with rows of identical inputs in different folds"] = apart
+    if interval := manifest.interval:
+        width = f"± {svg.figure(interval.half_width)} {unit}".rstrip()
+        facts[f"the {interval.coverage:.0%} interval to either side"] = width
+    if evaluation:
+        r2 = f"{evaluation.model.r2:.2f}".replace("-", svg.MINUS)
+        facts["R², the share of the variance explained, held out"] = r2
+    if manifest.architecture:
+        facts["weights and biases"] = f"{manifest.architecture.parameters:,}"
+    return facts
 
 
 def _lead(content: Content) -> str:
-    rows = f"{len(content.data):,} rows of {content.data.source}"
+    manifest, inputs = content.manifest, content.data.inputs
+    names = listed(inputs) if len(inputs) <= NAMED else f"{len(inputs)} inputs"
     some = len(content.sample) < len(content.data)
     return (
-        f"Calories, from its {listed(content.data.inputs)}: "
-        f"{_what(content)}, fitted on {rows}."
+        f"{label(manifest.output)} from {names}: {_what(content)}, "
+        f"fitted on {len(content.data):,} rows of {content.data.source}."
         + (f" The pictures show {len(content.sample)} of them." if some else "")
     )
 
 
 def _what(content: Content) -> str:
-    architecture = content.architecture
-    if not architecture.hidden:
+    made = content.manifest.architecture
+    if made is None:
+        return "a model made elsewhere"
+    if not made.hidden:
         return "one linear unit"
-    layers = listed([f"{width}" for width in architecture.hidden])
-    kind = "ReLU" if content.rectified else architecture.activation
-    hidden = "hidden layers" if len(architecture.hidden) > 1 else "a hidden layer"
+    layers = listed([f"{width}" for width in made.hidden])
+    kind = "ReLU" if content.rectified else made.activation
+    hidden = "hidden layers" if len(made.hidden) > 1 else "a hidden layer"
     stack = f"{hidden} of {layers} {kind} units"
-    if architecture.members == 1:
+    if made.members == 1:
         return f"a network with {stack}"
-    return f"the average of {architecture.members} networks with {stack}"
+    return f"the average of {made.members} networks with {stack}"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -87,9 +96,12 @@ def listed(names: Sequence[str]) -> str:
 def _section(section: Section) -> str:
     """A single figure stands beside the words and their tables, several stand below them."""
     figures = "\n".join(map(_figure, section.figures))
-    words = f"<div><h2>{escape(section.title)}</h2>\n<p>{_prose(section.text)}</p></div>"
+    said = "\n".join(f"<p>{_prose(each)}</p>" for each in section.text.split("\n\n"))
+    words = f"<div><h2>{escape(section.title)}</h2>\n{said}</div>"
     tables = _tables(section.tables)
-    if len(section.figures) == 1:
+    if not section.figures:
+        shown = f"{words}{tables}"
+    elif len(section.figures) == 1:
         shown = f'<div class="beside">{words}\n{figures}\n{tables}</div>'
     else:
         shown = f'{words}<div class="figures">{figures}</div>{tables}'

@@ -6,75 +6,76 @@ import contourpy
 import numpy as np
 
 from training.report.chart import Axis, Chart, number, round_numbers
-from training.report.content import Content, Floats
-from training.report.svg import WIDTH, About, path
+from training.report.content import Content, Floats, label
+from training.report.svg import CHARACTER, WIDTH, About, figure, path
 
 GRID = 61  # points a side of a plane
 SHADES = 9  # in picture.css
+LINES = 12  # inputs whose line is drawn, of more those that move the answer most
 
 
 def against(content: Content, index: int) -> Chart:
-    """Calories against one input, the others at their median, with the band of the interval."""
-    data, name = content.data, content.data.inputs[index]
-    grams = data.rows[:, index]
-    x = Axis.over(f"{name} (g)", grams)
-    line = np.linspace(max(x.low, 0), x.high, 241)
-    rows = np.tile(content.medians, (len(line), 1))
-    rows[:, index] = line
-    calories, lower, upper = content.predict(rows)
-    y = Axis.over("calories (kcal)", data.target, lower, upper)
+    """The output against one input, the others at their median, with the band of the interval."""
+    data, output, given = content.data, content.manifest.output, content.manifest.inputs[index]
+    values, width = data.rows[:, index], content.half_width
+    x = Axis.over(label(given), values)
+    rows = np.tile(content.medians, (241, 1))
+    rows[:, index] = np.linspace(x.low, x.high, len(rows))
+    rows = content.within(rows)
+    line, answers = rows[:, index], content.predict(rows)
+    low, high = answers - (width or 0), answers + (width or 0)
     others = "" if len(data.inputs) == 1 else ", the other inputs at their median"
+    band = "; around it the band of the interval" if width is not None else ""
     chart = Chart(
         About(
             f"against-{index + 1}",
-            f"Calories against {name}",
-            f"A line of the model's answers from {calories[0]:.0f} kcal at {line[0]:.0f} g to "
-            f"{calories[-1]:.0f} kcal at {line[-1]:.1f} g{others}; around it the band of the "
-            "interval; dots are the data.",
+            f"{output.name} against {given.name}",
+            f"A line of the model's answers from {figure(answers[0])} at {figure(line[0])} to "
+            f"{figure(answers[-1])} at {figure(line[-1])}{others}{band}; dots are the data.",
         ),
         x,
-        y,
+        Axis.over(label(output), data.target[content.sample], low, high),
     )
-    chart.band(line, lower, upper)
-    chart.dots(grams[content.sample], data.target[content.sample], "dot data")
-    chart.line(line, calories)
-    chart.key(
-        {"model": "line", f"{content.coverage:.0%} interval": "area band", "data": "dot data"}
-    )
+    key = {"model": "line"}
+    if width is not None and content.manifest.interval:
+        chart.band(line, low, high)
+        key[f"{content.manifest.interval.coverage:.0%} interval"] = "area band"
+    chart.dots(values[content.sample], data.target[content.sample], "dot data")
+    chart.line(line, answers)
+    chart.key({**key, "data": "dot data"})
     return chart
 
 
 def plane(content: Content) -> Chart:
-    """Calories over the two inputs that move them most, the others at their median."""
-    data = content.data
-    first, second = strongest_pair(_reach(content))
-    x = Axis.over(f"{data.inputs[first]} (g)", data.rows[:, first])
-    y = Axis.over(f"{data.inputs[second]} (g)", data.rows[:, second])
-    points = np.maximum(mesh(content.medians, first, second, x, y), 0)
-    calories = content.predict(points)[0].reshape(GRID, GRID)
+    """The output over the two inputs that move it most, the others at their median."""
+    first, second = strongest(reach(content), 2)
+    one, other = content.manifest.inputs[first], content.manifest.inputs[second]
+    x = Axis.over(label(one), content.data.rows[:, first])
+    y = Axis.over(label(other), content.data.rows[:, second])
+    points = content.within(mesh(content.medians, first, second, x, y))
+    answers = content.predict(points).reshape(GRID, GRID)
+    output = content.manifest.output
     chart = Chart(
         About(
             "plane",
-            f"Calories over {data.inputs[first]} and {data.inputs[second]}",
-            f"Shades from {calories.min():.0f} kcal (pale) to {calories.max():.0f} kcal (strong).",
+            f"{output.name} over {one.name} and {other.name}",
+            f"Shades from {figure(answers.min())} (pale) to {figure(answers.max())} (strong).",
         ),
         x,
         y,
         height=360,
     )
-    levels = _levels(calories)
+    levels = _levels(answers)
     for shade, pair in enumerate(zip([-np.inf, *levels], [*levels, np.inf], strict=True)):
-        filled(chart, calories, pair, f"shade-{shade}")
-    shown = data.rows[content.sample]
-    chart.dots(shown[:, first], shown[:, second], "dot where")
+        filled(chart, answers, pair, f"shade-{shade}")
+    chart.dots(content.shown[:, first], content.shown[:, second], "dot where")
     _scale(chart, levels)
     return chart
 
 
-def strongest_pair(strength: Floats) -> tuple[int, int]:
-    """The two largest, in the order of the inputs."""
-    first, second = sorted(np.argsort(-strength, kind="stable")[:2].tolist())
-    return first, second
+def strongest(strength: Floats, most: int) -> list[int]:
+    """The places of the largest, in their own order."""
+    return sorted(np.argsort(-strength, kind="stable")[:most].tolist())
 
 
 def mesh(medians: Floats, first: int, second: int, x: Axis, y: Axis) -> Floats:
@@ -99,20 +100,19 @@ def filled(chart: Chart, values: Floats, between: tuple[float, float], kind: str
         chart.add("path", d="".join(outlines), class_=kind, fill_rule="evenodd")
 
 
-def _reach(content: Content) -> Floats:
-    """How far the answer goes along each input, the others at their median: kcal [k]."""
-    rows = np.tile(content.medians, (len(content.data), 1))
+def reach(content: Content) -> Floats:
+    """How far the answer goes along each input, the others at their median: float64 [k]."""
     reaches = []
-    for index in range(len(content.medians)):
-        moved = rows.copy()
-        moved[:, index] = content.data.rows[:, index]
-        reaches.append(np.ptp(content.predict(moved)[0]))
+    for index, column in enumerate(content.shown.T):
+        moved = np.tile(content.medians, (len(column), 1))
+        moved[:, index] = column
+        reaches.append(np.ptp(content.predict(moved)))
     return np.array(reaches)
 
 
-def _levels(calories: Floats) -> list[float]:
+def _levels(answers: Floats) -> list[float]:
     """Round bounds between the shades, one fewer than there are shades at most."""
-    around = Axis.over("", calories)
+    around = Axis.over("", answers)
     about = SHADES - 1
     while len(levels := round_numbers(around.low, around.high, about)) > SHADES - 1:
         about -= 1
@@ -123,10 +123,12 @@ def _scale(chart: Chart, levels: list[float]) -> None:
     """The shades above the plot, each bound below its edge."""
     width = 34
     left = WIDTH - 14 - width * (len(levels) + 1)
-    chart.add("text", "kcal", x=left - 8, y=16, class_="tick end")
     for shade in range(len(levels) + 1):
         chart.add(
             "rect", x=left + shade * width, y=4, width=width, height=12, class_=f"shade-{shade}"
         )
+    wide = max((CHARACTER * len(number(level)) for level in levels), default=0.0)
+    every = 1 + int(wide // width)  # of long numbers only some have room
     for place, level in enumerate(levels, 1):
-        chart.add("text", number(level), x=left + place * width, y=29, class_="tick middle")
+        if place % every == 0:
+            chart.add("text", number(level), x=left + place * width, y=29, class_="tick middle")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from training.architectures import Network
 from training.report.chart import Axis, Chart
 from training.report.content import Content, Floats
-from training.report.plane import GRID, filled, mesh, strongest_pair
+from training.report.plane import GRID, filled, mesh, strongest
 from training.report.svg import About
 
 FOLD = "What the unit does to the data"
@@ -18,9 +18,9 @@ MOST = (0.1, 0.9)  # a unit that is on for fewer or more of the rows hardly bend
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit of the first hidden layer: float64 [k] weights a gram, and its bias.
+    """A unit of the first hidden layer: float64 [k] weights, and its bias.
 
-    `effect` is how far the answers move, on average, when the unit is silenced: kcal.
+    `effect` is how far the answers move, on average, when the unit is silenced.
     """
 
     number: int
@@ -34,7 +34,7 @@ class Unit:
 
 
 def forward(network: Network, rows: Floats, silent: int | None = None) -> list[Floats]:
-    """The weighted sums of each layer, the last in kcal; first-layer unit `silent` is kept at 0."""
+    """The weighted sums of each layer, the answer last; first-layer unit `silent` is kept at 0."""
     values, sums = rows, []
     for number, (kernel, bias) in enumerate(network):
         sums.append(np.asarray(values @ kernel + bias))
@@ -48,9 +48,7 @@ def shares(content: Content, network: Network) -> list[Floats]:
     """For each hidden layer, the share of the rows that each of its units is on for."""
     if not content.rectified:
         return [np.ones(len(bias)) for _, bias in network[:-1]]
-    return [
-        np.asarray((sums > 0).mean(axis=0)) for sums in forward(network, content.data.rows)[:-1]
-    ]
+    return [np.asarray((sums > 0).mean(axis=0)) for sums in forward(network, content.shown)[:-1]]
 
 
 def telling_unit(content: Content) -> Unit:
@@ -58,7 +56,7 @@ def telling_unit(content: Content) -> Unit:
 
     Units that are on, or off, for nearly all rows come last: they bend nothing.
     """
-    network, rows = content.networks[0], content.data.rows
+    network, rows = content.networks[0], content.shown
     kernel, bias = network[0]
     answers = forward(network, rows)
     on = (answers[0] > 0).mean(axis=0)
@@ -72,7 +70,7 @@ def telling_unit(content: Content) -> Unit:
 
 def relu(content: Content, unit: Unit) -> Chart:
     """The rectifier with the rows of the data on it, as this unit sees them."""
-    sums = unit.sums(content.data.rows[content.sample])
+    sums = unit.sums(content.shown)
     x = Axis.over("weighted sum of the inputs (no unit)", sums, np.array([-0.5, 0.5]))
     y = Axis.over("output (no unit)", np.maximum(sums, 0), np.array([x.high * 0.9]))
     chart = Chart(
@@ -97,26 +95,24 @@ def fold(content: Content, unit: Unit) -> Chart:
 
 
 def _along(content: Content, unit: Unit) -> Chart:
-    rows = content.data.rows[content.sample]
-    grams, sums = rows[:, 0], unit.sums(rows)
+    values, sums = content.shown[:, 0], unit.sums(content.shown)
     chart = Chart(
         About("fold", FOLD, "The output of the unit is a line that bends at its crease."),
-        x := Axis.over(f"{content.data.inputs[0]} (g)", grams),
+        x := Axis.over(content.label(0), values),
         Axis.over("output of the unit (no unit)", np.maximum(sums, 0), np.zeros(1)),
     )
     line = np.linspace(x.low, x.high, 201)
     chart.line(line, np.maximum(unit.sums(line[:, None]), 0))
-    _states(chart, grams, np.maximum(sums, 0), sums > 0)
+    _states(chart, values, np.maximum(sums, 0), sums > 0)
     chart.key(STATES)
     return chart
 
 
 def _across(content: Content, unit: Unit) -> Chart:
-    spread = np.abs(unit.weights) * content.data.rows.std(axis=0)
-    first, second = strongest_pair(spread)
-    names, rows = content.data.inputs, content.data.rows[content.sample]
-    x = Axis.over(f"{names[first]} (g)", rows[:, first])
-    y = Axis.over(f"{names[second]} (g)", rows[:, second])
+    rows, names = content.shown, content.data.inputs
+    first, second = strongest(np.abs(unit.weights) * content.data.rows.std(axis=0), 2)
+    x = Axis.over(content.label(first), rows[:, first])
+    y = Axis.over(content.label(second), rows[:, second])
     chart = Chart(
         About(
             "fold",

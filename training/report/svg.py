@@ -1,5 +1,6 @@
 """Pictures as SVG, coloured by the classes of picture.css: right in light and in dark."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -89,14 +90,19 @@ def path(points: list[tuple[float, float]], *, closed: bool = False) -> str:
     return f"M{steps}{'Z' if closed else ''}"
 
 
-def signed(number: float) -> str:
-    """Two decimals and a sign, a real minus, and no minus before zero."""
-    return f"{round(number, 2) + 0.0:+.2f}".replace("-", MINUS)
+def figure(value: float) -> str:
+    """Three digits that count, in full where that is short, and a real minus."""
+    size = abs(value)
+    if not 1e-4 <= size < 1e9:
+        text = f"{value + 0.0:.3g}" if value else "0"
+    else:
+        text = f"{value:,.{max(0, 2 - math.floor(math.log10(size)))}f}"
+    return text.replace("-", MINUS)
 
 
-def signless(number: float) -> str:
-    """As `signed`, without the plus."""
-    return signed(number).removeprefix("+")
+def signed(value: float) -> str:
+    """As `figure`, with a plus."""
+    return f"+{figure(value)}" if value > 0 else figure(value)
 
 
 def _name(name: str) -> str:
