@@ -72,9 +72,10 @@ def test_retraining_gives_the_shipped_scores_answers_and_rows(
     assert manifest.evaluation
     assert then.evaluation
     now, before = gate.by_definition(manifest.evaluation), gate.by_definition(then.evaluation)
-    for folds in now.keys() & before.keys():
+    assert now.keys() == before.keys()
+    for folds, scores in now.items():
         error = before[folds].model.mean_absolute_error
-        assert now[folds].model.mean_absolute_error == pytest.approx(error, abs=0.25)
+        assert scores.model.mean_absolute_error == pytest.approx(error, abs=0.25)
     # In kcal, on average: rounding differs between processors and grows over a training.
     assert np.abs(answers(registry, model) - answers(shipped, model)).mean() < tolerance
     assert {"saved_model.pb", "model.tflite", "report/index.html", ROWS} <= manifest.files.keys()
