@@ -34,6 +34,7 @@ from tests.needs import (
     need,
     pytest_terminal_summary,  # noqa: F401  pytest finds it here
 )
+from tests.servers import Server, running
 
 # A busy machine takes its time, and that is no failure. Where CI is set Hypothesis would ask the
 # same examples each time; the default goes on looking.
@@ -175,6 +176,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         )
     with group(last=f"umount --lazy {disk}"):  # in a run that is killed, too
         yield disk
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
+    """A service of what ships, as its users start it but with one worker; it is only asked."""
+    with running(tmp_path_factory.mktemp("server"), workers=1, registry=shipped_root) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")  # while it is there, no other loop can run

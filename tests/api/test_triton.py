@@ -1,7 +1,6 @@
 """tritonclient.http, unchanged, against a real server: what a V2 client written elsewhere sees."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,13 +9,7 @@ import tritonclient.http as triton
 
 from tests.conftest import SHIPPED
 from tests.dialects import COLUMNS, OUTPUTS, ROW
-from tests.servers import Server, running
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("triton"), registry=shipped_root, workers=1) as server:
-        yield server
+from tests.servers import Server
 
 
 @pytest.fixture(scope="module")

@@ -14,20 +14,13 @@ import requests
 from tests.balancer import Balancer, balancing
 from tests.fuzz.run import Fuzzer, explore
 from tests.fuzz.shapes import SHAPES, TWO_LENGTHS
-from tests.servers import BODY, JSON, PATIENCE, Server, await_, free_port, in_thread, running
+from tests.servers import BODY, JSON, PATIENCE, Server, await_, free_port, in_thread
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("service")
-    with running(folder, registry=shipped_root, workers=1) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def front(service: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with balancing(tmp_path_factory.mktemp("front"), service.port) as server:
-        yield server
+def front(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with balancing(tmp_path_factory.mktemp("front"), server.port) as front:
+        yield front
 
 
 @pytest.fixture
@@ -46,36 +39,34 @@ def unavailable(server: Server) -> bool:
 
 
 def test_a_server_that_comes_is_asked_also_where_nginx_could_not_be_told_of_it(
-    balancer: Balancer, service: Server
+    balancer: Balancer, server: Server
 ) -> None:
-    with balancer.started() as server:
-        await_(lambda: unavailable(server), "nginx answers, and nobody behind it")
+    with balancer.started() as nginx:
+        await_(lambda: unavailable(nginx), "nginx answers, and nobody behind it")
         listen = balancer.folder / "listen.conf"
         right = listen.read_text()
         listen.write_text("listen nowhere;")
-        balancer.ask(service.port)
-        await_(lambda: "[emerg]" in server.output(), "nginx refuses what it should read")
+        balancer.ask(server.port)
+        await_(lambda: "[emerg]" in nginx.output(), "nginx refuses what it should read")
         listen.write_text(right)
-        await_(server.answers, "the new server is asked")
+        await_(nginx.answers, "the new server is asked")
 
 
 def test_a_server_that_comes_after_nginx_has_looked_and_before_the_first_look_is_asked(
-    balancer: Balancer, service: Server
+    balancer: Balancer, server: Server
 ) -> None:
     balancer.ask(free_port(), file="first.conf")
-    balancer.ask(service.port, file="then.conf")
+    balancer.ask(server.port, file="then.conf")
     change = "until [ -s nginx.pid ]; do :; done; mv then.conf servers.conf"
-    with balancer.started(f"mv first.conf servers.conf\n({change}) &") as server:
-        await_(server.answers, "the new server is asked")
+    with balancer.started(f"mv first.conf servers.conf\n({change}) &") as nginx:
+        await_(nginx.answers, "the new server is asked")
 
 
-def test_no_signal_reaches_nginx_before_it_can_take_one(
-    balancer: Balancer, service: Server
-) -> None:
-    balancer.ask(service.port, file="then.conf")
+def test_no_signal_reaches_nginx_before_it_can_take_one(balancer: Balancer, server: Server) -> None:
+    balancer.ask(server.port, file="then.conf")
     (balancer.folder / "nginx.pid").write_text("1\n")  # left by one that was killed
-    with balancer.started("mv then.conf servers.conf\nsleep 2") as server:  # two looks
-        await_(server.answers, "nginx has started")
+    with balancer.started("mv then.conf servers.conf\nsleep 2") as nginx:  # two looks
+        await_(nginx.answers, "nginx has started")
 
 
 class Dying(ThreadingHTTPServer):
@@ -135,10 +126,10 @@ def test_what_nginx_refuses_gets_a_problem_document(front: Server) -> None:
 
 
 def test_a_body_that_finds_no_room_to_wait_gets_503_and_others_are_answered(
-    service: Server, front: Server, small_disk: Path
+    server: Server, front: Server, small_disk: Path
 ) -> None:
     assert large_body(front).status_code == 200
-    with balancing(small_disk, service.port) as full:
+    with balancing(small_disk, server.port) as full:
         refused = large_body(full)
         assert refused.status_code == 503
         assert refused.headers["Retry-After"] == "1"

@@ -28,12 +28,6 @@ def visit(browser: Browser) -> Iterator[Visits]:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
-    with running(tmp_path_factory.mktemp("open"), workers=1, registry=shipped_root) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
 def others(tmp_path_factory: pytest.TempPathFactory, any_table: Registry) -> Iterator[Server]:
     """A service of models of any table, one of them with the words of a stranger."""
     shutil.copytree(any_table.root, root := tmp_path_factory.mktemp("others") / "registry")

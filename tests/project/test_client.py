@@ -13,7 +13,7 @@ import requests
 from models.registry import Registry
 from service.client import Client, Refused, Retries, main
 from tests.project.conftest import Scripted, Told
-from tests.servers import ROW, free_port, in_thread, running
+from tests.servers import ROW, Server, free_port, in_thread, running
 
 KEY = "calories_shop"
 
@@ -113,26 +113,25 @@ def test_a_redirect_to_no_place_is_a_sentence(
 
 
 def test_the_answers_of_a_service_are_told_as_they_are(
-    tmp_path: Path, shipped_root: Path, capsys: pytest.CaptureFixture[str]
+    server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with running(tmp_path, registry=shipped_root, workers=1) as service:
-        client = Client(service.url)
-        other = {"sugar": 12.0, "fiber": 0.0, "protein": 1.0}
-        each = [client.predict(ROW), client.predict(other)]
-        assert client.predict_rows([ROW, other]) == each
-        columns = client.predict_columns({name: [ROW[name], other[name]] for name in ROW})
-        assert columns.calories == [one.calories for one in each]
-        assert client.predict({"sugar": 5}, model="linear-unit").model == "linear-unit"
-        calories = client.models()[0]
-        assert (calories.name, calories.labels) == ("calories", {"stable": 1})
-        assert calories.states == {1: "loaded"}
-        found = client.explain(ROW)
-        assert list(found.contributions) == list(ROW)
-        total = found.base + sum(found.contributions.values())
-        assert total == pytest.approx(found.calories, abs=1e-3)
-        assert main(["--url", service.url, "--explain", "5", "1", "2"]) == 0
-        told = capsys.readouterr().out.splitlines()
-        assert [line.split()[-1] for line in told[1:]] == ["row", "sugar", "fiber", "protein"]
+    client = Client(server.url)
+    other = {"sugar": 12.0, "fiber": 0.0, "protein": 1.0}
+    each = [client.predict(ROW), client.predict(other)]
+    assert client.predict_rows([ROW, other]) == each
+    columns = client.predict_columns({name: [ROW[name], other[name]] for name in ROW})
+    assert columns.calories == [one.calories for one in each]
+    assert client.predict({"sugar": 5}, model="linear-unit").model == "linear-unit"
+    calories = client.models()[0]
+    assert (calories.name, calories.labels) == ("calories", {"stable": 1})
+    assert calories.states == {1: "loaded"}
+    found = client.explain(ROW)
+    assert list(found.contributions) == list(ROW)
+    total = found.base + sum(found.contributions.values())
+    assert total == pytest.approx(found.calories, abs=1e-3)
+    assert main(["--url", server.url, "--explain", "5", "1", "2"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in told[1:]] == ["row", "sugar", "fiber", "protein"]
 
 
 def test_an_answer_is_had_by_the_outputs_name_and_by_no_other(scripted: Scripted) -> None:

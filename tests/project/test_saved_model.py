@@ -1,7 +1,6 @@
 """The SavedModel and its twin: plain TensorFlow and a service of each give the same numbers."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,20 +11,13 @@ from tests.conftest import SHIPPED
 from tests.servers import DEV_PYTHON, ROW, Server, running
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, shipped_root: Path) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("served")
-    with running(folder, workers=1, registry=shipped_root) as server:
-        yield server
-
-
 @pytest.mark.parametrize("model", SHIPPED)
 def test_plain_tensorflow_gives_the_numbers_of_the_service(
-    served: Server, shipped: Registry, model: str
+    server: Server, shipped: Registry, model: str
 ) -> None:
     names = shipped.manifest(model, 1).input_names
     rows = [dict.fromkeys(names, 1.0), dict(zip(names, (9.0, 0.0, 3.0), strict=False))]
-    answer = served.predict(rows, f"?model={model}").json()["predictions"]
+    answer = server.predict(rows, f"?model={model}").json()["predictions"]
     signatures = tf.saved_model.load(str(shipped.folder(model, 1))).signatures
     columns = {name: tf.constant([row[name] for row in rows]) for name in names}
     by_row = tf.stack(list(columns.values()), axis=1)
@@ -36,12 +28,12 @@ def test_plain_tensorflow_gives_the_numbers_of_the_service(
 
 
 def test_the_savedmodel_itself_can_be_served(
-    tmp_path: Path, shipped: Registry, served: Server
+    tmp_path: Path, shipped: Registry, server: Server
 ) -> None:
     root = tmp_path / "registry"
     shutil.copytree(shipped.root / "calories", root / "calories")  # alone: it takes its time
     settings = {"registry": root, "engine": "saved_model", "workers": 1}
-    with running(tmp_path, DEV_PYTHON, **settings) as server:
-        assert "(saved_model)" in server.output()
-        twin = served.predict(ROW).json()["calories"]
-        assert server.predict(ROW).json()["calories"] == pytest.approx(twin, abs=1e-3)
+    with running(tmp_path, DEV_PYTHON, **settings) as other:
+        assert "(saved_model)" in other.output()
+        twin = server.predict(ROW).json()["calories"]
+        assert other.predict(ROW).json()["calories"] == pytest.approx(twin, abs=1e-3)
