@@ -183,10 +183,8 @@ class Client:
         model = quote(str(choice.get("model") or self._ask("GET", "/models")["default"]), safe="")
         version = choice.get("version")
         if version is None:
-            label, labels = (
-                choice.get("label", STABLE),
-                self._ask("GET", f"/models/{model}")["labels"],
-            )
+            label = choice.get("label", STABLE)
+            labels = self._ask("GET", f"/models/{model}")["labels"]
             if label not in labels:
                 raise Refused(404, f"Model {model!r} has no label {label!r}; it has: {labels}.")
             version = labels[label]
@@ -257,13 +255,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _row(client: Client, values: Sequence[Value], chosen: Mapping[str, str | int]) -> Row:
     """The row that the command line has; values without names are in the order of the manifest.
 
-    Raises Refused where they are too many.
+    Raises Refused where they are too many, or a name comes twice.
     """
-    if all(name for name, _ in values):
-        return dict(values)
+    row = {name: number for name, number in values if name}
+    if len(row) == len(values):
+        return row
     names = [each["name"] for each in client.manifest(**chosen)["inputs"]]
-    if any(name for name, _ in values) or len(values) > len(names):
-        expected = f"at most {len(names)} numbers, or NAME=VALUE for each: {', '.join(names)}"
+    if row or len(values) > len(names):
+        expected = f"at most {len(names)} numbers, or NAME=VALUE once for each: {', '.join(names)}"
         raise Refused(422, f"expected {expected}; received {len(values)}.")
     return {name: number for name, (_, number) in zip(names, values, strict=False)}
 

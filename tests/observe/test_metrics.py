@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import requests
+from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics import parser
@@ -226,6 +227,14 @@ def test_what_the_gate_refuses_is_counted_by_reason(serve: Serve) -> None:
     assert value(text, "calories_refused_total", reason="rate_limited") >= 1
 
 
+def open_metrics(asked: FlaskClient) -> list[object]:
+    """The families, as OpenMetrics' parser takes them."""
+    told = asked.get("/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"})
+    assert told.content_type.startswith("application/openmetrics-text; version=1.0.0")
+    assert told.text.endswith("# EOF\n")
+    return list(parser.text_string_to_metric_families(told.text))  # type: ignore[no-untyped-call]
+
+
 def buckets(text: str, name: str, **labels: str) -> dict[float, float]:
     """How many are told up to each bound."""
     return {
@@ -260,8 +269,9 @@ def test_inputs_and_predictions_of_any_table_fall_into_the_buckets_of_their_vers
         outside = (columns[name] < low) | (columns[name] > high)
         out = "calories_input_out_of_range_total"
         assert value(text, out, input=name, **of) == outside.sum()
-    # The sum of what may be below 0 would be no counter.
+    # The sum of what may be below 0 would be no counter, and OpenMetrics refuses it.
     assert not re.search("calories_(prediction|input|training_input)_(sum|count)", text)
+    assert len(open_metrics(asked)) == len(FAMILIES)
 
 
 @given(
@@ -385,11 +395,7 @@ def test_versions_that_are_gone_leave_no_counts_in_a_worker(
 def test_openmetrics_is_spoken_to_who_asks_for_it(serve: Serve, shelf: Registry) -> None:
     asked = serve(shelf.root)
     asked.post("/predict", json=ROW)
-    told = asked.get("/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"})
-    assert told.content_type.startswith("application/openmetrics-text; version=1.0.0")
-    assert told.text.endswith("# EOF\n")
-    families = parser.text_string_to_metric_families(told.text)  # type: ignore[no-untyped-call]
-    assert len(list(families)) == len(FAMILIES)
+    assert len(open_metrics(asked)) == len(FAMILIES)
 
 
 def test_a_worker_goes_on_from_the_counts_of_the_one_before_in_its_slot(tmp_path: Path) -> None:

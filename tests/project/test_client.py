@@ -165,7 +165,8 @@ def test_any_model_is_asked_from_the_command_line_by_names_or_in_its_order(
         assert "x1: expected a finite number (m²), received nothing" in tell("1")
         assert "expected at most 1 numbers, or NAME=" in tell("1", "2", "--model", "one")
         assert "no label 'canary'; it has" in tell("1", "--label", "canary")
-        assert "expected at most 13 numbers, or NAME=" in tell("1", "x1=2")
+        for mixed in (["1", "x1=2"], ["x1=1", "x1=2"]):
+            assert "expected at most 13 numbers, or NAME=" in tell(*mixed)
         lines = tell("--explain", *["-1"] * 60, "--model", "sixty").splitlines()
         assert len(lines) == 1 + 1 + 60 + 1
         assert "standard error" in lines[-1]
