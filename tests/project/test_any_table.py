@@ -9,6 +9,7 @@ OF_CEREALS = re.compile(r"calorie|kcal|\bgrams?\b|sugar|fiber|protein|cereal", r
 # The service is called so: in the names of its metrics, keys, spans and folders, in its settings'
 # examples, and where a protocol asks for its name.
 NAME = re.compile(r"calories[_-]|\"calories\.\w+\"")
+WRITTEN = {".py", ".js", ".css", ".html"}
 ALLOWED = {
     "service/api/openapi/document.py": 1,  # the title
     "service/api/refusals.py": 1,  # the realm
@@ -21,8 +22,8 @@ ALLOWED = {
 
 def test_no_code_that_serves_names_what_is_of_cereals() -> None:
     found: Counter[str] = Counter()
-    for path in (*(ROOT / "models").glob("*.py"), *(ROOT / "service").rglob("*.py")):
-        if "pages" not in path.parts:
+    for path in (*(ROOT / "models").glob("*.py"), *(ROOT / "service").rglob("*.*")):
+        if path.suffix in WRITTEN and "vendor" not in path.parts:
             lines = [NAME.sub("", line) for line in path.read_text().splitlines()]
             found[str(path.relative_to(ROOT))] = sum(map(bool, map(OF_CEREALS.search, lines)))
     assert dict(+found) == ALLOWED
