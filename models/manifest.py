@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from math import isclose
 from pathlib import PurePosixPath
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
@@ -351,6 +351,15 @@ class Signature(Card):
     tensors: Annotated[tuple[Tensor, ...], Field(min_length=1, max_length=MOST_INPUTS)]
     output: Answer
     no_twin: Text = ""
+
+    def split(self, rows: Any) -> dict[str, Any]:
+        """Rows [n, k] of the inputs in their order, as the tensors that carry them, by name."""
+        parts, first = {}, 0
+        for each in self.tensors:
+            end = first + len(each.inputs)
+            parts[each.name] = rows[:, first] if len(each.shape) == 1 else rows[:, first:end]
+            first = end
+        return parts
 
 
 class Manifest(Card):

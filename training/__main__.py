@@ -1,4 +1,4 @@
-"""python -m training: train and publish (commands.py), or look for drift (drift/)."""
+"""python -m training: train and publish, adopt what was made elsewhere, or look for drift."""
 
 import sys
 from collections.abc import Sequence
@@ -11,6 +11,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from training.drift.command import main as drift  # noqa: PLC0415
 
         return drift(given[1:])
+    if given[:1] == ["adopt"]:
+        from training.adopt.command import main as adopt  # noqa: PLC0415
+
+        return adopt(given[1:])
     from training.commands import main as train  # noqa: PLC0415
 
     return train(given)

@@ -66,8 +66,12 @@ def write_saved_model(
     archive.write_out(str(folder), verbose=False)
 
 
-def with_interval(output: str, answers: tf.Tensor, half_width: float) -> dict[str, tf.Tensor]:
-    """Answers by name, with the interval around them."""
+def with_interval(
+    output: str, answers: tf.Tensor, half_width: float | None
+) -> dict[str, tf.Tensor]:
+    """Answers by name, with the interval around them, where there is one."""
+    if half_width is None:
+        return {output: answers}
     return {output: answers, "lower": answers - half_width, "upper": answers + half_width}
 
 
