@@ -34,6 +34,7 @@ REPORT = "report/index.html"
 ROWS = "training.csv"  # of those it was trained on: name, inputs, output
 SIGNATURES = "signatures.json"  # of a SavedModel made elsewhere, as TensorFlow Serving tells them
 FEATURES = "features"  # of our own exports: a signature, and its one tensor [n, k]
+BY_NAME = "serving_default"  # and one with a tensor [n] for each input
 
 MOST_BYTES = 1_048_576  # of a manifest; one of 256 inputs with words in two languages has 150,000
 MOST_FIELDS = 1000  # of an object, such as the files of a version
@@ -412,6 +413,24 @@ class Manifest(Card):
         """What a row is answered with: the output, and its interval where there is one."""
         bounds = ("lower", "upper") if self.interval else ()
         return (self.output.name, *bounds)
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """One tensor [n] for each input, under its name."""
+        return tuple(Tensor(name=name, shape=(-1,), inputs=(name,)) for name in self.input_names)
+
+    @property
+    def signatures(self) -> dict[str, Signature]:
+        """How the SavedModel is asked, by name: the usual one first."""
+        if self.signature:
+            return dict.fromkeys((self.signature.name, *self.signature.aliases), self.signature)
+        names = self.input_names
+        table = Tensor(name=FEATURES, shape=(-1, len(names)), inputs=names)
+        output = Answer(name=self.output.name, shape=(-1,))
+        return {
+            BY_NAME: Signature(name=BY_NAME, tensors=self.tensors, output=output),
+            FEATURES: Signature(name=FEATURES, tensors=(table,), output=output),
+        }
 
     @property
     def seen(self) -> tuple["Seen", ...]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.files import LARGEST_TEXT
-from models.manifest import LARGEST, REPORT, ROWS
+from models.manifest import LARGEST, REPORT, ROWS, SIGNATURES
 from models.numbers import whole
 from models.registry import LAST_VERSION, RegistryError
 from service.errors import (
@@ -142,6 +142,10 @@ class DataPlane:
     def rows(self, source: Loaded) -> bytes:
         """CSV of the rows that training shows of a version's data; raises as `_file` does."""
         return self._file(source, ROWS)
+
+    def signatures(self, source: Loaded) -> bytes:
+        """The signatures of a version that was made elsewhere, in JSON; raises as `_file` does."""
+        return self._file(source, SIGNATURES)
 
     def _file(self, source: Loaded, name: str) -> bytes:
         """A file that training put beside a version, as it was published.

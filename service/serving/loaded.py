@@ -61,6 +61,8 @@ class Loaded:
         self.inputs = manifest.input_names
         self.outputs = manifest.output_names
         self.accepted = Accepted.by(manifest)
+        self.signatures = manifest.signatures
+        self.tensors = manifest.tensors
         # What training saw: [k, 1], to be compared with columns, empty where nobody knows.
         self.low = np.array([[each.min] for each in manifest.seen], np.float32)
         self.high = np.array([[each.max] for each in manifest.seen], np.float32)

@@ -148,7 +148,7 @@ def test_auto_takes_the_twin_or_tensorflow_where_there_is_none(shipped: Registry
     without = manifest.model_copy(update={"files": files})
     assert load(shipped, manifest, "auto").name == "litert"
     assert load(shipped, without, "auto").name == "saved_model"
-    with pytest.raises(BrokenVersion, match=r"has no model\.tflite: set ENGINE=saved_model"):
+    with pytest.raises(BrokenVersion, match=r"has no model\.tflite\. Set ENGINE=saved_model"):
         load(shipped, without, "litert")
 
 

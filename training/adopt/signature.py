@@ -62,7 +62,8 @@ def read(signature: Any, name: str, inputs: Sequence[str]) -> Signature:
     shape = _shape(key, output)
     if shape not in ((-1,), (-1, 1)):
         raise NotAdopted(
-            f"Signature {name!r} answers {key!r} as {_told(shape)}; expected [n] or [n, 1]. {POSSIBLE}"
+            f"Signature {name!r} answers {key!r} as {_told(shape)}; expected [n] or [n, 1]. "
+            f"{POSSIBLE}"
         )
     return Signature(name=name, tensors=tensors, output=Answer(name=key, shape=shape))
 

@@ -76,9 +76,12 @@ SUMMARIES = {
 
 def _gives(about: About) -> dict[str, Content]:
     """What each verb answers, with the outputs of the version the document is about."""
-    names = about.source.outputs
+    names, signature = about.source.outputs, about.source.manifest.signature
     row: Any = object_of("OutputRow", "What is answered to one row.", dict.fromkeys(names, float))
-    column = object_of("OutputColumns", "One item a row.", dict.fromkeys(names, list[float]))
+    column: Any = object_of("OutputColumns", "One item a row.", dict.fromkeys(names, list[float]))
+    if signature or len(names) == 1:  # a single output has no name there
+        row = list[float] if signature and len(signature.output.shape) == 2 else float
+        column = list[row]
     rows = {"predictions": list[row]}
     one: Any = object_of("Contributions", "What each input adds to `base`.", about.contributions)
     told = {**rows, "explanations": list[one]}

@@ -59,7 +59,7 @@ def predict(plane: DataPlane, exchange: Exchange) -> Response:
     found = exchange.prediction = dataplane.predict(source, rows)
     if "instances" in body:
         return ok({"predictions": write.rows(found)}, labelled(source))
-    return ok({"outputs": found.outputs}, labelled(source))
+    return ok({"outputs": write.columns(found)}, labelled(source))
 
 
 def explain(plane: DataPlane, exchange: Exchange) -> Response:
@@ -116,5 +116,8 @@ def metadata(plane: DataPlane, exchange: Exchange) -> Response:
     """The signatures, as they stand in saved_model.pb."""
     source = read.servable(plane, exchange)
     spec = {"name": source.model, "signature_name": "", "version": str(source.version)}
-    signatures = {"signature_def": write.signature_def(source.inputs, source.outputs)}
-    return ok({"model_spec": spec, "metadata": {"signature_def": signatures}})
+    if source.manifest.signature:
+        told = write.stored(plane.signatures(source))
+    else:
+        told = write.signature_def(source.inputs, source.outputs)
+    return ok({"model_spec": spec, "metadata": {"signature_def": {"signature_def": told}}})

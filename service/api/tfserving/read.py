@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter
 from typing_extensions import TypedDict
 
+from models.manifest import BY_NAME, Signature, Tensor
 from models.numbers import whole
 from service.api import answers
 from service.codecs.faults import shown
@@ -19,7 +20,7 @@ from service.serving.dataplane import DataPlane
 from service.serving.engines import Rows
 from service.serving.loaded import Loaded
 
-DEFAULT, FEATURES, REGRESS = "serving_default", "features", "tensorflow/serving/regress"
+REGRESS = "tensorflow/serving/regress"
 
 LARGEST = 2**63 - 1  # a version is a 64-bit number there
 
@@ -70,29 +71,63 @@ def version(exchange: Exchange) -> int | None:
 
 def predicted(body: Any, source: Loaded, max_rows: int) -> Rows:
     """The rows of a :predict or :explain."""
-    signature = body.get("signature_name") or DEFAULT
-    if signature not in {DEFAULT, FEATURES}:
-        raise no_signature(signature)
-    names = source.inputs if signature == DEFAULT else (FEATURES,)
-
-    def read(columns: list[Column]) -> Rows:
-        if signature == FEATURES:
-            return table(columns[0], source.accepted, max_rows)
-        return rows(columns, source.accepted, max_rows)
-
+    signature = _signature(body.get("signature_name"), source)
     if "instances" in body and "inputs" in body:
         raise MalformedBody(
             "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist."
         )
     if "instances" in body:
-        return in_parts(
-            body["instances"],
-            lambda part, first: read(_of_instances(part, names, "instances", first)),
-            max_rows,
-        )
+
+        def read(part: list[Any], first: int) -> Rows:
+            tensors = _tensors(part[0] if part else None, source, signature)
+            columns = _of_instances(part, [each.name for each in tensors], "instances", first)
+            return _rows(columns, tensors, source, max_rows)
+
+        return in_parts(body["instances"], read, max_rows)
     if "inputs" in body:
-        return read(_of_inputs(body["inputs"], names))
+        tensors = _tensors(_first_row(body["inputs"]), source, signature)
+        columns = _of_inputs(body["inputs"], [each.name for each in tensors])
+        return _rows(columns, tensors, source, max_rows)
     raise MalformedBody("Missing 'inputs' or 'instances' key.")
+
+
+def _signature(name: str | None, source: Loaded) -> Signature:
+    """The one that is named, else the usual one; raises MalformedBody."""
+    found = source.signatures.get(name or next(iter(source.signatures)))
+    if found is None:
+        raise MalformedBody(
+            f'Serving signature name: "{name}" not found in signature def; there '
+            f"{'are' if len(source.signatures) > 1 else 'is'} {' and '.join(source.signatures)}."
+        )
+    return found
+
+
+def _tensors(row: Any, source: Loaded, signature: Signature) -> Sequence[Tensor]:
+    """Those of the signature; or one an input, where a row gives each its number.
+
+    The latter is our own form, which a model that was made elsewhere is asked in as well.
+    """
+    ours = type(row) is dict and row.keys() == {*source.inputs}
+    return source.tensors if ours and not any(map(is_array, row.values())) else signature.tensors
+
+
+def _first_row(inputs: Any) -> Any:
+    """The first row of the column form, as the row form has it."""
+    if type(inputs) is not dict:
+        return None
+    return {name: it[0] if type(it) is list and it else it for name, it in inputs.items()}
+
+
+def _rows(columns: list[Column], tensors: Sequence[Tensor], source: Loaded, max_rows: int) -> Rows:
+    """The rows that columns of the tensors' items hold, numbers or lists of them."""
+    accepted = source.accepted
+    if len(tensors) == 1 and len(tensors[0].shape) == 2:
+        return table(columns[0], accepted, max_rows)
+    for place, (column, tensor) in enumerate(zip(columns, tensors, strict=True)):
+        if len(tensor.shape) == 2:  # [n, 1]
+            values = table(column, accepted.only(place), max_rows)[:, 0]
+            columns[place] = column._replace(values=values)
+    return rows(columns, accepted, max_rows)
 
 
 def _of_instances(
@@ -141,9 +176,9 @@ def _of_inputs(inputs: Any, names: Sequence[str]) -> list[Column]:
 
 def regressed(body: Any, source: Loaded, max_rows: int) -> Rows:
     """The rows of a :regress."""
-    signature = body.get("signature_name", DEFAULT)
-    if signature not in {"", DEFAULT, REGRESS}:
-        raise no_signature(signature)
+    name = body.get("signature_name")
+    if name not in {BY_NAME, REGRESS}:
+        _signature(name, source)
     if "examples" not in body:
         raise MalformedBody("Key 'examples' is expected and was not found.")
     names, examples, context = source.inputs, body["examples"], body.get("context", {})
@@ -177,14 +212,6 @@ def _with(context: dict[str, Any], examples: list[Any], first: int) -> list[Any]
                 row[name] = value[0]
         instances.append(row)
     return instances
-
-
-def no_signature(name: str) -> MalformedBody:
-    """A signature that models do not have."""
-    return MalformedBody(
-        f'Serving signature name: "{name}" not found in signature def; '
-        f"there are {DEFAULT} and {FEATURES}."
-    )
 
 
 def no_label(label: str) -> MalformedBody:

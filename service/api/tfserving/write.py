@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 
-from service.api.tfserving.read import DEFAULT, FEATURES
+from models.manifest import BY_NAME, FEATURES
 from service.codecs.json_records import records
+from service.errors import NotLoaded
 from service.serving.dataplane import Prediction
 from service.serving.loaded import State, VersionStatus
 
@@ -18,9 +21,21 @@ STATES = {
 }
 
 
-def rows(found: Prediction) -> orjson.Fragment:
-    """The outputs, an object a row."""
-    return orjson.Fragment(records(found.outputs))
+def rows(found: Prediction) -> Any:
+    """The outputs, an object a row; a single output has no name there."""
+    told = columns(found)
+    return orjson.Fragment(records(told)) if isinstance(told, dict) else told
+
+
+def columns(found: Prediction) -> dict[str, NDArray[np.float32]] | NDArray[np.float32]:
+    """The outputs of the SavedModel by name; a single one as it is, [n] or [n, 1].
+
+    What was made elsewhere answers without the interval that was measured of it here.
+    """
+    signature = found.source.manifest.signature
+    if signature:
+        return found.value[:, None] if len(signature.output.shape) == 2 else found.value
+    return found.outputs if len(found.columns) > 1 else found.value
 
 
 def status(version: int, found: VersionStatus) -> dict[str, Any]:
@@ -28,6 +43,14 @@ def status(version: int, found: VersionStatus) -> dict[str, Any]:
     code = "UNKNOWN" if found.state is State.FAILED else "OK"
     told = {"error_code": code, "error_message": found.reason}
     return {"version": str(version), "state": STATES[found.state], "status": told}
+
+
+def stored(signatures: bytes) -> Any:
+    """The signatures that adopting wrote down; raises NotLoaded for what is no JSON."""
+    try:
+        return orjson.loads(signatures)
+    except ValueError as error:
+        raise NotLoaded("The version's signatures cannot be read; adopt it again.") from error
 
 
 def signature_def(inputs: Sequence[str], outputs: Sequence[str]) -> dict[str, Any]:
@@ -48,7 +71,7 @@ def signature_def(inputs: Sequence[str], outputs: Sequence[str]) -> dict[str, An
         FEATURES: _signature(
             {FEATURES: _tensor("features_features:0", table)}, outputs, "StatefulPartitionedCall"
         ),
-        DEFAULT: _signature(
+        BY_NAME: _signature(
             {name: _tensor(f"serving_default_{name}:0", batch) for name in inputs},
             outputs,
             "StatefulPartitionedCall_1",

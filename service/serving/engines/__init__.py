@@ -26,9 +26,19 @@ class Engine(Protocol):
 
 
 def width_of(shape: Sequence[int | None]) -> int | None:
-    """The k of a signature's [n, k], where it says that."""
+    """The columns of a tensor [n] or [n, k], where its shape says how many."""
+    if len(shape) == 1:
+        return 1
     k = shape[1] if len(shape) == 2 else None
     return int(k) if k and k > 0 else None
+
+
+def _no_twin(manifest: Manifest) -> str:
+    """Why the version has no twin; empty when it has one."""
+    if TWIN in manifest.files:
+        return ""
+    why = manifest.signature.no_twin if manifest.signature else ""
+    return f"it has no {TWIN}. {why}".strip()
 
 
 def load(registry: Registry, manifest: Manifest, choice: Choice) -> Engine:
@@ -41,15 +51,15 @@ def load(registry: Registry, manifest: Manifest, choice: Choice) -> Engine:
         if find_spec("tensorflow") is None:
             raise BrokenVersion(
                 f"{manifest.model} version {manifest.version} needs TensorFlow, which is not "
-                f"installed: it has no {TWIN}, or ENGINE=saved_model was set."
+                f"installed: {_no_twin(manifest) or 'ENGINE=saved_model was set.'}"
             )
         from service.serving.engines.saved_model import SavedModel  # noqa: PLC0415  3 s and 500 MB
 
         return SavedModel(registry, manifest)
     if TWIN not in manifest.files:
         raise BrokenVersion(
-            f"{manifest.model} version {manifest.version} has no {TWIN}: "
-            "set ENGINE=saved_model, or publish it again."
+            f"{manifest.model} version {manifest.version} cannot be served by LiteRT: "
+            f"{_no_twin(manifest)} Set ENGINE=saved_model, or publish it again."
         )
     from service.serving.engines.litert import LiteRT  # noqa: PLC0415  not needed beside TensorFlow
 
