@@ -120,6 +120,26 @@ def shipped(shipped_root: Path) -> Registry:
     return Registry(shipped_root)
 
 
+@dataclass
+class Adopted:
+    """The makings of tests/makings.py, as they were made and as they were adopted."""
+
+    made: Path
+    registry: Registry
+
+
+@pytest.fixture(scope="session")
+def adopted(tmp_path_factory: pytest.TempPathFactory) -> Adopted:
+    """Each of ADOPTED, under its name."""
+    from tests import makings  # noqa: PLC0415  TensorFlow, which most tests do without
+
+    found = Adopted(tmp_path_factory.mktemp("made"), Registry(tmp_path_factory.mktemp("adopted")))
+    for name, make in makings.ADOPTED.items():
+        make(found.made / name)
+        makings.adopt(found.made / name, found.registry, name.partition(".")[0])
+    return found
+
+
 @pytest.fixture(scope="session")
 def host(shipped: Registry) -> Iterator[Host]:
     """A host of the versions that ship."""

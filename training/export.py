@@ -171,7 +171,8 @@ def difference(
         first = first or size
         every = np.arange(len(rows))
         for other, at in ((among, every), (found(rows), every), (alone, some)):
-            off = np.abs(other - answers[:, at])[:, finite[at]].max(initial=0)
+            seen = finite[at]
+            off = np.abs(other[:, seen] - answers[:, at[seen]]).max(initial=0)
             if not off <= allowed * size:
                 raise ExportError(
                     f"{told} by {off:g} on rows {kind}, where the largest answer is {size:g}; at "

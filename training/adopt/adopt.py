@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from models.labels import STABLE
 from models.manifest import (
@@ -17,6 +18,7 @@ from models.manifest import (
     Manifest,
     Output,
     Signature,
+    fault,
 )
 from models.publish import Sign, publish, staging
 from models.registry import Registry
@@ -72,6 +74,15 @@ def adopt(
     wanted: Wanted, registry: Registry, *, force_label: bool = False, sign: Sign | None = None
 ) -> Adopted:
     """Publish what `wanted` names; raises NotAdopted, and what the registry raises."""
+    try:
+        return _adopted(wanted, registry, force_label=force_label, sign=sign)
+    except ValidationError as error:  # as of inputs with names that no request can have
+        raise NotAdopted(f"This cannot be published: {fault(error)}.") from error
+
+
+def _adopted(
+    wanted: Wanted, registry: Registry, *, force_label: bool, sign: Sign | None
+) -> Adopted:
     held_back = ""
 
     def passes() -> bool:

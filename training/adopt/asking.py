@@ -30,7 +30,7 @@ def load(folder: Path) -> Any:
     try:
         return tf.saved_model.load(str(folder))
     except Exception as error:  # TensorFlow raises whatever a wrong file leads to
-        raise NotAdopted(f"TensorFlow cannot load it: {_first_line(error)}") from error
+        raise NotAdopted(f"TensorFlow cannot load it: {_first_line(error)}.") from error
 
 
 def ask_of(loaded: Any, signature: Signature, name: str | None = None) -> Ask:
@@ -45,7 +45,7 @@ def ask_of(loaded: Any, signature: Signature, name: str | None = None) -> Ask:
             answers = np.asarray(_called(call, signature, tf.constant(rows)), np.float64)
         except Exception as error:
             raise NotAdopted(
-                f"TensorFlow cannot answer {len(rows)} rows: {_first_line(error)}"
+                f"TensorFlow cannot answer {len(rows)} rows: {_first_line(error)}."
             ) from error
         if answers.shape != rows.shape[:1]:
             raise NotAdopted(

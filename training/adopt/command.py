@@ -9,10 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
 from rich.console import Console
 
-from models.manifest import TWIN, fault
+from models.manifest import TWIN
 from models.publish import Sign
 from models.registry import Registry, RegistryError, checked, usual
 from training.adopt import NotAdopted
@@ -40,9 +39,6 @@ def main(arguments: Sequence[str]) -> int:
         )
     except (NotAdopted, DataError, RegistryError, OSError) as error:
         print(f"adopt: {error}", file=sys.stderr)
-        return 1
-    except ValidationError as error:  # as of inputs with names that a request cannot have
-        print(f"adopt: This cannot be published: {fault(error)}.", file=sys.stderr)
         return 1
     tell(Console(), adopted, registry)
     return HELD_BACK if adopted.held_back else 0
