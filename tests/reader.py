@@ -129,7 +129,9 @@ class Reader:
     def _python(self, code: str) -> str:
         if not re.search("import keras|from training", code):
             return self._output([str(DEV_PYTHON), "-c", code])
-        with redirect_stdout(io.StringIO()) as shown:  # TensorFlow is started here already
+        # TensorFlow is started here already.
+        with redirect_stdout(io.StringIO()) as shown, pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.folder)
             exec(code, {})  # noqa: S102  the document's own
         return shown.getvalue()
 
