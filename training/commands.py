@@ -188,14 +188,16 @@ def _widths(text: str) -> tuple[int, ...]:
     return widths
 
 
-def _pair(text: str) -> tuple[str, str]:
+def pair(text: str) -> tuple[str, str]:
+    """An input and its column in the data, as argparse takes it."""
     name, equals, column = text.partition("=")
     if not (name and equals and column):
         raise argparse.ArgumentTypeError(f"expected INPUT=COLUMN as in area=m2; got {text!r}")
     return name, column
 
 
-def _bounds(text: str) -> tuple[str, tuple[float, float]]:
+def bounds(text: str) -> tuple[str, tuple[float, float]]:
+    """An input and what is accepted of it, as argparse takes it."""
     name, equals, span = text.partition("=")
     low, _, high = span.partition(":")
     least, most = (decimal(each, -LARGEST, LARGEST) for each in (low, high))
@@ -206,11 +208,12 @@ def _bounds(text: str) -> tuple[str, tuple[float, float]]:
     return name, (least, most)
 
 
-def _share(text: str) -> float:
-    share = decimal(text) or 0.0
-    if not 0 < share < 1:
+def share(text: str) -> float:
+    """A share between 0 and 1, as argparse takes it."""
+    found = decimal(text) or 0.0
+    if not 0 < found < 1:
         raise argparse.ArgumentTypeError(f"expected a share between 0 and 1; got {text[:SHOWN]!r}")
-    return share
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -245,7 +248,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--unit", default="", help="of the target; default: the card's")
     add(
         "--column",
-        type=_pair,
+        type=pair,
         action="append",
         default=[],
         metavar="INPUT=COLUMN",
@@ -253,7 +256,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--accept",
-        type=_bounds,
+        type=bounds,
         action="append",
         default=[],
         metavar="INPUT=LOW:HIGH",
@@ -265,7 +268,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a row that lacks an input is left out (drop, the default) or gets the input's mean",
     )
     add("--seed", type=whole_argument(0, 2**32 - 1), default=0, help="default: 0")
-    add("--coverage", type=_share, default=0.9, help="share of truths in the interval, default 0.9")
+    add("--coverage", type=share, default=0.9, help="share of truths in the interval, default 0.9")
     add("--model", metavar="NAME", help="the name to publish under")
     add("--registry", type=Path, default=usual(), metavar="DIR", help="$REGISTRY, else models/")
     add("--sign", type=Path, metavar="PEM", help="sign the version with this private ECDSA key")

@@ -18,7 +18,10 @@ from models import files
 from models.errors import BrokenVersion
 from models.manifest import SIGNATURES, TWIN, Manifest
 from models.registry import Registry
+from service.app import create_app, create_host
+from service.settings import Settings
 from tests.conftest import Adopted
+from tests.dialects import answer
 from tests.makings import ADOPTED, REFUSED, WITHOUT_TWIN, adopt, functional, module, table, total
 from training.__main__ import main
 from training.adopt import NotAdopted
@@ -125,6 +128,37 @@ def test_the_next_version_is_not_stable_by_itself(
     assert "stable stays where it is: nothing was measured of it" in capsys.readouterr().out
     assert main([*command, "--force-label"]) == 0
     assert registry.labels("m") == {"stable": 3}
+
+
+def test_rows_that_it_was_not_trained_on_give_ranges_an_interval_and_a_score(
+    registry: Registry, tmp_path: Path
+) -> None:
+    rows = np.random.default_rng(0).uniform(-2, 2, (200, 3)).round(4)
+    truth = np.tanh(rows).sum(axis=1) + np.tile([-0.5, 0.5], 100)
+    lines = [",".join(map(str, row)) for row in np.column_stack([rows, truth])]
+    (tmp_path / "rows.csv").write_text("\n".join(["a,b,c,price", *lines]))
+    module(total, table())(tmp_path / "m")
+    data: dict[str, Any] = {
+        "inputs": ("a", "b", "c"),
+        "data": str(tmp_path / "rows.csv"),
+        "target": "price",
+    }
+    card = adopt(tmp_path / "m", registry, "m", **data).manifest
+    assert card.output_names == ("price", "lower", "upper")
+    assert [(each.min, each.max) for each in card.inputs] == [
+        *zip(rows.min(axis=0), rows.max(axis=0), strict=True)
+    ]
+    assert card.interval
+    assert card.evaluation
+    assert card.interval.half_width == pytest.approx(0.5, abs=1e-4)
+    assert card.evaluation.model.mean_absolute_error == pytest.approx(0.5, abs=1e-4)
+    settings = Settings(registry=registry.root, default_model="m")
+    client = create_app(settings, create_host(settings)).test_client()
+    told = answer(client.post("/predict", json={"a": 1, "b": 1, "c": 1}))
+    assert told["upper"] - told["price"] == pytest.approx(0.5, abs=1e-4)
+    assert told["in_range"] is True
+    alone = answer(client.post("/v1/models/m:predict", json={"instances": [[1, 1, 1]]}))
+    assert alone == {"predictions": [told["price"]]}
 
 
 def test_what_lies_beside_a_savedmodel_is_passed_over(

@@ -24,6 +24,9 @@ from models.publish import Sign, publish, staging
 from models.registry import Registry
 from training import gate
 from training.adopt import NotAdopted, asking, files, signature
+from training.adopt.measure import measure
+from training.card import Changes
+from training.dataset import Dataset, load
 from training.export import (
     DIFFERS,
     Ask,
@@ -33,6 +36,7 @@ from training.export import (
     kinds_of_rows,
     twin_of,
 )
+from training.publish import ranges
 
 TOLERANCE = 1e-6  # of the largest answer: what the twin may differ by
 ALONE_TOLERANCE = 1e-5  # and what a row's answer may differ by among other rows
@@ -54,6 +58,9 @@ class Wanted:
     target: str = ""
     unit: str = ""
     accept: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    data: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    coverage: float = 0.9
 
 
 @dataclass(frozen=True)
@@ -98,21 +105,26 @@ def _adopted(
         card = signature.read(signatures[name], name, wanted.inputs)
         files.require_that_it_only_computes(saved_model)
         loaded = asking.load(draft)
-        inputs = _inputs(card, wanted)
-        tried = kinds_of_rows(inputs)
+        inputs, data = _inputs(card, wanted), _data(card, wanted)
+        tried = kinds_of_rows(ranges(data) if data else inputs)
         ask = asking.ask_of(loaded, card)
         _require_own_answers(ask, tried)
         aliases = _aliases(signatures, loaded, card, np.concatenate([*tried.values()]))
         output = signature.output_name(card, wanted.target, [each.name for each in inputs])
-        twin, differs, why = _twin(loaded, card, output, ask, tried)
+        found = measure(ask, data, wanted.coverage) if data else None
+        described = found.output if found else Output(name=output, unit=wanted.unit)
+        half_width = found.interval.half_width if found else None
+        twin, differs, why = _twin(loaded, card, described.name, half_width, ask, tried)
         if twin:
             (draft / TWIN).write_bytes(twin)
         (draft / SIGNATURES).write_text(json.dumps(files.metadata(signatures)))
         manifest = Manifest(
             model=wanted.model,
             version=1,
-            inputs=inputs,
-            output=Output(name=output, unit=wanted.unit),
+            inputs=found.inputs if found else inputs,
+            output=described,
+            interval=found.interval if found else None,
+            evaluation=found.evaluation if found else None,
             signature=card.model_copy(update={"aliases": aliases, "no_twin": why}),
             created=datetime.now(UTC).replace(microsecond=0),
             files={},
@@ -126,6 +138,21 @@ def _inputs(card: Signature, wanted: Wanted) -> tuple[Input, ...]:
     if unknown := wanted.accept.keys() - {*names}:
         raise NotAdopted(f"--accept {min(unknown)}: the inputs are: {', '.join(names)}.")
     return tuple(Input(name=name, accept=wanted.accept.get(name)) for name in names)
+
+
+def _data(card: Signature, wanted: Wanted) -> Dataset | None:
+    """The rows to measure it with, in the order of its inputs; raises DataError."""
+    if not wanted.data:
+        return None
+    names = tuple(name for each in card.tensors for name in each.inputs)
+    changes = Changes(
+        target=wanted.target,
+        unit=wanted.unit,
+        inputs=names,
+        columns=wanted.columns,
+        accept=wanted.accept,
+    )
+    return load(wanted.data, changes=changes)
 
 
 def _require_own_answers(ask: Ask, tried: Mapping[str, Rows]) -> None:
@@ -161,12 +188,17 @@ def _tensors(signature_def: Any) -> list[dict[str, object]]:
     ]
 
 
-def _twin(
-    loaded: Any, card: Signature, output: str, ask: Ask, tried: Mapping[str, Rows]
+def _twin(  # noqa: PLR0913, PLR0917  what a twin is made of and held against
+    loaded: Any,
+    card: Signature,
+    output: str,
+    half_width: float | None,
+    ask: Ask,
+    tried: Mapping[str, Rows],
 ) -> tuple[bytes | None, float, str]:
     """The twin and what it differs by, or None and why there is none."""
     try:
-        twin = asking.twin_of(loaded, card, output, None)
+        twin = asking.twin_of(loaded, card, output, half_width)
         return twin, difference(ask, twin_of(twin, (output,)), tried, TOLERANCE, DIFFERS), ""
     except (ExportError, RuntimeError, ValueError) as error:  # the last two are LiteRT's own
         why = " ".join(str(error).split())[:500]
@@ -178,4 +210,4 @@ def _refusal(registry: Registry, new: Manifest) -> str:
     stable = registry.manifest(new.model, registry.labelled(new.model, STABLE))
     if new.evaluation is None:
         return NO_STABLE
-    return gate.refusal(new.evaluation, stable.evaluation)
+    return gate.judge(new.evaluation, stable.evaluation).refusal

@@ -6,16 +6,17 @@ published with a manifest. Its files stay as they are, and its TensorFlow Servin
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from models.manifest import TWIN
+from models.manifest import TWIN, Manifest
 from models.publish import Sign
 from models.registry import Registry, RegistryError, checked, usual
 from training.adopt import NotAdopted
 from training.adopt.adopt import Adopted, Wanted, adopt
+from training.commands import bounds, pair, share
 from training.exit_codes import HELD_BACK
 from training.tables import DataError
 
@@ -31,6 +32,10 @@ def main(arguments: Sequence[str]) -> int:
         signature=options.signature,
         target=options.target,
         unit=options.unit,
+        accept=dict(options.accept),
+        data=options.data,
+        columns=dict(options.column),
+        coverage=options.coverage,
     )
     try:
         checked(wanted.model)
@@ -57,6 +62,7 @@ def tell(console: Console, adopted: Adopted, registry: Registry) -> None:
         f"inputs, in this order: {', '.join(manifest.input_names)}",
         f"output: {manifest.output.name}",
         f"twin: {card.no_twin or twin}",
+        *_measured(manifest),
         f"published {manifest.model} version {manifest.version} in {folder}",
     ]
     if TWIN not in manifest.files:
@@ -68,6 +74,17 @@ def tell(console: Console, adopted: Adopted, registry: Registry) -> None:
         )
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+def _measured(manifest: Manifest) -> Iterator[str]:
+    """What the data said, if there were some."""
+    if manifest.interval and manifest.evaluation:
+        baselines = manifest.evaluation.baselines.items()
+        others = ", ".join(f"{name} {each.mean_absolute_error:.4g}" for name, each in baselines)
+        score = manifest.evaluation.model.mean_absolute_error
+        yield f"mean absolute error {score:.4g} on rows that were given; {others}"
+        interval = manifest.interval
+        yield f"{interval.coverage:.0%} interval: ±{interval.half_width:.4g}"
 
 
 def _signer(key: Path | None) -> Sign | None:
@@ -93,6 +110,17 @@ def _parser() -> argparse.ArgumentParser:
     add("--signature", metavar="NAME", help="default: serving_default, or the only one")
     add("--target", default="", metavar="NAME", help="what the answer is called")
     add("--unit", default="", metavar="UNIT", help="of the answer, as in kUSD")
+    add("--accept", type=bounds, action="append", default=[], metavar="A=0:100", help="of an input")
+    add("--data", default="", metavar="FILE", help="rows that it was not trained on, to measure it")
+    add(
+        "--column",
+        type=pair,
+        action="append",
+        default=[],
+        metavar="INPUT=COLUMN",
+        help="what an input is called in the data; may be repeated",
+    )
+    add("--coverage", type=share, default=0.9, help="share of truths in the interval, default 0.9")
     add("--registry", type=Path, default=usual(), metavar="DIR", help="$REGISTRY, else models/")
     add("--sign", type=Path, metavar="PEM", help="sign the version with this private ECDSA key")
     add("--force-label", action="store_true", help="make it stable, whatever is known of it")
