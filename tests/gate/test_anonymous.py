@@ -23,10 +23,13 @@ INPUTS = {"sugar": "sodalite", "fiber": "feldspar", "protein": "garnet"}
 PAGES = ROOT / "service" / "pages"
 
 
-def apart(text: str) -> str:
-    """With names and numbers that stand nowhere else; larger ones stay larger."""
-    number = re.compile(r'(?<![\w".=])\d+(?:\.\d+(?:e-\d+)?)?(?![\w".])')
-    text = number.sub(lambda it: str(round(float(it[0]) * 1.0173191 + 0.0021377, 7)), text)
+def apart(text: str, whole: str = "?") -> str:
+    """With names and numbers that stand nowhere else; larger ones stay larger, shares below 1.
+
+    Where `whole` is empty, whole numbers stay as they are, which count something.
+    """
+    number = re.compile(rf'(?<![\w".=])\d+(?:\.\d+(?:e-\d+)?){whole}(?![\w".])')
+    text = number.sub(lambda it: str(round(float(it[0]) * 0.9773191 + 0.0021377, 7)), text)
     return re.sub("|".join(INPUTS), lambda it: INPUTS[it[0]], text)
 
 
@@ -43,7 +46,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory, shipped: Registry) -> Reg
     (folder / ROWS).write_text("\n".join([apart(header), *told, ""]))
     manifest = json.loads((folder / MANIFEST).read_text())
     for part in ("inputs", "evaluation"):
-        manifest[part] = json.loads(apart(json.dumps(manifest[part])))
+        manifest[part] = json.loads(apart(json.dumps(manifest[part]), whole=""))
     manifest["architecture"]["inputs"] = [*INPUTS.values()]
     manifest["model"], manifest["data"]["source"] = MODEL, SOURCE
     manifest["files"][ROWS] = sha256((folder / ROWS).read_bytes()).hexdigest()

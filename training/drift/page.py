@@ -9,7 +9,7 @@ from training.drift.measure import Drift
 from training.report.chart import Axis, Chart
 from training.report.page import document, header, listed
 from training.report.sections import Figure, Section, Table
-from training.report.svg import About, figure, signed
+from training.report.svg import About, figure
 
 HEADER = ("mean of", "trained", "asked", "shift", "out of range", "KS", "PSI", "by chance", "")
 TEXT = (
@@ -43,7 +43,7 @@ def cells(each: Drift, threshold: float) -> list[str]:
         each.name,
         figure(each.trained.mean()),
         figure(each.asked.mean()),
-        f"{signed(each.shift)} sd",
+        f"{each.shift:+.2f} sd",
         f"{each.outside:.1%}",
         f"{each.ks:.2f}",
         f"{each.psi:.2f}",

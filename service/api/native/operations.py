@@ -72,7 +72,7 @@ def described(name: str, served: Model) -> dict[str, Any]:
 def manifest(plane: DataPlane, exchange: Exchange) -> Response:
     """Give a version's manifest."""
     source = _named(plane, exchange)
-    return Response(200, source.manifest.model_dump_json(indent=2).encode() + b"\n")
+    return Response(200, source.manifest.model_dump_json().encode() + b"\n")
 
 
 def training(plane: DataPlane, exchange: Exchange) -> Response:
