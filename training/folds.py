@@ -20,7 +20,8 @@ from sklearn.model_selection import GroupKFold, RepeatedKFold
 Masks = NDArray[np.bool_]  # [f, n]: True where fold f may see row n
 Whole = NDArray[np.intp]
 
-LARGE = 1000  # rows from which on one repeat of fewer folds is enough
+SMALL = 200  # rows below which one repeat says more of the folds than of the model
+LARGE = 1000  # rows from which on fewer folds are enough
 VERY_LARGE = 100_000  # rows from which on one split is enough
 NAMED = 5  # inputs that the name of a definition lists
 
@@ -58,7 +59,7 @@ def definitions(rows: NDArray[np.float64], inputs: Sequence[str], seed: int = 0)
     """
     groups = identical(rows)
     size, different = len(rows), int(groups.max()) + 1
-    splits, repeats = (10, 5) if size < LARGE else (5, 1)
+    splits, repeats = 10 if size < LARGE else 5, 5 if size < SMALL else 1
     if different == size or different < 2 * splits:
         return [split(np.arange(size), splits, repeats, seed)]
     names = ", ".join(inputs) if len(inputs) <= NAMED else f"all {len(inputs)} inputs"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from training.folds import LARGE, VERY_LARGE, Folds, definitions, held_out, identical, split
+from training.folds import LARGE, SMALL, VERY_LARGE, Folds, definitions, held_out, identical, split
 
 VALUES = st.sampled_from([-1.0, -0.0, 0.0, 0.5, 2.0, 7.0])
 # Tables of up to three inputs with few values, so that many rows are alike.
@@ -72,6 +72,7 @@ def test_a_held_out_answer_is_by_the_fold_that_did_not_see_the_row(folds: Folds)
     [
         (100, 0, [50], [225], ["RepeatedKFold(n_splits=10, n_repeats=5, random_state=0)"]),
         (100, 5, [50, 10], [225, 45], ["10 folds, 5 times over, rows alike in a, b together"]),
+        (SMALL, 5, [10, 10], [45, 45], ["10 folds, rows alike in a, b together"]),
         (LARGE, 5, [5], [10], ["5 folds, rows alike in a, b together"]),
         (VERY_LARGE, 0, [1], [1], ["the first fold of RepeatedKFold(n_splits=5"]),
     ],
