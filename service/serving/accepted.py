@@ -1,7 +1,7 @@
 """What a version accepts: the names of its inputs, in the order of a row, and their bounds."""
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from models.manifest import LARGEST, Manifest
@@ -16,14 +16,14 @@ class Accepted:
     names: tuple[str, ...]
     bounds: tuple[Bounds, ...]
     units: tuple[str, ...]
-    # What the codecs made for these inputs, by the most rows of a request: it goes with them.
+    # What the codecs made for these inputs, by the most rows of a request.
     schemas: dict[int, Any] = field(default_factory=dict)
 
     @classmethod
     def by(cls, manifest: Manifest) -> "Accepted":
-        """What the version of a manifest accepts."""
+        """What the version of a manifest accepts; versions of the same inputs share one."""
         units = tuple(each.unit for each in manifest.inputs)
-        return cls(manifest.input_names, manifest.accepted, units)
+        return _shared(manifest.input_names, manifest.accepted, units)
 
     def only(self, place: int) -> "Accepted":
         """Of the input at that place alone."""
@@ -47,6 +47,12 @@ class Accepted:
             name: _number(*bounds) + unit
             for name, bounds, unit in zip(self.names, self.bounds, units, strict=True)
         }
+
+
+@lru_cache(maxsize=64)
+def _shared(names: tuple[str, ...], bounds: tuple[Bounds, ...], units: tuple[str, ...]) -> Accepted:
+    """A new version, or one told apart by a label, needs no schemas of its own: a ms each."""
+    return Accepted(names, bounds, units)
 
 
 def _number(low: float, high: float) -> str:

@@ -112,6 +112,15 @@ def test_a_replaced_version_answers_until_its_last_request_ends(shelf: Shelf) ->
     assert shelf.states() == {2: "loaded", 3: "loaded"}
 
 
+def test_a_new_version_of_the_same_inputs_needs_no_schemas_of_its_own(shelf: Shelf) -> None:
+    before = shelf.host.find(MODEL)
+    shelf.publish()
+    shelf.host.refresh()
+    now = shelf.host.find(MODEL)
+    assert now is not before
+    assert now.accepted is before.accepted
+
+
 def test_only_labelled_versions_and_those_of_the_policy_stay_loaded(shelf: Shelf) -> None:
     shelf.registry.set_label(MODEL, "first", 1)
     for _ in range(4):
