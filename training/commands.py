@@ -20,10 +20,9 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from models.labels import NAME
-from models.manifest import INPUT_NAME, LARGEST, MOST_INPUTS, MOST_LAYERS, TAKEN, fault
-from models.numbers import SHOWN, decimal, whole, whole_argument
-from models.publish import Sign
-from models.registry import Registry, RegistryError, checked, usual
+from models.manifest import INPUT_NAME, MOST_INPUTS, MOST_LAYERS, TAKEN, fault
+from models.numbers import SHOWN, whole, whole_argument
+from models.registry import Registry, RegistryError, checked
 from training import console as show
 from training.architectures import ARCHITECTURES, Architecture
 from training.card import Changes, shipped
@@ -31,6 +30,7 @@ from training.columns import listed
 from training.dataset import Dataset
 from training.exit_codes import HELD_BACK
 from training.export import ExportError
+from training.options import add_publishing, signer_of
 from training.publish import publish_trained
 from training.tables import DataError
 from training.train import Config, Trained, prepare, train, train_all
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         coverage=options.coverage,
     )
     try:
-        _signer(options)  # a key that cannot be read is told before the training
+        signer_of(options.sign)  # a key that cannot be read is told before the training
         return COMMANDS[options.command](config, options, Console())
     except (DataError, ExportError, RegistryError, OSError) as error:
         print(f"training: {error}", file=sys.stderr)
@@ -110,19 +110,11 @@ def _publish(trained: Trained, model: str, options: argparse.Namespace, console:
     show.tell_interval(console, trained)
     registry = Registry(options.registry)
     published = publish_trained(
-        trained, registry, model, force_label=options.force_label, sign=_signer(options)
+        trained, registry, model, force_label=options.force_label, sign=signer_of(options.sign)
     )
     folder = registry.folder(model, published.manifest.version)
     show.tell_published(console, trained, published, folder)
     return HELD_BACK if published.verdict.refusal else 0
-
-
-def _signer(options: argparse.Namespace) -> Sign | None:
-    if options.sign is None:
-        return None
-    from models.signing import signer  # noqa: PLC0415  only for those who sign
-
-    return signer(options.sign)
 
 
 COMMANDS = {"one": _one, "all": _all, "evaluate": _evaluate}
@@ -188,34 +180,6 @@ def _widths(text: str) -> tuple[int, ...]:
     return widths
 
 
-def pair(text: str) -> tuple[str, str]:
-    """An input and its column in the data, as argparse takes it."""
-    name, equals, column = text.partition("=")
-    if not (name and equals and column):
-        raise argparse.ArgumentTypeError(f"expected INPUT=COLUMN as in area=m2; got {text!r}")
-    return name, column
-
-
-def bounds(text: str) -> tuple[str, tuple[float, float]]:
-    """An input and what is accepted of it, as argparse takes it."""
-    name, equals, span = text.partition("=")
-    low, _, high = span.partition(":")
-    least, most = (decimal(each, -LARGEST, LARGEST) for each in (low, high))
-    if not (name and equals) or least is None or most is None or not least < most:
-        raise argparse.ArgumentTypeError(
-            f"expected INPUT=LOW:HIGH as in area=0:1000; got {text[:SHOWN]!r}"
-        )
-    return name, (least, most)
-
-
-def share(text: str) -> float:
-    """A share between 0 and 1, as argparse takes it."""
-    found = decimal(text) or 0.0
-    if not 0 < found < 1:
-        raise argparse.ArgumentTypeError(f"expected a share between 0 and 1; got {text[:SHOWN]!r}")
-    return found
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training",
@@ -247,31 +211,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--target", default="", metavar="COLUMN", help="to predict; default: the card's")
     add("--unit", default="", help="of the target; default: the card's")
     add(
-        "--column",
-        type=pair,
-        action="append",
-        default=[],
-        metavar="INPUT=COLUMN",
-        help="what an input is called in the data; may be repeated",
-    )
-    add(
-        "--accept",
-        type=bounds,
-        action="append",
-        default=[],
-        metavar="INPUT=LOW:HIGH",
-        help="what is answered of an input, default: any float32; may be repeated",
-    )
-    add(
         "--missing",
         choices=("drop", "mean"),
         help="a row that lacks an input is left out (drop, the default) or gets the input's mean",
     )
     add("--seed", type=whole_argument(0, 2**32 - 1), default=0, help="default: 0")
-    add("--coverage", type=share, default=0.9, help="share of truths in the interval, default 0.9")
     add("--model", metavar="NAME", help="the name to publish under")
-    add("--registry", type=Path, default=usual(), metavar="DIR", help="$REGISTRY, else models/")
-    add("--sign", type=Path, metavar="PEM", help="sign the version with this private ECDSA key")
-    add("--force-label", action="store_true", help="make it stable even if it is worse")
+    add_publishing(parser)
     add("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs there")
     return parser

@@ -15,6 +15,7 @@ from rich.table import Table
 from models.manifest import Compared
 from training import fit, intervals
 from training.folds import LARGE
+from training.options import held_back
 from training.publish import Published
 from training.train import Trained
 
@@ -188,9 +189,4 @@ def tell_published(console: Console, trained: Trained, published: Published, fol
     if published.verdict.note:
         console.print(f"{published.verdict.note}.", soft_wrap=True, markup=False)
     if published.verdict.refusal:
-        console.print(
-            f"stable stays where it is: {published.verdict.refusal}; --force-label moves it all "
-            f"the same, and so does 'python -m models label {manifest.model} stable "
-            f"{manifest.version}'.",
-            soft_wrap=True,
-        )
+        console.print(held_back(manifest, published.verdict.refusal), soft_wrap=True)

@@ -12,12 +12,11 @@ from pathlib import Path
 from rich.console import Console
 
 from models.manifest import TWIN, Manifest
-from models.publish import Sign
-from models.registry import Registry, RegistryError, checked, usual
+from models.registry import Registry, RegistryError, checked
 from training.adopt import NotAdopted
 from training.adopt.adopt import Adopted, Wanted, adopt
-from training.commands import bounds, pair, share
 from training.exit_codes import HELD_BACK
+from training.options import add_publishing, held_back, signer_of
 from training.tables import DataError
 
 
@@ -40,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         checked(wanted.model)
         adopted = adopt(
-            wanted, registry, force_label=options.force_label, sign=_signer(options.sign)
+            wanted, registry, force_label=options.force_label, sign=signer_of(options.sign)
         )
     except (NotAdopted, DataError, RegistryError, OSError) as error:
         print(f"adopt: {error}", file=sys.stderr)
@@ -68,10 +67,7 @@ def tell(console: Console, adopted: Adopted, registry: Registry) -> None:
     if TWIN not in manifest.files:
         lines.append("it needs TensorFlow where it is served: make serve ENGINE=saved_model")
     if adopted.held_back:
-        lines.append(
-            f"stable stays where it is: {adopted.held_back}; --force-label moves it all the same, "
-            f"and so does 'python -m models label {manifest.model} stable {manifest.version}'."
-        )
+        lines.append(held_back(manifest, adopted.held_back))
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True, markup=False)
 
@@ -85,14 +81,6 @@ def _measured(manifest: Manifest) -> Iterator[str]:
         yield f"mean absolute error {score:.4g} on rows that were given; {others}"
         interval = manifest.interval
         yield f"{interval.coverage:.0%} interval: ±{interval.half_width:.4g}"
-
-
-def _signer(key: Path | None) -> Sign | None:
-    if key is None:
-        return None
-    from models.signing import signer  # noqa: PLC0415  only for those who sign
-
-    return signer(key)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -110,18 +98,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--signature", metavar="NAME", help="default: serving_default, or the only one")
     add("--target", default="", metavar="NAME", help="what the answer is called")
     add("--unit", default="", metavar="UNIT", help="of the answer, as in kUSD")
-    add("--accept", type=bounds, action="append", default=[], metavar="A=0:100", help="of an input")
     add("--data", default="", metavar="FILE", help="rows that it was not trained on, to measure it")
-    add(
-        "--column",
-        type=pair,
-        action="append",
-        default=[],
-        metavar="INPUT=COLUMN",
-        help="what an input is called in the data; may be repeated",
-    )
-    add("--coverage", type=share, default=0.9, help="share of truths in the interval, default 0.9")
-    add("--registry", type=Path, default=usual(), metavar="DIR", help="$REGISTRY, else models/")
-    add("--sign", type=Path, metavar="PEM", help="sign the version with this private ECDSA key")
-    add("--force-label", action="store_true", help="make it stable, whatever is known of it")
+    add_publishing(parser)
     return parser
