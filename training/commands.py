@@ -33,7 +33,7 @@ from training.export import ExportError
 from training.options import add_publishing, signer_of
 from training.publish import publish_trained
 from training.tables import DataError
-from training.train import Config, Trained, prepare, train, train_all
+from training.train import Config, Trained, prepare, train_all, train_on
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,9 +70,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _one(config: Config, options: argparse.Namespace, console: Console) -> int:
     """Train one architecture and publish it."""
-    model = checked(options.model or model_of(*prepare(config), Registry(options.registry)))
+    if options.model:
+        checked(options.model)  # a wrong name is told before the table is read
+    architecture, data = prepare(config)
+    model = options.model or checked(model_of(architecture, data, Registry(options.registry)))
     with show.progress(console, options.tensorboard) as watch:
-        trained = train(config, watch)
+        trained = train_on(data, architecture, config, watch)
     show.tell_data(console, trained)
     show.tell_comparison(console, trained)
     return _publish(trained, model, options, console)
