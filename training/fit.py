@@ -99,9 +99,13 @@ def fit(  # noqa: PLR0913, PLR0917  what decides a fit, spelled out
     inputs, output = _standardisations(data, masks, outliers)
     rng = np.random.default_rng(seed)
     start = [initial(architecture, rng) for _ in range(members)]
+    folds = _Folds(data, masks, inputs, output, outliers)
     decays = np.repeat(weight_decays, members)
-    kind = _Batches if recipe.batch else _Full
-    trainer = kind(architecture, data, masks, inputs, output, outliers, decays, rng)
+    trainer: _Trainer
+    if recipe.batch:
+        trainer = _Batches(architecture, decays, folds, rng)
+    else:
+        trainer = _Full(architecture, decays, folds)
     weights = [
         tf.constant(np.tile(np.stack(arrays), (len(masks), *[1] * arrays[0].ndim)), tf.float32)
         for arrays in zip(*(_flat(network) for network in start), strict=True)
@@ -117,6 +121,16 @@ def fit(  # noqa: PLR0913, PLR0917  what decides a fit, spelled out
         predictions = _in_units(trainer.predict(weights), output, members)
     networks = _networks(weights, inputs, output, members)
     return Fit(networks, predictions, tuple(history), outliers)
+
+
+class _Folds(NamedTuple):
+    """A table, the rows that each fold sees, bool [f, n], and how a fold standardises them."""
+
+    data: Dataset
+    masks: NDArray[np.bool_]
+    inputs: list[Standardisation]
+    output: list[Standardisation]
+    outliers: list[Outliers]
 
 
 class _Trainer:
@@ -228,18 +242,11 @@ class _Trainer:
 class _Full(_Trainer):
     """Every step sees all rows of its fold; they are stacked once."""
 
-    def __init__(  # noqa: PLR0913, PLR0917
-        self,
-        architecture: Architecture,
-        data: Dataset,
-        masks: NDArray[np.bool_],
-        inputs: list[Standardisation],
-        output: list[Standardisation],
-        outliers: list[Outliers],
-        weight_decays: NDArray[np.float64],
-        _: np.random.Generator,
+    def __init__(
+        self, architecture: Architecture, weight_decays: NDArray[np.float64], folds: _Folds
     ) -> None:
         super().__init__(architecture, weight_decays)
+        data, masks, inputs, output, outliers = folds
         rows = np.stack([it.keep(data.rows) for it in outliers]) if outliers else data.rows[None]
         standard = (rows - _stack(inputs, "mean")) / _stack(inputs, "scale")
         goal = (data.target[None] - _stack(output, "mean")) / _stack(output, "scale")
@@ -270,18 +277,15 @@ class _Batches(_Trainer):
     the rows that a step sees.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917
+    def __init__(
         self,
         architecture: Architecture,
-        data: Dataset,
-        masks: NDArray[np.bool_],
-        inputs: list[Standardisation],
-        output: list[Standardisation],
-        outliers: list[Outliers],
         weight_decays: NDArray[np.float64],
+        folds: _Folds,
         rng: np.random.Generator,
     ) -> None:
         super().__init__(architecture, weight_decays)
+        data, masks, inputs, output, outliers = folds
         self.members, self.rng = architecture.members, rng
         most = _outliers(data.rows)  # a single one far out would leave the others no digits
         centre, spread = most.middle, most.high - most.low
