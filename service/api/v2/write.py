@@ -1,5 +1,6 @@
 """Answers of the Open Inference Protocol: tensors, as JSON or as bytes behind it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,8 @@ UNSUPPORTED = {"classification", "shared_memory_region"}
 
 def inferred(found: Prediction, body: Any) -> Response:
     """The outputs that were asked for, in that order, as JSON or as bytes behind it."""
-    asked = body.get("outputs") or [{"name": name} for name in found.source.outputs]
+    outputs = found.outputs
+    asked = body.get("outputs") or [{"name": name} for name in outputs]
     _require_once(asked)
     default = _flag(body, "binary_data_output", default=False)
     told: dict[str, Any] = {
@@ -37,7 +39,7 @@ def inferred(found: Prediction, body: Any) -> Response:
         told["id"] = body["id"]
     raw = b""
     for output in asked:
-        values = _output(found, output)
+        values = _output(outputs, output)
         part: dict[str, Any] = {
             "name": output["name"],
             "datatype": "FP32",
@@ -63,8 +65,7 @@ def _require_once(asked: list[Any]) -> None:
         raise InvalidInput([Fault("outputs", "each output once", f"{len(asked)} outputs")])
 
 
-def _output(found: Prediction, output: Any) -> NDArray[np.float32]:
-    outputs = found.outputs
+def _output(outputs: Mapping[str, NDArray[np.float32]], output: Any) -> NDArray[np.float32]:
     if output["name"] not in outputs:
         raise InvalidInput([Fault("outputs", f"of {', '.join(outputs)}", shown(output["name"]))])
     unsupported = UNSUPPORTED & output.get("parameters", {}).keys()
