@@ -8,7 +8,7 @@ publishing hold what they write against the same.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from math import isclose
@@ -448,13 +448,22 @@ class Manifest(Card):
         return tuple(each.accept or usual for each in self.inputs)
 
     @property
+    def middle(self) -> dict[str, float]:
+        """A row: of each input the median in training or its mean; else 0 or near it."""
+        middles = (each.quantiles.get("0.5", each.mean or 0.0) for each in self.inputs)
+        return self._accepted_row(middles)
+
+    @property
     def example(self) -> dict[str, float]:
-        """A row: of each input what is usual in training, in three digits; else 0 or near it."""
-        middles = [each.quantiles.get("0.5", each.mean or 0.0) for each in self.inputs]
+        """The same in three digits, for people."""
+        return self._accepted_row(float(f"{middle:.3g}") for middle in self.middle.values())
+
+    def _accepted_row(self, values: Iterable[float]) -> dict[str, float]:
+        """The values by the inputs' names, each moved to the nearest that is accepted."""
         return {
-            name: min(max(float(f"{middle:.3g}"), low), high)
-            for name, middle, (low, high) in zip(
-                self.input_names, middles, self.accepted, strict=True
+            name: min(max(value, low), high)
+            for name, value, (low, high) in zip(
+                self.input_names, values, self.accepted, strict=True
             )
         }
 

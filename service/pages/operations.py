@@ -108,10 +108,7 @@ def first_row(plane: DataPlane) -> str:
     "" when none answers.
     """
     try:
-        manifest = plane.choose(label=STABLE).manifest
+        source = plane.choose(label=STABLE)
     except ServiceError:
         return ""
-    row = {}
-    for each, (least, most) in zip(manifest.inputs, manifest.accepted, strict=True):
-        row[each.name] = min(max(each.quantiles.get("0.5", each.mean or 0.0), least), most)
-    return json.dumps(row, separators=(",", ":"))
+    return json.dumps(source.manifest.middle, separators=(",", ":"))
